@@ -1,0 +1,74 @@
+"""Request-wide behaviour: a request id, the login wall, the viewer's time zone.
+
+Never decides what a person may do; that stands at each view.
+"""
+
+import re
+import uuid
+import zoneinfo
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils import timezone
+from django.utils.http import urlencode, url_has_allowed_host_and_scheme
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestId:
+    """Takes the proxy's X-Request-ID when it looks like one, else makes one; logs and answers carry it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class LoginRequired(LoginRequiredMiddleware):
+    """Django's login wall for every view that is not marked open.
+
+    The API authenticates by key in its own routers. An htmx request is sent to the login page as a
+    whole page, with the way back to the page it came from.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponse], view_args: tuple, view_kwargs: dict
+    ) -> HttpResponse | None:
+        if request.path.startswith("/api/v1/"):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., HttpResponse]) -> HttpResponse:
+        if not request.htmx:  # type: ignore[attr-defined]
+            return super().handle_no_permission(request, view_func)
+        back = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+        if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+            back = "/"
+        response = HttpResponse(status=200)
+        response["HX-Redirect"] = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}"
+        return response
+
+
+class PersonalTimeZone:
+    """Shows times in the viewer's own zone, else in the organisation's."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = getattr(request.user, "time_zone", "") or settings.ORG_TIME_ZONE
+        with timezone.override(zoneinfo.ZoneInfo(name)):
+            return self.get_response(request)

@@ -1,0 +1,41 @@
+"""Everything that leads stores. Foreign keys point down to routing, never up."""
+
+from leads.models.activity import Activity, Score
+from leads.models.agreement import MqlDefinition, PreflightSettings, RejectionReason
+from leads.models.company import Company
+from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
+from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
+from leads.models.intake import ApiKey, Receipt, RememberedAnswer
+from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias
+from leads.models.notification import Notification
+from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
+
+__all__ = [
+    "Activity",
+    "ApiKey",
+    "Company",
+    "Complaint",
+    "ContactAttempt",
+    "Deferral",
+    "DuplicatePair",
+    "EnrichmentAttempt",
+    "Event",
+    "ExternalId",
+    "FiredStep",
+    "Handoff",
+    "Inspection",
+    "Lead",
+    "LeadAlias",
+    "MqlDefinition",
+    "Note",
+    "Notification",
+    "PreflightSettings",
+    "Receipt",
+    "RedactionDoor",
+    "Rejection",
+    "RejectionReason",
+    "RememberedAnswer",
+    "RoutingDecision",
+    "Score",
+    "Waiver",
+]

@@ -1,0 +1,52 @@
+"""Companies: what is known of an organisation, unique by registrable domain."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from leads.choices import SIZE_BAND_NAMES, CompanyStage
+
+
+class Company(models.Model):
+    """An organisation. `domain` is the registrable domain, or null where none is known.
+
+    `field_times` maps a field to the ISO time of the fact it holds: older facts never overwrite newer.
+    """
+
+    name = models.CharField(max_length=300, blank=True)
+    name_key = models.CharField(max_length=300, blank=True, editable=False)
+    domain = models.CharField(max_length=253, null=True, blank=True)
+    website = models.CharField(max_length=500, blank=True)
+    industry = models.CharField(max_length=200, blank=True)
+    employee_count = models.PositiveBigIntegerField(null=True, blank=True)
+    size_band = models.CharField(
+        max_length=12, blank=True, choices=[(name, name) for name in SIZE_BAND_NAMES]
+    )
+    revenue_amount = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
+    revenue_currency = models.CharField(max_length=3, blank=True)
+    country_code = models.CharField(max_length=2, blank=True)
+    technologies = models.JSONField(default=list, blank=True)
+    news = models.JSONField(default=list, blank=True)
+    stage = models.CharField(max_length=20, choices=CompanyStage, default=CompanyStage.PROSPECT)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="accounts"
+    )
+    field_times = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "companies"
+        constraints = [
+            models.UniqueConstraint(fields=["domain"], name="one_company_per_domain"),
+            models.CheckConstraint(condition=~Q(domain=""), name="company_domain_null_not_empty"),
+        ]
+        indexes = [
+            # identity: a company without a domain is found by its normalised name
+            models.Index(fields=["name_key"], name="company_by_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.domain or f"Company {self.pk}"

@@ -1,0 +1,1 @@
+"""Tables of metrics: none yet. Figures are read from the handoffs."""

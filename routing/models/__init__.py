@@ -1,0 +1,25 @@
+"""Everything that routing stores. Foreign keys stay inside this app."""
+
+from routing.models.calendars import Calendar, CalendarInterval, ClosedDay
+from routing.models.policies import SlaPolicy, SlaStep
+from routing.models.queues import Pool, PoolMember, Queue, Turn
+from routing.models.rules import Rule, Ruleset, Territory
+from routing.people import Absence, Team, User
+
+__all__ = [
+    "Absence",
+    "Calendar",
+    "CalendarInterval",
+    "ClosedDay",
+    "Pool",
+    "PoolMember",
+    "Queue",
+    "Rule",
+    "Ruleset",
+    "SlaPolicy",
+    "SlaStep",
+    "Team",
+    "Territory",
+    "Turn",
+    "User",
+]
