@@ -7,6 +7,7 @@ Holidays are copied in once per year, so an upgrade of the holiday library moves
 from __future__ import annotations
 
 import zoneinfo
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -31,6 +32,9 @@ class Calendar(models.Model):
     country = models.CharField(max_length=2, blank=True, help_text="ISO country whose public holidays count")
     subdivision = models.CharField(max_length=10, blank=True)
     is_default = models.BooleanField(default=False)
+    revision = models.PositiveIntegerField(
+        default=1, help_text="raised with every edit; processes keep the compiled hours of a revision"
+    )
 
     class Meta:
         ordering = ["name"]
@@ -44,7 +48,11 @@ class Calendar(models.Model):
         return self.name
 
     def hours(self) -> hours.Calendar:
-        """This calendar as the pure value that `routing.hours` works on (uses prefetched rows)."""
+        """This calendar as the pure value that `routing.hours` works on; two queries per revision."""
+        return _compiled(self.pk, self.revision)
+
+    def compile(self) -> hours.Calendar:
+        """The pure value from the rows as they are now."""
         week: list[list[tuple[int, int]]] = [[] for _ in range(7)]
         for row in self.intervals.all():
             week[row.weekday].append((row.start_minute, row.end_minute))
@@ -93,3 +101,13 @@ class ClosedDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.name}"
+
+
+@lru_cache(maxsize=512)
+def _compiled(calendar_id: int, revision: int) -> hours.Calendar:
+    return Calendar.objects.get(pk=calendar_id).compile()
+
+
+def forget_compiled() -> None:
+    """Drop the kept hours (tests roll rows back under this cache)."""
+    _compiled.cache_clear()
