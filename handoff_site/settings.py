@@ -42,7 +42,9 @@ def _zone(name: str, default: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        raise ImproperlyConfigured(f"{name} must be an IANA time zone such as Europe/Berlin, not {value!r}") from None
+        raise ImproperlyConfigured(
+            f"{name} must be an IANA time zone such as Europe/Berlin, not {value!r}"
+        ) from None
     return value
 
 
