@@ -1,0 +1,96 @@
+"""Who may what, as predicates that views, templates and the API share.
+
+One table: the verbs a relation to the handoff allows. Seeing is `HandoffQuerySet.visible_to`; whether
+the state allows the move is `leads.lifecycle`. Never touches the database beyond the person's roles.
+"""
+
+from __future__ import annotations
+
+from leads.choices import State
+from leads.models import Handoff
+from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER, User
+
+ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")
+COMPLETING = ("waive", "recheck", "discard", "merge", "triage")
+ALL_VERBS = (*ANSWERING, "claim", "resume", "reassign", "note", "undo", *COMPLETING)
+
+ALLOWED: dict[str, frozenset[str]] = {
+    "holder": frozenset({*ANSWERING, "resume", "note", "undo"}),
+    "queue_member": frozenset({"claim", "accept", "note", "undo"}),
+    "queue_owner": frozenset({"reassign", "note"}),
+    "manager": frozenset({"reassign", "resume", "note", "undo"}),
+    "marketing": frozenset({"reassign", "note", "undo", *COMPLETING}),
+    "admin": frozenset({"reassign", "note"}),
+    "sees": frozenset({"note", "undo"}),
+    "viewer": frozenset(),
+}
+
+
+def is_rep(user: User) -> bool:
+    return REP in user.roles
+
+
+def is_manager(user: User) -> bool:
+    return MANAGER in user.roles
+
+
+def is_marketing(user: User) -> bool:
+    return MARKETING in user.roles
+
+
+def is_admin(user: User) -> bool:
+    return user.is_superuser or ADMIN in user.roles
+
+
+def is_only_viewer(user: User) -> bool:
+    """Reads figures and lists, nothing else."""
+    return not user.is_superuser and user.roles <= {VIEWER}
+
+
+def sees_personal_data(user: User) -> bool:
+    """Whether personal phone numbers and e-mail addresses are shown to this person."""
+    return not is_only_viewer(user)
+
+
+def relations(user: User, handoff: Handoff) -> set[str]:
+    """How this person stands to a handoff that they see (its assignee's team is loaded if there is one)."""
+    found = set()
+    if is_only_viewer(user):
+        return {"viewer"}
+    if handoff.assignee_id == user.pk:
+        found.add("holder")
+    if handoff.state == State.QUEUED and handoff.queue is not None:
+        if handoff.queue.owner_id == user.pk:
+            found.add("queue_owner")
+        if handoff.queue_id in _queue_ids(user):
+            found.add("queue_member")
+    if is_manager(user) and handoff.assignee is not None and handoff.assignee.team_id in _led_team_ids(user):
+        found.add("manager")
+    if is_marketing(user):
+        found.add("marketing")
+    if is_admin(user):
+        found.add("admin")
+    return found or {"sees"}
+
+
+def may(user: User, verb: str, handoff: Handoff) -> bool:
+    """Whether this person may do this to a handoff that they see; the state may still refuse it."""
+    return any(verb in ALLOWED[relation] for relation in relations(user, handoff))
+
+
+def verbs_for(user: User, handoff: Handoff) -> list[str]:
+    """The verbs this person may do, in the fixed order of `ALL_VERBS`."""
+    mine = relations(user, handoff)
+    return [verb for verb in ALL_VERBS if any(verb in ALLOWED[relation] for relation in mine)]
+
+
+def _queue_ids(user: User) -> frozenset[int]:
+    if not hasattr(user, "_queue_ids"):
+        user._queue_ids = frozenset(user.queues.values_list("pk", flat=True))
+    return user._queue_ids
+
+
+def _led_team_ids(user: User) -> frozenset[int]:
+    if not hasattr(user, "_led_team_ids"):
+        user._led_team_ids = frozenset(user.teams_led.values_list("pk", flat=True))
+    return user._led_team_ids
