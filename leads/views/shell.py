@@ -1,0 +1,224 @@
+"""The frame around every page: navigation with live counts, the bell, toasts, the light and dark switch.
+
+Owns what `base.html` needs beside the page itself, in a small constant number of queries that run only
+when a template asks. Never decides what a page shows, and an item in the navigation is no permission:
+each view checks its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from leads.choices import HOLDS_TURN, State
+from leads.models import Handoff, Notification
+from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
+
+UNDO_SECONDS = 10
+MOST_COUNTED = 99
+
+EVERYONE = frozenset(ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page in the navigation: for whom, and the paths on which it is the current one."""
+
+    view: str
+    label: str
+    icon: str
+    roles: frozenset[str]
+    paths: tuple[str, ...]
+
+
+PLACES = (
+    Place("leads:inbox", "Inbox", "inbox", frozenset({REP, MANAGER}), ("/inbox/", "/handoffs/")),
+    Place("leads:team", "Team", "team", frozenset({MANAGER, MARKETING, ADMIN}), ("/team/",)),
+    Place("leads:leads", "Leads", "leads", EVERYONE, ("/leads/", "/search/")),
+    Place(
+        "leads:completion",
+        "Completion",
+        "complete",
+        frozenset({MARKETING, ADMIN}),
+        ("/completion/", "/duplicates/"),
+    ),
+    Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """A link of the navigation. `counts` says in words what `count` counts."""
+
+    label: str
+    href: str
+    icon: str
+    is_current: bool
+    count: str = ""
+    late: str = ""
+    counts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """What was just done. `seconds` is what is left of the undo; `tone` is "" or "late"."""
+
+    text: str
+    tone: str = ""
+    href: str = ""
+    link: str = ""
+    undo_href: str = ""
+    seconds: int = 0
+
+
+class Shell:
+    """What the frame shows to one person at one moment. Each part is worked out when it is asked for."""
+
+    def __init__(self, user: User, path: str, now: datetime) -> None:
+        self.user = user
+        self.path = path
+        self.now = now
+
+    @cached_property
+    def mine(self) -> dict[str, int]:
+        """This person's open work: to answer, late, and what holds a turn."""
+        return Handoff.objects.held_by(self.user).aggregate(
+            answer=Count("pk", filter=Q(state=State.ASSIGNED)),
+            late=Count("pk", filter=Q(state__in=[State.ASSIGNED, State.ACCEPTED], next_due_at__lt=self.now)),
+            held=Count("pk", filter=Q(state__in=[str(state) for state in HOLDS_TURN])),
+            all=Count("pk"),
+        )
+
+    @cached_property
+    def unread(self) -> str:
+        """How many messages are unread, capped; "" for none."""
+        unread = Notification.objects.filter(user=self.user, read_at__isnull=True).order_by()
+        return capped(unread[: MOST_COUNTED + 1].count())
+
+    @property
+    def nav(self) -> list[NavItem]:
+        """The places this person's roles are for. A place that this site does not have gets no link."""
+        items = []
+        for place in PLACES:
+            if not (self._is_for(place.roles) or (place.icon == "inbox" and self.mine["all"])):
+                continue
+            try:
+                href = reverse(place.view)
+            except NoReverseMatch:
+                continue
+            count, late, words = self._counts(place.icon)
+            items.append(
+                NavItem(
+                    label=place.label,
+                    href=href,
+                    icon=place.icon,
+                    is_current=self.path.startswith(place.paths),
+                    count=capped(count),
+                    late=capped(late),
+                    counts=words,
+                )
+            )
+        return items
+
+    @property
+    def foot(self) -> str:
+        held = self.mine["held"] if REP in self.user.roles else 0
+        return f"You hold {held} lead{'' if held == 1 else 's'}." if held else ""
+
+    @property
+    def roles(self) -> str:
+        """The person's roles in words, in the fixed order."""
+        names = [role for role in ROLES if role in self.user.roles]
+        if self.user.is_superuser and ADMIN not in names:
+            names.append(ADMIN)
+        return ", ".join(names)
+
+    @property
+    def clock(self) -> str:
+        """The viewer's own time, such as "Tue 14 Oct, 10:44 Amsterdam"."""
+        local = timezone.localtime(self.now)
+        zone = (self.user.time_zone or settings.ORG_TIME_ZONE).rsplit("/", 1)[-1].replace("_", " ")
+        return f"{local:%a} {local.day} {local:%b, %H:%M} {zone}"
+
+    def _is_for(self, roles: frozenset[str]) -> bool:
+        return bool(self.user.roles & roles) or (self.user.is_superuser and ADMIN in roles)
+
+    def _counts(self, icon: str) -> tuple[int, int, str]:
+        if icon == "inbox":
+            return self.mine["answer"], self.mine["late"], "to answer"
+        if icon == "team":
+            return self._breached(), 0, "past due"
+        if icon == "complete":
+            found = Handoff.objects.incomplete().aggregate(
+                count=Count("pk"), late=Count("pk", filter=Q(completion_due_at__lt=self.now))
+            )
+            return found["count"], found["late"], "waiting for data"
+        return 0, 0, ""
+
+    def _breached(self) -> int:
+        late = Handoff.objects.breached(self.now)
+        if not self._is_for(frozenset({MARKETING, ADMIN})):
+            late = late.filter(assignee__team__manager=self.user)
+        return late.order_by()[: MOST_COUNTED + 1].count()
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `shell` and `toasts` for `base.html`; nothing for the anonymous."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    return {"shell": Shell(user, request.path, timezone.now()), "toasts": lambda: _told(request)}
+
+
+def capped(count: int) -> str:
+    """A count for a badge: "" for none, "99+" past 99."""
+    if count > MOST_COUNTED:
+        return f"{MOST_COUNTED}+"
+    return str(count) if count else ""
+
+
+def tell(request: HttpRequest, text: str, *, undo: int | None = None, now: datetime | None = None) -> None:
+    """Says on the next page what was done; `undo` is the handoff whose last act can be undone."""
+    tags = f"undo-{undo}-{int(now.timestamp()) + UNDO_SECONDS}" if undo and now else ""
+    messages.success(request, text, extra_tags=tags)
+
+
+def _told(request: HttpRequest) -> Iterable[Toast]:
+    now = timezone.now().timestamp()
+    toasts = []
+    for message in messages.get_messages(request):
+        undo_href, seconds = "", 0
+        if message.extra_tags and message.extra_tags.startswith("undo-"):
+            handoff_id, until = message.extra_tags.removeprefix("undo-").split("-")
+            seconds = max(0, int(until) - int(now))
+            undo_href = reverse("leads:act", args=[int(handoff_id), "undo"]) if seconds else ""
+        tone = "late" if message.level >= messages.WARNING else ""
+        toasts.append(Toast(str(message.message), tone=tone, undo_href=undo_href, seconds=seconds))
+    return toasts
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keeps light, dark or as the system, and goes back to the page."""
+    wanted = request.POST.get("theme", "")
+    user = request.user
+    if isinstance(user, User) and wanted in {"", "light", "dark"} and wanted != user.theme:
+        user.theme = wanted
+        user.save(update_fields=["theme"])
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        back = "/"
+    return redirect(back)
