@@ -1,7 +1,17 @@
 """The project itself as an app, so that its commands and system checks are found."""
 
 from django.apps import AppConfig
+from django.conf import settings
+
+from handoff_site import lifeline
 
 
 class HandoffSiteConfig(AppConfig):
     name = "handoff_site"
+
+    def ready(self) -> None:
+        # django-q2 forks its workers from a process that it forked itself; without this, a kill -9 of
+        # either leaves the rest running beside the cluster that the supervisor starts next.
+        if settings.IS_WORKER:
+            lifeline.guard_forks()
+            lifeline.hold()

@@ -1,0 +1,232 @@
+"""The reference data that every installation starts with.
+
+Owns what is made, and the promise that it is made once: `setup` adds what is missing and changes nothing
+that is there, for all of it may be edited. What each default is stands with its owner (`routing.sla`,
+`leads.reasons`, `leads.preflight`). Never makes people, leads or demo data.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import Max
+from django_q.models import Schedule
+
+from leads.models import MqlDefinition, PreflightSettings
+from leads.preflight import DEFAULT_PLACEHOLDERS
+from leads.reasons import ensure_reasons
+from routing import holidays, sla
+from routing.models import Calendar, CalendarInterval, Queue, Rule, Ruleset, SlaPolicy, SlaStep
+from routing.people import ADMIN, MARKETING, ROLES, User
+
+OPENS, CLOSES = 9 * 60, 18 * 60
+WORKDAYS = range(5)
+THRESHOLD = 65
+# Before any lead: every score is judged by some definition.
+FIRST_IN_FORCE = datetime(2000, 1, 1, tzinfo=UTC)
+CATCH_ALL = "Everything else"
+
+# name, function, kind, minutes. The names are what "already there" is judged by.
+SCHEDULES = (
+    ("Heartbeat", "handoff_site.tasks.heartbeat", Schedule.MINUTES, 1),
+    ("SLA sweep", "leads.tasks.sweep", Schedule.MINUTES, 1),
+    ("E-mail delivery", "leads.tasks.deliver_mail", Schedule.MINUTES, 1),
+    ("Enrichment", "leads.tasks.enrich", Schedule.MINUTES, 1),
+    ("Pruning", "leads.tasks.prune", Schedule.DAILY, None),
+    ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
+)
+
+# What marketing ops edits in the admin. Admins may everything.
+MARKETING_MODELS = (
+    "absence", "calendar", "calendarinterval", "closedday",
+    "pool", "poolmember", "queue", "rule", "territory",
+)  # fmt: skip
+
+
+@transaction.atomic
+def setup(now: datetime, owner: User | None = None) -> list[str]:
+    """Make what is missing; what was made, in words. Safe to repeat, and from two processes at once.
+
+    Queues need a named owner: `owner`, else the first admin, else the first of marketing ops. While there
+    is none of them, queues and the first ruleset wait for the next call.
+    """
+    made = _groups() + _calendar() + _policies(now)
+    reasons = ensure_reasons()
+    if reasons:
+        made.append(f"{reasons} rejection reasons")
+    made += _agreement() + ensure_schedules(now)
+    made += ensure_queues(now, owner)
+    for calendar in Calendar.objects.exclude(country=""):
+        holidays.snapshot(calendar, now.year)
+    return made
+
+
+def ensure_schedules(now: datetime) -> list[str]:
+    """The background tasks' schedules that are missing, due at once. One that is paused stays paused."""
+    known = set(Schedule.objects.values_list("func", flat=True))
+    made = []
+    for name, function, kind, minutes in SCHEDULES:
+        if function not in known:
+            first = now - timedelta(seconds=1)
+            Schedule.objects.create(
+                name=name, func=function, schedule_type=kind, minutes=minutes, next_run=first
+            )
+            made.append(f"schedule {name}")
+    return made
+
+
+def ensure_queues(now: datetime, owner: User | None = None) -> list[str]:
+    """The completion and the overflow queue, and a first ruleset, once there is somebody to own them."""
+    made = []
+    owner = owner or _natural_owner()
+    wanted = (
+        (Queue.Kind.COMPLETION, "completion", "Data completion"),
+        (Queue.Kind.OVERFLOW, "overflow", "Overflow"),
+    )
+    for kind, slug, name in wanted:
+        if owner is not None and not Queue.objects.filter(kind=kind).exists():
+            Queue.objects.create(kind=kind, slug=slug, name=name, owner=owner)
+            made.append(f"queue {name}, owned by {owner.email}")
+    return made + _ruleset(now)
+
+
+def _natural_owner() -> User | None:
+    active = User.objects.filter(is_active=True).order_by("id")
+    return (
+        active.filter(is_superuser=True).first()
+        or active.filter(groups__name=ADMIN).first()
+        or active.filter(groups__name=MARKETING).first()
+    )
+
+
+def _groups() -> list[str]:
+    made = []
+    for role in ROLES:
+        group, created = Group.objects.get_or_create(name=role)
+        if created:
+            made.append(f"role {role}")
+            if role == MARKETING:
+                group.permissions.set(
+                    Permission.objects.filter(
+                        content_type__app_label="routing", content_type__model__in=MARKETING_MODELS
+                    )
+                )
+        if role == ADMIN:
+            # The role is defined by it, so a new release's models are admins' too.
+            group.permissions.add(*Permission.objects.exclude(group=group))
+    return made
+
+
+def open_weekdays(calendar: Calendar, days: Iterable[int] = WORKDAYS) -> None:
+    """Give a new calendar office hours on these weekdays."""
+    CalendarInterval.objects.bulk_create(
+        CalendarInterval(calendar=calendar, weekday=day, start_minute=OPENS, end_minute=CLOSES)
+        for day in days
+    )
+
+
+def _calendar() -> list[str]:
+    if Calendar.objects.filter(is_default=True).exists():
+        return []
+    # Somebody may have taken the mark off on purpose; then the calendar that is there serves again.
+    calendar, created = Calendar.objects.get_or_create(
+        name="Office hours", defaults={"time_zone": settings.ORG_TIME_ZONE, "is_default": True}
+    )
+    if created:
+        open_weekdays(calendar)
+        return [f"calendar {calendar.name}, {calendar.time_zone}"]
+    calendar.is_default = True
+    calendar.save(update_fields=["is_default"])
+    return [f"{calendar.name} is the default calendar"]
+
+
+def _policies(now: datetime) -> list[str]:
+    made = []
+    for policy in sla.default_policies():
+        if SlaPolicy.objects.filter(slug=policy.slug).exists():
+            continue
+        taken = SlaPolicy.objects.filter(lead_type=policy.lead_type, is_live=True, is_default=True).exists()
+        targets: dict[str, Any] = {}
+        for name in ("accept", "contact", "unacknowledged", "no_activity", "black_hole", "completion"):
+            target = getattr(policy, name)
+            targets |= {f"{name}_minutes": target.minutes, f"{name}_business": target.business}
+        row = SlaPolicy.objects.create(
+            slug=policy.slug,
+            version=policy.version,
+            name=policy.slug.capitalize(),
+            lead_type=policy.lead_type,
+            is_default=not taken,
+            created_at=now,
+            **targets,
+        )
+        SlaStep.objects.bulk_create(
+            SlaStep(
+                policy=row,
+                position=position,
+                code=step.code,
+                clock=step.clock,
+                share=step.share,
+                after_minutes=step.after.minutes if step.after else None,
+                after_business=step.after.business if step.after else True,
+                who=list(step.who),
+                what=step.what,
+            )
+            for position, step in enumerate(policy.steps, start=1)
+        )
+        made.append(f"SLA policy {row.name}")
+    return made
+
+
+def _agreement() -> list[str]:
+    made = []
+    if not MqlDefinition.objects.exists():
+        MqlDefinition.objects.create(
+            version=1, threshold=THRESHOLD, in_force_from=FIRST_IN_FORCE, note="As shipped"
+        )
+        made.append(f"MQL definition 1, threshold {THRESHOLD}")
+    _, created = PreflightSettings.objects.get_or_create(
+        pk=1, defaults={"placeholders": sorted(DEFAULT_PLACEHOLDERS)}
+    )
+    if created:
+        made.append("pre-flight settings")
+    return made
+
+
+def _ruleset(now: datetime) -> list[str]:
+    """A first ruleset whose one rule sends everything to the overflow queue: nothing is ever unrouted."""
+    overflow = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).first()
+    if overflow is None or Ruleset.objects.filter(is_live=True).exists():
+        return []
+    target = {"kind": "queue", "id": str(overflow.pk)}
+    everything: dict[str, list[object]] = {"all": []}
+    rule = Rule.objects.filter(name=CATCH_ALL).first() or Rule.objects.create(
+        position=9999,
+        name=CATCH_ALL,
+        conditions=everything,
+        target_kind=target["kind"],
+        target_id=target["id"],
+        owner=overflow.owner,
+    )
+    document = {
+        "rules": [
+            {
+                "id": str(rule.pk),
+                "name": rule.name,
+                "when": everything,
+                "target": target,
+                "fallback": None,
+                "policy": None,
+            }
+        ],
+        "territories": {},
+        "lists": {},
+        "overflow": target,
+    }
+    version = (Ruleset.objects.aggregate(last=Max("version"))["last"] or 0) + 1
+    Ruleset.objects.create(
+        version=version, document=document, published_at=now, is_live=True, note="As shipped: a catch-all"
+    )
+    return [f"ruleset {version}, a catch-all to {overflow.name}"]

@@ -1,0 +1,21 @@
+"""The site's own background tasks. Thin: the moment is taken here and passed on."""
+
+from django.utils import timezone
+
+from handoff_site.models import Heartbeat
+from routing import holidays
+from routing.models import Calendar
+
+WORKER = "worker"
+
+
+def heartbeat() -> None:
+    """Show that the cluster takes and finishes tasks. The supervisor and the health page read it."""
+    Heartbeat.objects.update_or_create(name=WORKER, defaults={"beat_at": timezone.now()})
+
+
+def extend_holidays() -> None:
+    """Copy the public holidays of the years that have come near, once for each calendar and year."""
+    year = timezone.now().year
+    for calendar in Calendar.objects.exclude(country=""):
+        holidays.snapshot(calendar, year)

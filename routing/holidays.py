@@ -1,0 +1,66 @@
+"""Public holidays as days on a calendar.
+
+Owns the copying of a country's holidays into a calendar's closed days, once a year: later releases of the
+holiday library then move no deadline. Never removes a day, and never touches a year it has copied already.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import holidays
+from django.db.models import F
+
+from routing.models import Calendar, ClosedDay
+
+YEARS_AHEAD = 2
+
+
+class UnknownPlace(ValueError):
+    """No public holidays are known for this country or subdivision. The text says which."""
+
+
+def known(country: str, subdivision: str = "") -> None:
+    """Raise UnknownPlace unless the holidays of this ISO country code (and subdivision of it) are known."""
+    places = holidays.list_supported_countries(include_aliases=True)
+    if country not in places:
+        raise UnknownPlace(f"no public holidays are known for the country {country!r}")
+    if subdivision and subdivision not in places[country]:
+        raise UnknownPlace(f"{subdivision!r} is not a known subdivision of {country}")
+
+
+def public_holidays(country: str, subdivision: str, year: int) -> dict[date, str]:
+    """Date and English name (the local name where there is no English one) of one year's public holidays.
+
+    Raises UnknownPlace.
+    """
+    known(country, subdivision)
+    languages = holidays.list_localized_countries(include_aliases=True).get(country, [])
+    found = holidays.country_holidays(
+        country,
+        subdiv=subdivision or None,
+        years=year,
+        language=next((name for name in ("en_US", "en_GB") if name in languages), None),
+    )
+    return dict(sorted(found.items()))
+
+
+def snapshot(calendar: Calendar, first_year: int) -> int:
+    """Copy the holidays of `first_year` and the YEARS_AHEAD after it; how many days were new.
+
+    A year that holds any public holiday was copied before and stays as it is, with what people changed.
+    Raises UnknownPlace.
+    """
+    days = calendar.closed_days.filter(is_public=True).values_list("day", flat=True)
+    copied = {day.year for day in days}
+    rows = [
+        ClosedDay(calendar=calendar, day=day, name=name[:120], is_public=True)
+        for year in range(first_year, first_year + YEARS_AHEAD + 1)
+        if year not in copied
+        for day, name in public_holidays(calendar.country, calendar.subdivision, year).items()
+    ]
+    # A day that people had closed already keeps their name for it.
+    ClosedDay.objects.bulk_create(rows, ignore_conflicts=True)
+    if rows:
+        Calendar.objects.filter(pk=calendar.pk).update(revision=F("revision") + 1)
+    return len(rows)
