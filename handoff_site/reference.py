@@ -5,7 +5,6 @@ that is there, for all of it may be edited. What each default is stands with its
 `leads.reasons`, `leads.preflight`). Never makes people, leads or demo data.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -120,11 +119,31 @@ def _groups() -> list[str]:
     return made
 
 
-def open_weekdays(calendar: Calendar, days: Iterable[int] = WORKDAYS) -> None:
-    """Give a new calendar office hours on these weekdays."""
+def office_hours(zone: str, country: str, subdivision: str, now: datetime) -> Calendar:
+    """The office-hours calendar of a place, made when it is not there, with its public holidays.
+
+    `zone` is an IANA name or "" for the organisation's; `country` and `subdivision` are ISO codes or "".
+    Without a country the calendar has no holidays. Raises holidays.UnknownPlace.
+    """
+    zone = zone or settings.ORG_TIME_ZONE
+    place = f"{country}-{subdivision}" if subdivision else country
+    name = f"Office hours {place or zone}"
+    if Calendar.objects.filter(name=name).exclude(time_zone=zone).exists():
+        name = f"{name} ({zone})"
+    calendar, created = Calendar.objects.get_or_create(
+        name=name, defaults={"time_zone": zone, "country": country, "subdivision": subdivision}
+    )
+    if created:
+        _open_on_workdays(calendar)
+    if calendar.country:
+        holidays.snapshot(calendar, now.year)
+    return calendar
+
+
+def _open_on_workdays(calendar: Calendar) -> None:
     CalendarInterval.objects.bulk_create(
         CalendarInterval(calendar=calendar, weekday=day, start_minute=OPENS, end_minute=CLOSES)
-        for day in days
+        for day in WORKDAYS
     )
 
 
@@ -136,7 +155,7 @@ def _calendar() -> list[str]:
         name="Office hours", defaults={"time_zone": settings.ORG_TIME_ZONE, "is_default": True}
     )
     if created:
-        open_weekdays(calendar)
+        _open_on_workdays(calendar)
         return [f"calendar {calendar.name}, {calendar.time_zone}"]
     calendar.is_default = True
     calendar.save(update_fields=["is_default"])
