@@ -1,0 +1,239 @@
+"""The five stages with who, when and how long, and the history of a handoff in words.
+
+Owns the wording of the log. People are named by a mapping from id, so that the log itself needs no
+names. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from leads.choices import CLOSED, EventKind, State, TriggerKind
+from leads.models import ContactAttempt, Deferral, Event, Handoff, Inspection, Note, Rejection
+from leads.presenters import times
+from leads.presenters.rows import attempt_words, outcome_words
+from leads.presenters.signals import cut
+from routing.people import User
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of the rail. status: "done", "now", "todo". `took` is a length, or "… so far"."""
+
+    label: str
+    status: str
+    note: str
+    took: str = ""
+    exact: str = ""
+
+    @property
+    def icon(self) -> str:
+        return {"done": "check", "now": "now", "todo": "ring"}[self.status]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the history: when, who, what, and the words that were written."""
+
+    at: datetime
+    when: str
+    exact: str
+    who: str
+    text: str
+    words: str = ""
+
+
+def called(user: User | None, me: int | None) -> str:
+    """ "You", or the person's name; "nobody" for none."""
+    if user is None:
+        return "nobody"
+    return "You" if user.pk == me else str(user)
+
+
+def rail(handoff: Handoff, inspection: Inspection | None, now: datetime, me: int | None) -> list[Step]:
+    """The stages of a handoff whose people, queue and ruleset are loaded. `me` is who looks."""
+    return [
+        _trigger(handoff, now),
+        _enrichment(handoff, inspection, now),
+        _routing(handoff, now, me),
+        _acceptance(handoff, now, me),
+        _contact(handoff, now, me),
+    ]
+
+
+def _step(
+    label: str, status: str, note: str, at: datetime | None, since: datetime | None, now: datetime
+) -> Step:
+    took = ""
+    if status == "now" and since is not None:
+        took = f"{times.length(now - since)} so far"
+    elif status == "done" and at is not None and since is not None:
+        took = times.length(max(at - since, timedelta(0)))
+    return Step(label, status, note, took, times.exact(at, now) if at is not None else "")
+
+
+def _trigger(handoff: Handoff, now: datetime) -> Step:
+    note = f"{TriggerKind(handoff.trigger).label}, {times.by(handoff.mql_at, now)}"
+    return Step("Trigger", "done", note, "", times.exact(handoff.mql_at, now))
+
+
+def _enrichment(handoff: Handoff, inspection: Inspection | None, now: datetime) -> Step:
+    label, since = "Enrichment pass", handoff.received_at
+    if handoff.state == State.INCOMPLETE:
+        due = handoff.completion_due_at
+        note = f"Marketing, by {times.by(due, now)}" if due else "Marketing"
+        return _step(label, "now", note, None, handoff.completion_since or since, now)
+    if handoff.ready_at is None:
+        return _step(label, "done" if handoff.assigned_at else "todo", "Not recorded", None, None, now)
+    checks = ""
+    if inspection is not None and inspection.findings:
+        good = sum(1 for finding in inspection.findings if finding.get("passed"))
+        waived = sum(1 for finding in inspection.findings if finding.get("waived"))
+        checks = f"{good} of {len(inspection.findings)} checks, "
+        checks += f"{waived} waived, " if waived else ""
+    return _step(label, "done", f"{checks}{times.by(handoff.ready_at, now)}", handoff.ready_at, since, now)
+
+
+def _routing(handoff: Handoff, now: datetime, me: int | None) -> Step:
+    if handoff.assigned_at is None:
+        return Step("Routing", "todo", "Waits for the data" if handoff.state == State.INCOMPLETE else "")
+    if handoff.assignee is not None:
+        to = "you" if handoff.assignee.pk == me else str(handoff.assignee)
+    elif handoff.queue is not None:
+        to = f"queue {handoff.queue}"
+    else:
+        to = "you" if handoff.first_holder_id == me and me is not None else "sales"
+    version = f", version {handoff.ruleset.version}" if handoff.ruleset is not None else ""
+    note = f"To {to}{version}, {times.by(handoff.assigned_at, now)}"
+    return _step("Routing", "done", note, handoff.assigned_at, handoff.ready_at, now)
+
+
+def _acceptance(handoff: Handoff, now: datetime, me: int | None) -> Step:
+    label = "Acceptance"
+    if handoff.state in (State.ASSIGNED, State.QUEUED):
+        holder = called(handoff.assignee, me) if handoff.assignee else f"Queue {handoff.queue}"
+        due = f", by {times.by(handoff.accept_due_at, now)}" if handoff.accept_due_at else ""
+        return _step(label, "now", f"{holder}{due}", None, handoff.held_since, now)
+    at = handoff.acknowledged_at
+    if at is None:
+        return Step(label, "todo", "Never acknowledged" if handoff.state in CLOSED else "")
+    if handoff.accepted_at is not None:
+        note = f"{called(handoff.accepted_by, me)}, {times.by(handoff.accepted_at, now)}"
+    elif handoff.rejected_at is not None:
+        reason = f": {handoff.rejection_reason}" if handoff.rejection_reason else ""
+        note = f"Rejected by {_inner(handoff.rejected_by, me)}{reason}"
+    elif handoff.deferred_at is not None:
+        note = f"Deferred by {_inner(handoff.assignee, me)}, {times.by(handoff.deferred_at, now)}"
+    else:
+        note = times.by(at, now)
+    return _step(label, "done", note, at, handoff.assigned_at, now)
+
+
+def _contact(handoff: Handoff, now: datetime, me: int | None) -> Step:
+    label = "First contact"
+    if handoff.first_contact_at is not None:
+        words = outcome_words(handoff.first_contact_channel, handoff.first_contact_outcome)
+        at = times.by(handoff.first_contact_at, now)
+        note = f"{words[0].upper()}{words[1:]}, {_inner(handoff.first_contact_by, me)}, {at}"
+        since = handoff.acknowledged_at or handoff.assigned_at
+        return _step(label, "done", note, handoff.first_contact_at, since, now)
+    if handoff.state == State.DEFERRED and handoff.deferred_until:
+        note = f"After {times.moment(handoff.deferred_until, now)}"
+        return _step(label, "now", note, None, handoff.deferred_at, now)
+    due = f"by {times.by(handoff.contact_due_at, now)}" if handoff.contact_due_at else ""
+    if handoff.state == State.ACCEPTED:
+        note = ", ".join(part for part in (called(handoff.assignee, me), due) if part)
+        return _step(label, "now", note, None, handoff.accepted_at, now)
+    if handoff.state in CLOSED:
+        return Step(label, "todo", "Not made")
+    who = called(handoff.assignee, me) if handoff.assignee is not None else ""
+    return Step(label, "todo", ", ".join(part for part in (who, due) if part))
+
+
+def _inner(user: User | None, me: int | None) -> str:
+    name = called(user, me)
+    return "you" if name == "You" else name
+
+
+# What is told by its own row, with the words that were written.
+TOLD_BY_ROWS = {EventKind.NOTED, EventKind.REJECTED, EventKind.DEFERRED, EventKind.CONTACTED}
+HIDDEN = {EventKind.VIEWED}
+
+
+def history(
+    events: Iterable[Event],
+    notes: Iterable[Note],
+    rejections: Iterable[Rejection],
+    deferrals: Iterable[Deferral],
+    attempts: Iterable[ContactAttempt],
+    names: Mapping[int, str],
+    now: datetime,
+    me: int | None,
+) -> list[Line]:
+    """Everything that happened, newest first. `names` has the people that events point to."""
+    lines = []
+
+    def add(at: datetime, who: str, text: str, words: str = "", undone: bool = False) -> None:
+        shown = f"{text} (undone)" if undone else text
+        lines.append(Line(at, times.day(at, now), times.exact(at, now), who, shown, cut(words, 2000)))
+
+    def person(user_id: int | None) -> str:
+        if user_id is None:
+            return "the system"
+        return "You" if user_id == me else names.get(user_id, "somebody")
+
+    for event in events:
+        if event.kind not in TOLD_BY_ROWS and event.kind not in HIDDEN:
+            add(event.occurred_at, _actor(event, person), _event_words(event, names, me))
+    for note in notes:
+        add(note.at, person(note.by_id), "Note", note.text, note.undone_at is not None)
+    for rejection in rejections:
+        text = f"Rejected: {rejection.reason}"
+        add(rejection.at, person(rejection.by_id), text, rejection.note, rejection.undone_at is not None)
+    for deferral in deferrals:
+        text = f"Deferred to {times.moment(deferral.until, now)}"
+        add(deferral.at, person(deferral.by_id), text, deferral.explanation, deferral.undone_at is not None)
+    for attempt in attempts:
+        text = attempt_words(attempt)
+        text = f"{text[0].upper()}{text[1:]}"
+        if attempt.activity_id is None:
+            text += ", generic"
+        if attempt.logged_late:
+            text += f", logged {times.day(attempt.recorded_at, now)}"
+        add(attempt.at, person(attempt.by_id), text, attempt.note, attempt.undone_at is not None)
+    return sorted(lines, key=lambda line: line.at, reverse=True)
+
+
+def people_in(events: Iterable[Event]) -> set[int]:
+    """Ids of the people whose names `history` needs for these events."""
+    found = set()
+    for event in events:
+        if event.user_id:
+            found.add(event.user_id)
+        changed = event.data.get("set") if isinstance(event.data, dict) else None
+        holder = changed.get("assignee_id") if isinstance(changed, dict) else None
+        if isinstance(holder, int):
+            found.add(holder)
+    return found
+
+
+def _actor(event: Event, person: Callable[[int | None], str]) -> str:
+    if event.user_id is None and event.api_key is not None:
+        return f"key {event.api_key.name}"
+    return person(event.user_id)
+
+
+def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
+    kind = EventKind(event.kind)
+    data = event.data if isinstance(event.data, dict) else {}
+    changed = data.get("set")
+    holder = changed.get("assignee_id") if isinstance(changed, dict) else None
+    text = str(kind.label)
+    if kind in (EventKind.ASSIGNED, EventKind.REASSIGNED, EventKind.RESUMED) and isinstance(holder, int):
+        text += f" to {'you' if holder == me else names.get(holder, 'somebody')}"
+    reason = data.get("reason")
+    if isinstance(reason, str) and reason:
+        text += f": {cut(reason.replace('_', ' '), 200)}"
+    return text
