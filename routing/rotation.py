@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Count
 
 from routing.engine import Target
-from routing.models import Absence, Pool, PoolMember, Queue, Territory, Turn, User
+from routing.models import Absence, Pool, PoolMember, Queue, Turn, User
 from routing.quota import Member, pick
 
 
@@ -53,9 +53,7 @@ class Desk:
         self._changed: dict[int, PoolMember] = {}
         pool_ids = {int(target.id) for target in wanted if target.kind == "pool"}
         queue_ids = {int(target.id) for target in wanted if target.kind == "queue"}
-        self._owners = self._territory_owners(wanted)
-        person_ids = {int(t.id) for t in wanted if t.kind in ("rep", "account_owner")}
-        person_ids |= {owner for owner in self._owners.values() if owner}
+        person_ids = {int(target.id) for target in wanted if target.kind not in ("pool", "queue")}
         if pool_ids:
             self._load_pools(pool_ids)
         if missing := person_ids - self.people.keys():
@@ -64,13 +62,6 @@ class Desk:
             rows = Queue.objects.select_related("owner", "calendar").filter(pk__in=queue_ids)
             self.queues = {queue.pk: queue for queue in rows}
         self._load_state()
-
-    @staticmethod
-    def _territory_owners(targets: Iterable[Target]) -> dict[str, int | None]:
-        slugs = {target.id for target in targets if target.kind == "territory_owner"}
-        if not slugs:
-            return {}
-        return dict(Territory.objects.filter(slug__in=slugs).values_list("slug", "owner_id"))
 
     def _load_pools(self, pool_ids: set[int]) -> None:
         rows = (
@@ -130,10 +121,9 @@ class Desk:
             return Seating("queue", target.why, queue=queue)
         if target.kind == "pool":
             return self._from_pool(int(target.id), target.why, excluded, candidates)
-        user_id = self._owners.get(target.id) if target.kind == "territory_owner" else int(target.id)
-        user = self.people.get(user_id) if user_id else None
+        user = self.people.get(int(target.id))
         if user is None:
-            candidates.append({"target": target.kind, "skipped": "nobody named"})
+            candidates.append({"user": int(target.id), "skipped": "gone"})
             return None
         if skipped := self._unable(user, excluded):
             candidates.append({"user": user.pk, "skipped": skipped})

@@ -124,6 +124,9 @@ class Handoff(models.Model):
 
     # Clocks: each deadline is stored when it is set
     clock_started_at = models.DateTimeField(null=True, blank=True)
+    clock_runs_from = models.DateTimeField(
+        null=True, blank=True, help_text="clock_started_at moved on by later stays in completion"
+    )
     accept_due_at = models.DateTimeField(null=True, blank=True)
     contact_due_at = models.DateTimeField(null=True, blank=True)
     completion_due_at = models.DateTimeField(null=True, blank=True)

@@ -64,7 +64,9 @@ class Complaint(models.Model):
     class Meta:
         indexes = [
             # preflight: the open complaints about a lead
-            models.Index(fields=["lead"], condition=Q(cleared_at__isnull=True), name="open_complaints_by_lead"),
+            models.Index(
+                fields=["lead"], condition=Q(cleared_at__isnull=True), name="open_complaints_by_lead"
+            ),
         ]
 
     def __str__(self) -> str:

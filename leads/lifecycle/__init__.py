@@ -1,0 +1,41 @@
+"""The only writer of handoff state. Views, tasks, the API and importers call these verbs.
+
+Each verb is one transaction: lock the lead then the handoff, check the move, write the event and the
+columns it sets, take or release the rotation turn. `Refused` and `Invalid` write nothing.
+"""
+
+from leads.lifecycle.act import Act, Invalid, Refused
+from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
+from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
+from leads.lifecycle.merging import different, merge
+from leads.lifecycle.moving import reassign, release
+from leads.lifecycle.steps import fire
+from leads.lifecycle.undoing import undo
+from leads.lifecycle.working import contact, disqualify, opportunity
+
+__all__ = [
+    "Act",
+    "Invalid",
+    "Refused",
+    "accept",
+    "claim",
+    "clear_complaint",
+    "contact",
+    "defer",
+    "different",
+    "discard",
+    "disqualify",
+    "fire",
+    "merge",
+    "note",
+    "opportunity",
+    "reassign",
+    "recheck",
+    "recheck_leads",
+    "reject",
+    "release",
+    "resume",
+    "undo",
+    "view",
+    "waive",
+]

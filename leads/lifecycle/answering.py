@@ -1,0 +1,340 @@
+"""Stage 4, the answer: accept, claim, reject, defer, resume, note, view.
+
+Owns what an acknowledgment is. Each verb is one transaction: lock, guard, change, one event.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from leads import cases, notifications
+from leads.choices import OPEN, Disposition, EventKind, NextStep, Stage, State
+from leads.lifecycle import guard
+from leads.lifecycle.act import Act, Invalid, Refused
+from leads.lifecycle.book import Book, turn_ref
+from leads.lifecycle.placing import Item, give, route
+from leads.models import Complaint, Deferral, Handoff, Note, Rejection
+from routing import rotation, sla
+from routing.models import Absence
+from routing.people import MANAGER, REP, User
+from routing.rotation import Seating
+
+LONGEST_DEFERRAL = timedelta(days=180)
+LONGEST_COOL_OFF = timedelta(days=730)
+UNDO_FOR = timedelta(seconds=10)
+DEFERRALS_WITHOUT_MANAGER = 2
+
+
+def activity(handoff: Handoff, at: datetime) -> dict[str, Any]:
+    """The columns that say sales was active at this moment."""
+    return {
+        "first_activity_at": min(handoff.first_activity_at or at, at),
+        "last_activity_at": max(handoff.last_activity_at or at, at),
+    }
+
+
+def withdraw_flags(book: Book, handoff: Handoff, at: datetime) -> None:
+    """An act that turns out to be earlier than a flag or mark withdraws it."""
+    changes: dict[str, Any] = {}
+    if handoff.no_activity_at is not None and at <= handoff.no_activity_at:
+        changes["no_activity_at"] = None
+    if handoff.black_hole_at is not None and at <= handoff.black_hole_at:
+        changes["black_hole_at"] = None
+    if changes:
+        book.write(handoff, EventKind.UNFLAGGED, Stage.ACCEPTANCE, changes)
+
+
+@transaction.atomic
+def accept(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
+    """The holder, or a member of the queue (which claims it first), takes it on for outreach."""
+    handoff = guard.locked(handoff_id)
+    if handoff.state == State.ACCEPTED and act.user is not None and handoff.assignee_id == act.user.pk:
+        return handoff
+    guard.require_fresh(handoff, revision, act, "accept")
+    guard.require_state(handoff, (State.ASSIGNED, State.QUEUED), "accept")
+    book = Book(act)
+    if handoff.state == State.QUEUED:
+        _claim(book, handoff, act)
+    guard.require_holder(handoff, act, "accept")
+    mark_accepted(book, handoff, act.now)
+    book.save()
+    return handoff
+
+
+def mark_accepted(book: Book, handoff: Handoff, at: datetime) -> None:
+    user = book.act.user
+    changes = activity(handoff, at) | {
+        "state": State.ACCEPTED,
+        "accepted_at": handoff.accepted_at or at,
+        "accepted_by_id": handoff.accepted_by_id or (user.pk if user else None),
+        "acknowledged_at": handoff.acknowledged_at or at,
+    }
+    book.write(handoff, EventKind.ACCEPTED, Stage.ACCEPTANCE, changes, occurred_at=at)
+    withdraw_flags(book, handoff, at)
+
+
+@transaction.atomic
+def claim(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
+    """A member of the queue takes it from the queue."""
+    handoff = guard.locked(handoff_id)
+    if handoff.state == State.ASSIGNED and act.user is not None and handoff.assignee_id == act.user.pk:
+        return handoff
+    guard.require_fresh(handoff, revision, act, "claim")
+    guard.require_state(handoff, (State.QUEUED,), "claim")
+    book = Book(act)
+    _claim(book, handoff, act)
+    book.save()
+    return handoff
+
+
+def _claim(book: Book, handoff: Handoff, act: Act) -> None:
+    if act.user is None or not act.user.is_active:
+        raise guard.refusal(handoff, "claim")
+    turn = rotation.take(act.user, turn_ref(handoff), act.now)
+    user = book.person(act.user.pk)
+    seating = Seating("rep", "claim", user=user)
+    give(book, handoff, seating, EventKind.CLAIMED, activity(handoff, act.now), turn=turn.pk)
+
+
+@transaction.atomic
+def reject(
+    handoff_id: int,
+    act: Act,
+    *,
+    reason: str,
+    note: str = "",
+    until: datetime | None = None,
+    revision: int | None = None,
+    undoable: bool = False,
+) -> Handoff:
+    """The holder says no, with a reason from the list; the reason decides what follows.
+
+    With `undoable` what follows waits ten seconds. `until` is for reasons that ask for a date.
+    """
+    handoff = guard.locked(handoff_id)
+    if act.user is not None and _already_rejected(handoff, act.user, reason):
+        return handoff
+    guard.require_fresh(handoff, revision, act, "reject")
+    guard.require_state(handoff, (State.ASSIGNED, State.ACCEPTED), "reject")
+    user = guard.require_holder(handoff, act, "reject")
+    row = guard.reason_row(reason)
+    note = guard.bounded("note", note, required=row.note_required)
+    if until is not None:
+        until = guard.in_range(
+            "until", until, act.now, act.now + LONGEST_COOL_OFF, "Choose a date within the next two years."
+        )
+    elif row.asks_until:
+        until = act.now + timedelta(days=row.cool_off_days or 90)
+    book = Book(act)
+    turn = rotation.release(turn_ref(handoff), act.now)
+    if turn is not None and row.gives_turn_back:
+        rotation.give_back(turn, act.now)
+    rejection = Rejection(
+        handoff=handoff, reason=row, next_step=row.next_step, by=user, at=act.now, until=until, note=note
+    )
+    rejection.save()
+    changes = activity(handoff, act.now) | {
+        "state": State.REJECTED,
+        "rejected_at": handoff.rejected_at or act.now,
+        "rejected_by_id": handoff.rejected_by_id or user.pk,
+        "rejection_reason_id": row.pk,
+        "next_step": row.next_step,
+        "acknowledged_at": handoff.acknowledged_at or act.now,
+        "disposition": Disposition.REJECTED,
+        "disposition_at": act.now,
+        "closed_at": act.now,
+        "follow_up_at": act.now + UNDO_FOR,
+    }
+    book.write(
+        handoff,
+        EventKind.REJECTED,
+        Stage.ACCEPTANCE,
+        changes,
+        rejection=rejection.pk,
+        reason=row.code,
+        held_by=user.pk,
+        # Rates by rule name the rule as it was when the person said no.
+        rule=handoff.rule_id,
+    )
+    if not undoable:
+        follow_up(book, handoff)
+    book.save()
+    return handoff
+
+
+def _already_rejected(handoff: Handoff, user: User, reason: str) -> bool:
+    if handoff.assignee_id == user.pk and handoff.state in OPEN:
+        return False
+    latest = handoff.rejections.filter(undone_at__isnull=True).select_related("reason").last()
+    return latest is not None and latest.by_id == user.pk and latest.reason.code == reason
+
+
+def follow_up(book: Book, handoff: Handoff) -> None:
+    """Carry out what the rejection's reason says: recycle, suppress, complete, route again, triage."""
+    rejection = handoff.rejections.filter(undone_at__isnull=True).select_related("reason").last()
+    done: dict[str, Any] = {"follow_up_at": None}
+    if rejection is None:
+        book.write(handoff, EventKind.FOLLOWED_UP, Stage.AFTER, done, by_system=True)
+        return
+    lead, step = handoff.lead, rejection.next_step
+    code = rejection.reason.code
+    if step == NextStep.RECYCLED:
+        days = timedelta(days=rejection.reason.cool_off_days)
+        lead.cool_off_until = rejection.until or rejection.at + days
+        lead.save(update_fields=["cool_off_until"])
+    elif step == NextStep.SUPPRESSED:
+        lead.suppressed_at, lead.suppressed_reason = book.now, code
+        lead.save(update_fields=["suppressed_at", "suppressed_reason"])
+    reopens = step in (NextStep.REROUTED, NextStep.COMPLETION)
+    if reopens and lead.handoffs.open().exclude(pk=handoff.pk).exists():
+        # A new conversion came in meanwhile and carries on; this one stays closed.
+        reopens = False
+    book.write(handoff, EventKind.FOLLOWED_UP, Stage.AFTER, done, by_system=True, next_step=step)
+    if reopens and step == NextStep.COMPLETION:
+        _back_to_completion(book, handoff, rejection)
+    elif reopens:
+        case = cases.load([handoff])[0]
+        book.write(
+            handoff,
+            EventKind.FOLLOWED_UP,
+            Stage.ROUTING,
+            {"state": State.QUEUED, "assignee_id": None, "closed_at": None},
+            by_system=True,
+        )
+        route(book, [Item(handoff, case)])
+        told = notifications.recipients(handoff, ("marketing",), book.now)
+        book.tell(handoff, "out_of_territory", told, {"rule": handoff.rule_name})
+    elif code == "existing_customer" and lead.company and lead.company.owner:
+        book.tell(handoff, "existing_customer", [lead.company.owner])
+
+
+def _back_to_completion(book: Book, handoff: Handoff, rejection: Rejection) -> None:
+    """A bad-data rejection is an open finding until a person clears it or the named field changes."""
+    text = rejection.note or rejection.reason.label
+    book.add(
+        Complaint(handoff=handoff, lead=handoff.lead, field="", text=text, by=rejection.by, at=rejection.at)
+    )
+    queue = book.completion_queue()
+    calendar = book.calendar_of_queue(queue) if queue else book.default_calendar()
+    book.write(
+        handoff,
+        EventKind.HELD,
+        Stage.ENRICHMENT,
+        {
+            "state": State.INCOMPLETE,
+            "missing": ["bad_data"],
+            "assignee_id": None,
+            "queue_id": None,
+            "completion_since": book.now,
+            "completion_visits": handoff.completion_visits + 1,
+            "completion_due_at": sla.deadline(book.now, book.policy(handoff).completion, calendar),
+            "closed_at": None,
+        },
+        by_system=True,
+    )
+    if queue is not None:
+        book.tell(handoff, "bad_data", [queue.owner])
+
+
+@transaction.atomic
+def defer(
+    handoff_id: int, act: Act, *, until: datetime, explanation: str, revision: int | None = None
+) -> Handoff:
+    """The lead asked for later contact. At most 180 days; the third time needs a manager."""
+    handoff = guard.locked(handoff_id)
+    holds = act.user is not None and handoff.assignee_id == act.user.pk
+    if handoff.state == State.DEFERRED and holds and handoff.deferred_until == until:
+        return handoff
+    guard.require_fresh(handoff, revision, act, "defer")
+    guard.require_state(handoff, (State.ASSIGNED, State.ACCEPTED, State.WORKING), "defer")
+    user = guard.require_holder(handoff, act, "defer")
+    explanation = guard.bounded("explanation", explanation, required=True)
+    if until <= act.now:
+        raise Invalid({"until": "Choose a time in the future."})
+    if until > act.now + LONGEST_DEFERRAL:
+        raise Invalid({"until": "At most 180 days ahead."})
+    if handoff.deferrals >= DEFERRALS_WITHOUT_MANAGER and MANAGER not in user.roles:
+        raise Refused(
+            f"It was deferred {handoff.deferrals} times; your manager has to take it over to defer it again.",
+            code="not_allowed",
+            state=str(handoff.state),
+            by=user.email,
+            at=handoff.deferred_at,
+        )
+    book = Book(act)
+    book.add(Deferral(handoff=handoff, by=user, at=act.now, until=until, explanation=explanation))
+    if handoff.state == State.WORKING:
+        rotation.take(user, turn_ref(handoff), act.now)
+    policy, calendar = book.policy(handoff), book.calendar(handoff)
+    changes = activity(handoff, act.now) | {
+        "state": State.DEFERRED,
+        "deferred_at": act.now,
+        "deferred_until": until,
+        "deferrals": handoff.deferrals + 1,
+        "acknowledged_at": handoff.acknowledged_at or act.now,
+        "disposition": Disposition.DEFERRED,
+        "disposition_at": act.now,
+        "accept_due_at": None,
+        "contact_due_at": sla.deadline(until, policy.contact, calendar),
+    }
+    book.write(handoff, EventKind.DEFERRED, Stage.ACCEPTANCE, changes)
+    book.save()
+    return handoff
+
+
+@transaction.atomic
+def resume(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
+    """Back from a deferral, by hand: to the same rep if they can take it, else routed again."""
+    handoff = guard.locked(handoff_id)
+    if handoff.state == State.ASSIGNED and handoff.deferrals and act.user is not None:
+        return handoff
+    guard.require_fresh(handoff, revision, act, "resume")
+    guard.require_state(handoff, (State.DEFERRED,), "resume")
+    book = Book(act)
+    resume_in(book, handoff)
+    book.save()
+    return handoff
+
+
+def resume_in(book: Book, handoff: Handoff) -> None:
+    """The deferral is over: a new acceptance window for the same rep, else routing."""
+    user = handoff.assignee
+    able = user is not None and user.is_active and not Absence.objects.at(book.now).filter(user=user).exists()
+    if user is not None and able:
+        seating = Seating("rep", "returned", user=user)
+        give(book, handoff, seating, EventKind.RESUMED)
+        return
+    rotation.release(turn_ref(handoff), book.now)
+    book.write(handoff, EventKind.RESUMED, Stage.ROUTING, {"state": State.QUEUED, "assignee_id": None})
+    route(book, [Item(handoff, cases.load([handoff])[0])])
+
+
+@transaction.atomic
+def note(handoff_id: int, act: Act, *, text: str, revision: int | None = None) -> Handoff:
+    """Write something down. By sales it is activity; by anybody else it is not."""
+    handoff = guard.locked(handoff_id)
+    text = guard.bounded("text", text, required=True)
+    book = Book(act)
+    book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
+    by_sales = act.user is not None and bool(act.user.roles & {REP, MANAGER})
+    live = handoff.is_open and handoff.assigned_at is not None
+    changes = activity(handoff, act.now) if by_sales and live else {}
+    book.write(handoff, EventKind.NOTED, Stage.AFTER, changes)
+    book.save()
+    return handoff
+
+
+@transaction.atomic
+def view(handoff_id: int, act: Act) -> Handoff:
+    """The holder has looked at it: five seconds in focus, or an input. Written once a window."""
+    handoff = guard.locked(handoff_id)
+    holds = act.user is not None and handoff.assignee_id == act.user.pk
+    if not holds or handoff.viewed_at is not None or not handoff.is_open:
+        return handoff
+    book = Book(act)
+    book.write(handoff, EventKind.VIEWED, Stage.ACCEPTANCE, {"viewed_at": act.now})
+    book.save()
+    return handoff

@@ -1,0 +1,304 @@
+"""One transaction's changes to handoffs: the only code that writes a handoff's columns.
+
+Owns `write` (one event and the columns it sets, together) and the derived deadlines. Decides nothing:
+the verbs beside it do. Rows are changed in memory and saved set-wise at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import Model
+
+from leads import notifications
+from leads.choices import OPEN, EventKind, Stage, State
+from leads.lifecycle.act import Act
+from leads.models import Event, FiredStep, Handoff, Notification
+from routing import hours, sla
+from routing.models import Calendar, Queue, SlaPolicy, User
+from routing.rotation import Desk
+
+STALE_AFTER = timedelta(days=60)
+# Columns that follow from others; `write` sets them with every event.
+DERIVED = ("next_due_at", "next_step_at")
+
+
+def turn_ref(handoff: Handoff) -> str:
+    """The opaque reference of a handoff in routing's ledger of turns."""
+    return f"handoff:{handoff.pk}"
+
+
+def encode(value: Any) -> Any:
+    """A column's value as it stands in an event: ISO times with microseconds, decimals as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return str(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=256)
+def _policy(policy_id: int) -> sla.Policy:
+    # A policy row is never edited (a change is a new version), so it may be kept.
+    return SlaPolicy.objects.prefetch_related("steps").get(pk=policy_id).policy()
+
+
+def forget_policies() -> None:
+    """Drop the kept policies (tests roll rows back under this cache)."""
+    _policy.cache_clear()
+
+
+def clocks(handoff: Handoff) -> sla.Clocks:
+    """The handoff's clock columns as the pure value that `routing.sla` works on."""
+    return sla.Clocks(
+        state=str(handoff.state),
+        clock_started_at=handoff.clock_runs_from,
+        held_since=handoff.held_since,
+        assigned_at=handoff.assigned_at,
+        completion_since=handoff.completion_since,
+        accept_due_at=handoff.accept_due_at,
+        contact_due_at=handoff.contact_due_at,
+        completion_due_at=handoff.completion_due_at,
+        last_activity_at=handoff.last_activity_at,
+        first_activity_at=handoff.first_activity_at,
+        window=handoff.window,
+        deferred_until=handoff.deferred_until,
+        # What was due before anybody held it is told once, together, as delivered late.
+        first_assigned_late=True,
+    )
+
+
+class Book:
+    """Collects the changes of one act on any number of handoffs, then saves them."""
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+        self.now = act.now
+        self.desks: list[Desk] = []
+        self._handoffs: dict[int, Handoff] = {}
+        self._changed: dict[int, set[str]] = {}
+        self._events: list[Event] = []
+        self._rows: list[Model] = []
+        self._notifications: list[Notification] = []
+        self._people: dict[int, User] = {}
+        self._queues: dict[int, Queue] = {}
+        self._fired: dict[int, frozenset[tuple[str, str]]] = {}
+        self._default_policies: dict[str, SlaPolicy] | None = None
+        self._default_calendar: tuple[Calendar | None] | None = None
+        self._completion_queue: tuple[Queue | None] | None = None
+        self._seatings: list[tuple[Handoff, Any]] = []
+
+    # Reading, each thing once
+
+    def know(self, people: Iterable[User]) -> None:
+        """People whose calendar and team are already loaded."""
+        self._people |= {user.pk: user for user in people}
+
+    def person(self, user_id: int) -> User:
+        if user_id not in self._people:
+            self._people[user_id] = User.objects.select_related("calendar", "team__calendar").get(pk=user_id)
+        return self._people[user_id]
+
+    def know_queue(self, queue: Queue) -> None:
+        self._queues[queue.pk] = queue
+
+    def queue(self, queue_id: int) -> Queue:
+        if queue_id not in self._queues:
+            self._queues[queue_id] = Queue.objects.select_related("owner", "calendar").get(pk=queue_id)
+        return self._queues[queue_id]
+
+    def policy_row(self, lead_type: str, slug: str | None = None) -> SlaPolicy | None:
+        """The live policy of this slug, else the default of the lead type."""
+        if self._default_policies is None:
+            live = SlaPolicy.objects.filter(is_live=True)
+            self._default_policies = {}
+            for row in live:
+                self._default_policies[f"slug:{row.slug}"] = row
+                if row.is_default:
+                    self._default_policies[row.lead_type] = row
+        by_slug = self._default_policies.get(f"slug:{slug}") if slug else None
+        return by_slug or self._default_policies.get(lead_type)
+
+    def policy(self, handoff: Handoff) -> sla.Policy:
+        """The policy that this handoff keeps; the shipped one where none was ever set up."""
+        return self.policy_for(handoff.policy_id, handoff.effective_type)
+
+    def policy_for(self, policy_id: int | None, lead_type: str) -> sla.Policy:
+        if policy_id is not None:
+            return _policy(policy_id)
+        return next(policy for policy in sla.default_policies() if policy.lead_type == lead_type)
+
+    def completion_queue(self) -> Queue | None:
+        if self._completion_queue is None:
+            rows = Queue.objects.select_related("owner", "calendar").filter(kind=Queue.Kind.COMPLETION)
+            self._completion_queue = (rows.first(),)
+        return self._completion_queue[0]
+
+    def default_calendar(self) -> hours.Calendar | None:
+        if self._default_calendar is None:
+            self._default_calendar = (Calendar.objects.filter(is_default=True).first(),)
+        row = self._default_calendar[0]
+        return row.hours() if row else None
+
+    def calendar_of(self, user: User) -> hours.Calendar | None:
+        row = user.calendar or (user.team.calendar if user.team else None)
+        return row.hours() if row else self.default_calendar()
+
+    def calendar(self, handoff: Handoff) -> hours.Calendar | None:
+        """The holder's calendar; a queue's or the completion queue's where no person holds it."""
+        if handoff.assignee_id is not None:
+            return self.calendar_of(self.person(handoff.assignee_id))
+        queue = self.queue(handoff.queue_id) if handoff.queue_id else self.completion_queue()
+        return self.calendar_of_queue(queue) if queue else self.default_calendar()
+
+    def calendar_of_queue(self, queue: Queue) -> hours.Calendar | None:
+        return queue.calendar.hours() if queue.calendar else self.default_calendar()
+
+    def fired(self, handoff: Handoff) -> frozenset[tuple[str, str]]:
+        """Ladder steps of this handoff that have fired, as (code, window)."""
+        if handoff.pk is None:
+            return frozenset()
+        if handoff.pk not in self._fired:
+            rows = FiredStep.objects.filter(handoff_id=handoff.pk).values_list("code", "window")
+            self._fired[handoff.pk] = frozenset(rows)
+        return self._fired[handoff.pk]
+
+    # Writing
+
+    def write(
+        self,
+        handoff: Handoff,
+        kind: EventKind,
+        stage: Stage,
+        changes: dict[str, Any] | None = None,
+        *,
+        occurred_at: datetime | None = None,
+        by_system: bool = False,
+        **codes: Any,
+    ) -> Event:
+        """Set columns (by attname) and add the event that says so. Derived deadlines follow by themselves.
+
+        `codes` are further ids and codes for the log: never personal data.
+        """
+        old: dict[str, Any] = {}
+        new: dict[str, Any] = {}
+        for name, value in (changes or {}).items():
+            before = getattr(handoff, name)
+            if before != value:
+                old[name], new[name] = encode(before), encode(value)
+                setattr(handoff, name, value)
+        for name, value in self._derived(handoff).items():
+            before = getattr(handoff, name)
+            if before != value:
+                old[name], new[name] = encode(before), encode(value)
+                setattr(handoff, name, value)
+        handoff.revision += 1
+        handoff.updated_at = self.now
+        event = Event(
+            handoff=handoff,
+            number=handoff.revision,
+            kind=str(kind),
+            stage=str(stage),
+            occurred_at=occurred_at or self.now,
+            recorded_at=self.now,
+            user=None if by_system else self.act.user,
+            api_key=None if by_system else self.act.api_key,
+            data={"set": new, "was": old, **{name: encode(value) for name, value in codes.items()}},
+        )
+        self._events.append(event)
+        self._handoffs[id(handoff)] = handoff
+        self._changed.setdefault(id(handoff), {"revision", "updated_at"}).update(new)
+        return event
+
+    def _derived(self, handoff: Handoff) -> dict[str, datetime | None]:
+        if handoff.is_history or handoff.state not in OPEN:
+            return {"next_due_at": None, "next_step_at": None}
+        ticking = clocks(handoff)
+        return {"next_due_at": sla.next_deadline(ticking), "next_step_at": self._next_step(handoff, ticking)}
+
+    def _next_step(self, handoff: Handoff, ticking: sla.Clocks) -> datetime | None:
+        if handoff.state == State.DEFERRED:
+            moments = [handoff.deferred_until]
+        elif handoff.state == State.WORKING:
+            moments = [(handoff.last_activity_at or self.now) + STALE_AFTER]
+        else:
+            moments = []
+        if not handoff.is_quiet:
+            calendar = self.calendar(handoff)
+            moments.append(sla.next_at(self.policy(handoff), ticking, calendar, self.fired(handoff)))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def mark_fired(self, handoff: Handoff, due: Iterable[sla.Due]) -> None:
+        """Remember ladder steps as fired; the unique row makes a second firing impossible."""
+        for step in due:
+            self._rows.append(
+                FiredStep(
+                    handoff=handoff,
+                    code=step.step.code,
+                    window=step.window,
+                    due_at=step.at,
+                    fired_at=self.now,
+                )
+            )
+            self._fired[handoff.pk] = self.fired(handoff) | {(step.step.code, step.window)}
+
+    def add(self, row: Model) -> None:
+        """A row beside the handoff (a note, an attempt, a decision), saved with it."""
+        self._rows.append(row)
+
+    def seated(self, handoff: Handoff, seating: Any) -> None:
+        """Remember whose turn this is; the ledger's reference needs the handoff's id."""
+        self._seatings.append((handoff, seating))
+
+    def tell(
+        self, handoff: Handoff, kind: str, users: Iterable[User], data: dict[str, Any] | None = None
+    ) -> None:
+        """A message to these people, except about quiet and imported handoffs and to whoever acts."""
+        if handoff.is_quiet or handoff.is_history:
+            return
+        actor = self.act.user.pk if self.act.user else None
+        for user in users:
+            if user.pk != actor:
+                self._notifications.append(notifications.message(user, handoff, kind, self.now, data))
+
+    def save(self) -> None:
+        """Write everything: handoffs, events, rows beside them, turns, messages."""
+        touched = list(self._handoffs.values())
+        new = [handoff for handoff in touched if handoff.pk is None]
+        old = [handoff for handoff in touched if handoff.pk is not None]
+        if new:
+            Handoff.objects.bulk_create(new)
+        if len(old) == 1:
+            old[0].save(update_fields=self._changed[id(old[0])])
+        elif old:
+            columns = set().union(*(self._changed[id(handoff)] for handoff in old))
+            names = {Handoff._meta.get_field(name).name for name in columns}
+            Handoff.objects.bulk_update(old, names)
+        self._attach(self._events)
+        Event.objects.bulk_create(self._events)
+        by_model: dict[type[Model], list[Model]] = {}
+        for row in self._rows:
+            by_model.setdefault(type(row), []).append(row)
+        for model, rows in by_model.items():
+            self._attach(rows)
+            model._default_manager.bulk_create(rows)
+        for handoff, seating in self._seatings:
+            if seating.turn is not None:
+                seating.turn.ref = turn_ref(handoff)
+        for desk in self.desks:
+            desk.save()
+        self._attach(self._notifications)
+        Notification.objects.bulk_create(self._notifications)
+        self._events, self._rows, self._notifications = [], [], []
+        self._handoffs, self._changed, self._seatings, self.desks = {}, {}, [], []
+
+    @staticmethod
+    def _attach(rows: Iterable[Any]) -> None:
+        # The foreign key's id was copied before the handoff had one.
+        for row in rows:
+            if row.handoff_id is None:
+                row.handoff = row.handoff

@@ -1,0 +1,118 @@
+"""Locking and the checks that come before any move.
+
+Owns how a handoff is fetched for change (lead first, then handoff) and the words of a refusal. Changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from leads.choices import EventKind, State
+from leads.lifecycle.act import Act, Invalid, Refused
+from leads.models import Event, Handoff, Lead, RejectionReason
+from routing.people import User
+
+TEXT_LIMIT = 2000
+# Events that change nothing a person looking at the page decided on.
+UNOBTRUSIVE = frozenset(
+    {EventKind.ESCALATED, EventKind.FLAGGED, EventKind.BLACK_HOLE, EventKind.UNFLAGGED, EventKind.VIEWED}
+    | {EventKind.NOTED, EventKind.TRIGGERED_AGAIN, EventKind.RAISED}
+)
+
+
+def locked(handoff_id: int) -> Handoff:
+    """The handoff, locked after its lead (the lock order everywhere). Raises Handoff.DoesNotExist."""
+    lead = (
+        Lead.objects.select_for_update(of=("self",))
+        .select_related("company")
+        .filter(handoffs=handoff_id)
+        .first()
+    )
+    if lead is None:
+        raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
+    handoff = (
+        Handoff.objects.select_for_update(of=("self",))
+        .select_related("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
+        .get(pk=handoff_id)
+    )
+    handoff.lead = lead
+    return handoff
+
+
+def last_move(handoff: Handoff) -> Event | None:
+    """The last event that moved the handoff, for the words of a refusal."""
+    hidden = [str(kind) for kind in UNOBTRUSIVE]
+    return handoff.events.exclude(kind__in=hidden).select_related("user").order_by("-number").first()
+
+
+def refusal(handoff: Handoff, wanted: str, code: str = "not_allowed") -> Refused:
+    """A Refused that says who did what when, from the log."""
+    event = last_move(handoff)
+    by, at, what = _who(event), event.occurred_at if event else None, str(handoff.state)
+    if event is not None:
+        what = EventKind(event.kind).label.lower()
+        message = f"Cannot {wanted}: {what} by {by} at {event.occurred_at:%Y-%m-%d %H:%M} UTC."
+    else:
+        message = f"Cannot {wanted}: it is {what}."
+    return Refused(message, code=code, state=str(handoff.state), by=by, at=at)
+
+
+def _who(event: Event | None) -> str:
+    return event.user.email if event is not None and event.user is not None else "system"
+
+
+def require_state(handoff: Handoff, states: Iterable[State], wanted: str) -> None:
+    if handoff.is_history or handoff.state not in tuple(states):
+        raise refusal(handoff, wanted)
+
+
+def require_holder(handoff: Handoff, act: Act, wanted: str) -> User:
+    """The acting person, who must hold it."""
+    if act.user is None or handoff.assignee_id != act.user.pk:
+        holder = handoff.assignee.email if handoff.assignee else "nobody"
+        error = refusal(handoff, wanted)
+        error.message = f"{error.message} It is held by {holder}."
+        raise error
+    return act.user
+
+
+def require_fresh(handoff: Handoff, revision: int | None, act: Act, wanted: str) -> None:
+    """Refuse a move from a page that somebody else's act has made stale. Escalations do not."""
+    if revision is None or revision >= handoff.revision:
+        return
+    since = handoff.events.filter(number__gt=revision).exclude(kind__in=[str(kind) for kind in UNOBTRUSIVE])
+    if act.user is not None:
+        since = since.exclude(user=act.user)
+    if since.exists():
+        raise refusal(handoff, wanted, code="stale")
+
+
+def bounded(name: str, text: str, *, required: bool = False) -> str:
+    """Trimmed text within the limit and without control characters, else Invalid naming the field."""
+    text = text.strip()
+    if required and not text:
+        raise Invalid({name: "This is needed."})
+    if len(text) > TEXT_LIMIT:
+        raise Invalid({name: f"At most {TEXT_LIMIT} characters; this has {len(text)}."})
+    if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
+        raise Invalid({name: "Control characters are not allowed."})
+    return text
+
+
+def reason_row(code: str) -> RejectionReason:
+    row = RejectionReason.objects.filter(code=code, is_active=True).first()
+    if row is None:
+        raise Invalid({"reason": f"{code[:40]!r} is not a reason in force."})
+    return row
+
+
+def in_range(name: str, value: datetime, low: datetime, high: datetime, words: str) -> datetime:
+    if not low <= value <= high:
+        raise Invalid({name: words})
+    return value
+
+
+def days(count: int) -> timedelta:
+    return timedelta(days=count)

@@ -1,0 +1,146 @@
+"""Stage 1: a conversion opens a handoff, or adds to the open one.
+
+Owns what is frozen at `mql_at`. Set-wise: a single event is a batch of one. Whether a trigger fired is
+`leads.qualification`; what happens next is `placing.advance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from leads import cases
+from leads.cases import LeadFacts
+from leads.choices import EventKind, LeadType, Stage, State, TriggerKind
+from leads.lifecycle.answering import follow_up
+from leads.lifecycle.book import Book
+from leads.lifecycle.placing import Item, advance
+from leads.models import Activity, Handoff, Lead, MqlDefinition, Score
+from leads.qualification import Trigger, lead_type
+from routing import sla
+
+
+@dataclass
+class Opening:
+    """A conversion to be opened: everything saved already but the handoff itself."""
+
+    lead: Lead
+    trigger: Trigger
+    definition: MqlDefinition | None
+    score: Score | None
+    known: LeadFacts
+    activity: Activity | None
+    received_at: datetime
+    is_quiet: bool = False
+    re_engaged_from: Handoff | None = None
+
+
+def open_all(book: Book, openings: Sequence[Opening]) -> list[Handoff]:
+    """Open these handoffs and take each as far as it goes: held for data, assigned or queued."""
+    items = []
+    for opening in openings:
+        handoff = _opened(book, opening)
+        case = cases.of_handoff(handoff, opening.lead, opening.known)
+        previous = opening.re_engaged_from
+        items.append(Item(handoff, case, first_to=previous.assignee_id if previous else None))
+    advance(book, items)
+    return [item.handoff for item in items]
+
+
+def _opened(book: Book, opening: Opening) -> Handoff:
+    lead, trigger, score = opening.lead, opening.trigger, opening.score
+    kind = lead_type(trigger.kind, opening.definition) if opening.definition else LeadType.STANDARD
+    policy = book.policy_row(kind)
+    handoff = Handoff(created_at=book.now, updated_at=book.now, is_quiet=opening.is_quiet)
+    frozen: dict[str, Any] = {
+        "state": State.INCOMPLETE,
+        "lead_id": lead.pk,
+        "lead_type": str(kind),
+        "trigger": trigger.kind,
+        "trigger_activity_id": opening.activity.pk if opening.activity else None,
+        "definition_id": opening.definition.pk if opening.definition else None,
+        "mql_at": trigger.at,
+        "received_at": opening.received_at,
+        "is_clamped": trigger.is_clamped,
+        "lead_source": lead.lead_source,
+        "channel": lead.channel,
+        "campaign": lead.campaign,
+        "score_id": score.pk if score else None,
+        "score_total": score.total if score else None,
+        "score_fit": score.fit if score else None,
+        "score_intent": score.intent if score else None,
+        "score_behavior": score.behavior if score else None,
+        "policy_id": policy.pk if policy else None,
+    }
+    # The sender's words may name a person, so they stay out of the log.
+    handoff.trigger_reason = trigger.reason
+    previous = opening.re_engaged_from
+    book.write(
+        handoff,
+        EventKind.OPENED,
+        Stage.TRIGGER,
+        frozen,
+        occurred_at=trigger.at,
+        **({"re_engaged_from": previous.pk} if previous else {}),
+    )
+    handoff.lead = lead
+    return handoff
+
+
+def add_trigger(
+    book: Book,
+    handoff: Handoff,
+    trigger: Trigger,
+    definition: MqlDefinition | None,
+    activity: Activity | None,
+) -> Handoff | None:
+    """A trigger for a lead whose handoff is open (or waits for its rejection's follow-up).
+
+    Returns the handoff it was added to, or None when a new one must be opened: the rejection's follow-up
+    left it closed, or work is re-engaged and the old one is superseded (then it is in that state).
+    """
+    if handoff.follow_up_at is not None:
+        follow_up(book, handoff)
+        if not handoff.is_open:
+            return None
+    high = definition is not None and trigger.kind in definition.high_intent
+    if handoff.state == State.WORKING and (high or trigger.kind == TriggerKind.MANUAL_FLAG):
+        changes = {"state": State.SUPERSEDED, "close_reason": "re_engaged", "closed_at": book.now}
+        book.write(handoff, EventKind.SUPERSEDED, Stage.AFTER, changes, reason="re_engaged")
+        return None
+    book.write(
+        handoff,
+        EventKind.TRIGGERED_AGAIN,
+        Stage.TRIGGER,
+        {"triggered_again_at": max(handoff.triggered_again_at or trigger.at, trigger.at)},
+        occurred_at=trigger.at,
+        trigger=trigger.kind,
+        activity=activity.pk if activity else None,
+    )
+    raises = high and handoff.effective_type == LeadType.STANDARD and handoff.state != State.WORKING
+    if raises:
+        _raise(book, handoff, trigger)
+    if handoff.assignee is not None:
+        book.tell(handoff, "raised" if raises else "triggered_again", [handoff.assignee])
+    return handoff
+
+
+def _raise(book: Book, handoff: Handoff, trigger: Trigger) -> None:
+    """Standard becomes demo: demo targets run from now on, and no deadline gets later."""
+    raised_at = max(trigger.at, handoff.mql_at)
+    row = book.policy_row(LeadType.DEMO)
+    policy = book.policy_for(row.pk if row else None, LeadType.DEMO)
+    calendar = book.calendar(handoff)
+    changes: dict[str, Any] = {"raised_at": raised_at, "policy_id": row.pk if row else None}
+    if handoff.state in (State.ASSIGNED, State.QUEUED, State.ACCEPTED):
+        contact = sla.deadline(raised_at, policy.contact, calendar)
+        changes["contact_due_at"] = min(handoff.contact_due_at or contact, contact)
+        if handoff.state != State.ACCEPTED:
+            accept = sla.deadline(max(raised_at, handoff.held_since or raised_at), policy.accept, calendar)
+            changes["accept_due_at"] = min(handoff.accept_due_at or accept, accept)
+    elif handoff.state == State.INCOMPLETE and handoff.completion_since is not None:
+        due = sla.deadline(raised_at, policy.completion, calendar)
+        changes["completion_due_at"] = min(handoff.completion_due_at or due, due)
+    book.write(handoff, EventKind.RAISED, Stage.TRIGGER, changes, occurred_at=raised_at)

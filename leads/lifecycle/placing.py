@@ -1,0 +1,247 @@
+"""Pre-flight and routing: from an open conversion to somebody who holds it.
+
+Owns `advance` (inspect, then hold for data or route) and what changes when a handoff gets a holder.
+Set-wise: any number of handoffs cost the same queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from leads import notifications, preflight
+from leads.choices import EventKind, Stage, State
+from leads.lifecycle.book import Book
+from leads.models import Handoff, Inspection, RoutingDecision
+from leads.preflight import Case, Finding
+from routing import engine, hours, sla
+from routing.engine import Decision, Target, decide
+from routing.models import Queue, Ruleset
+from routing.rotation import Desk, Seating
+
+DAY = timedelta(hours=24)
+
+
+@dataclass
+class Item:
+    """One handoff on its way: its case, and a person it is offered to first (re-engaged leads)."""
+
+    handoff: Handoff
+    case: Case
+    first_to: int | None = None
+
+
+@lru_cache(maxsize=64)
+def _compiled(ruleset_id: int, version: int) -> engine.Ruleset:
+    # Published documents are immutable, so they may be kept.
+    document = Ruleset.objects.values_list("document", flat=True).get(pk=ruleset_id, version=version)
+    return engine.Ruleset(document)
+
+
+def forget_rulesets() -> None:
+    """Drop the kept documents (tests roll rows back under this cache)."""
+    _compiled.cache_clear()
+
+
+def live_ruleset() -> tuple[int | None, engine.Ruleset]:
+    """Id and rules of the live ruleset; no id and no rules before the first is published."""
+    row = Ruleset.objects.filter(is_live=True).values_list("pk", "version").first()
+    return (None, engine.Ruleset({})) if row is None else (row[0], _compiled(*row))
+
+
+def advance(book: Book, items: Sequence[Item]) -> None:
+    """Inspect each handoff; those that pass are routed, the others are held for data.
+
+    Running it again on a handoff that is still held and still misses the same writes no event.
+    """
+    if not items:
+        return
+    settings = preflight.settings()
+    ruleset_id, rules = live_ruleset()
+    passing: list[tuple[Item, Decision]] = []
+    for item in items:
+        decision = decide(rules, item.case.facts())
+        findings = preflight.inspect(item.case, settings, decision)
+        missing = preflight.missing(findings)
+        book.add(
+            Inspection(
+                handoff=item.handoff,
+                at=book.now,
+                passed=not missing,
+                findings=[finding.to_json() for finding in findings],
+            )
+        )
+        if missing:
+            hold(book, item.handoff, missing)
+        else:
+            _pass(book, item.handoff, findings)
+            passing.append((item, decision))
+    _route(book, passing, ruleset_id)
+
+
+def route(book: Book, items: Sequence[Item]) -> None:
+    """Route handoffs that passed before (rerouted, released, resumed without their rep)."""
+    ruleset_id, rules = live_ruleset()
+    _route(book, [(item, decide(rules, item.case.facts())) for item in items], ruleset_id)
+
+
+def hold(book: Book, handoff: Handoff, missing: list[str]) -> None:
+    """Keep it with marketing until the data is there; marketing's own clock runs."""
+    if handoff.state == State.INCOMPLETE and handoff.completion_since is not None:
+        if handoff.missing != missing:
+            book.write(handoff, EventKind.RECHECKED, Stage.ENRICHMENT, {"missing": missing})
+        return
+    queue = book.completion_queue()
+    calendar = book.calendar_of_queue(queue) if queue else book.default_calendar()
+    book.write(
+        handoff,
+        EventKind.HELD,
+        Stage.ENRICHMENT,
+        {
+            "state": State.INCOMPLETE,
+            "missing": missing,
+            "assignee_id": None,
+            "queue_id": None,
+            "completion_since": book.now,
+            "completion_visits": handoff.completion_visits + 1,
+            "completion_due_at": sla.deadline(book.now, book.policy(handoff).completion, calendar),
+            "closed_at": None,
+        },
+    )
+    if queue is not None:
+        book.tell(handoff, "incomplete", [queue.owner])
+
+
+def _pass(book: Book, handoff: Handoff, findings: Sequence[Finding]) -> None:
+    waived = [finding.check for finding in findings if finding.waived]
+    changes: dict[str, Any] = {"missing": [], "completion_since": None, "completion_due_at": None}
+    held_since = handoff.completion_since
+    if handoff.ready_at is None:
+        start = handoff.mql_at if held_since is None else book.now
+        changes |= {"ready_at": book.now, "clock_started_at": start, "clock_runs_from": start}
+    elif held_since is not None:
+        changes |= _clock_moved_on(book, handoff, held_since)
+    book.write(handoff, EventKind.PASSED, Stage.ENRICHMENT, changes, waived=waived)
+
+
+def _clock_moved_on(book: Book, handoff: Handoff, since: datetime) -> dict[str, Any]:
+    """A later stay in completion stops the lead's clock: its deadlines move by the time spent there."""
+    changes: dict[str, Any] = {}
+    if handoff.clock_runs_from is not None:
+        changes["clock_runs_from"] = handoff.clock_runs_from + (book.now - since)
+    if handoff.contact_due_at is not None:
+        policy, calendar = book.policy(handoff), book.default_calendar()
+        business = calendar if policy.contact.business else None
+        left = hours.between(since, handoff.contact_due_at, business)
+        if left > timedelta(0):
+            changes["contact_due_at"] = hours.add(book.now, left, business)
+        else:
+            changes["contact_due_at"] = handoff.contact_due_at + (book.now - since)
+    return changes
+
+
+def _route(book: Book, passing: Sequence[tuple[Item, Decision]], ruleset_id: int | None) -> None:
+    if not passing:
+        return
+    walks: list[tuple[Item, Decision, tuple[Target, ...]]] = []
+    overflow = _overflow_target(passing)
+    for item, decision in passing:
+        targets = decision.targets
+        if item.first_to is not None:
+            targets = (Target("rep", str(item.first_to), "re_engaged"), *targets)
+        if overflow is not None and not any(t.why == "overflow" for t in targets):
+            targets = (*targets, overflow)
+        walks.append((item, decision, targets))
+    desk = Desk({target for _, _, targets in walks for target in targets}, book.now)
+    book.desks.append(desk)
+    book.know(desk.people.values())
+    for item, decision, targets in walks:
+        seating = desk.seat(targets, frozenset(item.case.rejected_by))
+        book.add(
+            RoutingDecision(
+                handoff=item.handoff,
+                at=book.now,
+                ruleset_id=ruleset_id,
+                rule_id=decision.rule_id or "",
+                facts=item.case.facts().to_json(),
+                trace=list(decision.trace),
+                candidates=seating.candidates,
+                outcome=seating.outcome,
+            )
+        )
+        if seating.outcome == "nobody":
+            hold(book, item.handoff, [str(preflight.Check.ROUTING_RULE)])
+            continue
+        routed: dict[str, Any] = {
+            "ruleset_id": ruleset_id,
+            "rule_id": decision.rule_id or "",
+            "rule_name": decision.rule_name or "",
+            "territory": decision.territory or "",
+        }
+        if item.handoff.assigned_at is None:
+            row = book.policy_row(item.handoff.effective_type, decision.policy)
+            routed["policy_id"] = row.pk if row else None
+        give(book, item.handoff, seating, EventKind.ASSIGNED, routed, why=seating.why)
+
+
+def _overflow_target(passing: Sequence[tuple[Item, Decision]]) -> Target | None:
+    """The overflow queue, for rulesets that name none: nobody eligible is never nowhere."""
+    if all(any(t.why == "overflow" for t in decision.targets) for _, decision in passing):
+        return None
+    pk = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).values_list("pk", flat=True).first()
+    return None if pk is None else Target("queue", str(pk), "overflow")
+
+
+def give(
+    book: Book,
+    handoff: Handoff,
+    seating: Seating,
+    kind: EventKind,
+    changes: dict[str, Any] | None = None,
+    **codes: Any,
+) -> None:
+    """Make the seating's person or queue the holder: a new acceptance window, one event, told."""
+    changes = dict(changes or {})
+    # The deadlines follow the policy that the rule chose, if it chose one just now.
+    policy = book.policy_for(changes.get("policy_id", handoff.policy_id), handoff.effective_type)
+    user, queue = seating.user, seating.queue
+    book.seated(handoff, seating)
+    if user is not None:
+        book.know([user])
+        calendar = book.calendar_of(user)
+    elif queue is not None:
+        book.know_queue(queue)
+        calendar = book.calendar_of_queue(queue)
+        kind = EventKind.QUEUED if kind == EventKind.ASSIGNED else kind
+    else:
+        raise ValueError("a seating names a person or a queue")
+    first = handoff.assigned_at or book.now
+    changes |= {
+        "state": State.ASSIGNED if user else State.QUEUED,
+        "assignee_id": user.pk if user else None,
+        "queue_id": queue.pk if queue else None,
+        "assigned_at": first,
+        "held_since": book.now,
+        "window": handoff.window + 1,
+        "viewed_at": None,
+        "closed_at": None,
+        "follow_up_at": None,
+        "accept_due_at": sla.deadline(book.now, policy.accept, calendar),
+    }
+    if user is not None and handoff.first_holder_id is None:
+        changes["first_holder_id"] = user.pk
+    if book.now <= first + DAY:
+        changes["holder_at_24h_id"] = user.pk if user else None
+    if handoff.contact_due_at is None:
+        start = handoff.raised_at or handoff.clock_runs_from or handoff.mql_at
+        changes["contact_due_at"] = sla.deadline(start, policy.contact, calendar)
+    book.write(handoff, kind, Stage.ROUTING, changes, window=changes["window"], **codes)
+    if user is not None:
+        handoff.assignee = user
+        book.tell(handoff, "assigned" if kind == EventKind.ASSIGNED else str(kind), [user])
+    else:
+        handoff.queue = queue
+        book.tell(handoff, "queued", notifications.recipients(handoff, ("queue_owner",), book.now))

@@ -1,0 +1,102 @@
+"""Undo: within ten seconds, by the same person, if nobody else has acted.
+
+Owns the compensating event. The log keeps both: an undone act is no activity and no acknowledgment.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Field
+
+from leads.choices import HOLDS_TURN, EventKind, Stage
+from leads.lifecycle import guard
+from leads.lifecycle.act import Act, Refused
+from leads.lifecycle.answering import UNDO_FOR
+from leads.lifecycle.book import DERIVED, Book, turn_ref
+from leads.models import Event, Handoff, Notification
+from routing import rotation
+
+UNDOABLE = frozenset(
+    {EventKind.ACCEPTED, EventKind.CLAIMED, EventKind.REJECTED, EventKind.DEFERRED, EventKind.CONTACTED}
+    | {EventKind.CONVERTED, EventKind.DISQUALIFIED, EventKind.NOTED, EventKind.UNFLAGGED}
+)
+
+
+def decode(field: Field, value: Any) -> Any:
+    """A value from an event's data as the column holds it."""
+    if value is None:
+        return None
+    if field.get_internal_type() == "DateTimeField":
+        return datetime.fromisoformat(value)
+    target = getattr(field, "target_field", field)
+    return target.to_python(value)
+
+
+@transaction.atomic
+def undo(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
+    """Take back this person's last act on the handoff: all events that the act wrote."""
+    handoff = guard.locked(handoff_id)
+    events = _last_act(handoff)
+    if not events:
+        raise _too_late(handoff)
+    last = events[0]
+    mine = act.user is not None and last.user_id == act.user.pk
+    kinds = {EventKind(event.kind) for event in events}
+    if not mine or not kinds <= UNDOABLE or act.now - last.recorded_at > UNDO_FOR:
+        raise _too_late(handoff)
+    held_before = _turn_holder(handoff)
+    restored: dict[str, Any] = {}
+    for event in events:
+        for name, value in event.data.get("was", {}).items():
+            if name not in DERIVED:
+                restored[name] = decode(Handoff._meta.get_field(name), value)
+    book = Book(act)
+    book.write(handoff, EventKind.UNDONE, Stage.AFTER, restored, undid=[event.number for event in events])
+    _turn_back(handoff, held_before, act.now)
+    for rows in (handoff.rejections, handoff.deferral_rows, handoff.notes):
+        rows.filter(by=act.user, at=last.recorded_at).update(undone_at=act.now)
+    handoff.attempts.filter(by=act.user, recorded_at=last.recorded_at).update(undone_at=act.now)
+    pending = handoff.notifications.filter(mail=Notification.Mail.PENDING, created_at=last.recorded_at)
+    pending.update(mail=Notification.Mail.NONE)
+    book.save()
+    return handoff
+
+
+def _last_act(handoff: Handoff) -> list[Event]:
+    """The latest events that were written together, newest first; unobtrusive ones do not stand between."""
+    hidden = {str(kind) for kind in guard.UNOBTRUSIVE - {EventKind.NOTED, EventKind.UNFLAGGED}}
+    recent = [e for e in handoff.events.order_by("-number")[:12] if e.kind not in hidden]
+    if not recent:
+        return []
+    moment, user_id = recent[0].recorded_at, recent[0].user_id
+    together = []
+    for event in recent:
+        if event.recorded_at != moment or event.user_id != user_id:
+            break
+        together.append(event)
+    return together
+
+
+def _too_late(handoff: Handoff) -> Refused:
+    error = guard.refusal(handoff, "undo")
+    error.message = f"This can no longer be undone. {error.message}"
+    return error
+
+
+def _turn_holder(handoff: Handoff) -> int | None:
+    return handoff.assignee_id if handoff.state in HOLDS_TURN else None
+
+
+def _turn_back(handoff: Handoff, before: int | None, now: datetime) -> None:
+    after = _turn_holder(handoff)
+    if before == after:
+        return
+    if before is not None:
+        turn = rotation.release(turn_ref(handoff), now)
+        if turn is not None:
+            rotation.give_back(turn, now)
+    if after is not None:
+        rotation.reopen(turn_ref(handoff), after)

@@ -1,0 +1,239 @@
+"""Stage 5 and what comes after: contact, opportunity, disqualify.
+
+Owns what counts as the first contact and as the disposition. Each verb is one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from leads.choices import CLOSED, Channel, Disposition, EventKind, Outcome, Stage, State
+from leads.lifecycle import guard
+from leads.lifecycle.act import Act, Invalid
+from leads.lifecycle.answering import activity, mark_accepted, withdraw_flags
+from leads.lifecycle.book import Book, turn_ref
+from leads.models import Activity, ContactAttempt, Handoff, Note
+from routing import hours, rotation
+
+LATE_AFTER = timedelta(minutes=60)
+NEXT_TOUCH_DAYS = {Outcome.REACHED: 14}
+NEXT_TOUCH_DAYS_OTHERWISE = 3
+LARGEST_AMOUNT = Decimal(10) ** 15
+
+
+def business_days_after(moment: datetime, count: int, calendar: hours.Calendar | None) -> datetime:
+    """The same time of day, so many working days later (every day works without a calendar)."""
+    if calendar is None:
+        return moment + timedelta(days=count)
+    local = moment.astimezone(ZoneInfo(calendar.zone))
+    for _ in range(400):
+        local += timedelta(days=1)
+        if calendar.week[local.weekday()] and local.date() not in calendar.closed:
+            count -= 1
+        if count <= 0:
+            break
+    return local
+
+
+@transaction.atomic
+def contact(
+    handoff_id: int,
+    act: Act,
+    *,
+    channel: str,
+    outcome: str,
+    at: datetime | None = None,
+    activity_id: int | None = None,
+    note: str = "",
+    next_touch_at: datetime | None = None,
+    revision: int | None = None,
+) -> Handoff:
+    """Log an outreach attempt; accepts first if need be. `at` is when it was made, now by default.
+
+    `activity_id` is the signal it referred to: one of the lead's activities. The earliest attempt is
+    the first contact, even if it is logged later.
+    """
+    handoff = guard.locked(handoff_id)
+    guard.require_fresh(handoff, revision, act, "log a contact")
+    allowed = (State.ASSIGNED, State.ACCEPTED, State.DEFERRED, State.WORKING)
+    guard.require_state(handoff, allowed, "log a contact")
+    user = guard.require_holder(handoff, act, "log a contact")
+    at = act.now if at is None else at
+    _check_contact(handoff, act, channel, outcome, at, activity_id, next_touch_at)
+    text = guard.bounded("note", note)
+    late = act.now - at > LATE_AFTER
+    book = Book(act)
+    if handoff.state == State.ASSIGNED:
+        mark_accepted(book, handoff, at)
+    book.add(
+        ContactAttempt(
+            handoff=handoff,
+            by=user,
+            channel=channel,
+            outcome=outcome,
+            at=at,
+            recorded_at=act.now,
+            logged_late=late,
+            activity_id=activity_id,
+            note=text,
+        )
+    )
+    changes = activity(handoff, at) | {
+        "state": State.WORKING,
+        "accepted_at": handoff.accepted_at or at,
+        "accepted_by_id": handoff.accepted_by_id or user.pk,
+        "acknowledged_at": handoff.acknowledged_at or at,
+        "disposition_at": act.now,
+    }
+    reached = outcome == Outcome.REACHED or handoff.disposition == Disposition.ACCEPTED_CONTACTED
+    changes["disposition"] = Disposition.ACCEPTED_CONTACTED if reached else Disposition.ACCEPTED_ATTEMPTED
+    if handoff.first_contact_at is None or at < handoff.first_contact_at:
+        changes |= {
+            "first_contact_at": at,
+            "first_contact_by_id": user.pk,
+            "first_contact_channel": channel,
+            "first_contact_outcome": outcome,
+            "first_contact_personal": activity_id is not None,
+            "first_contact_logged_late": late,
+        }
+    days = NEXT_TOUCH_DAYS.get(Outcome(outcome), NEXT_TOUCH_DAYS_OTHERWISE)
+    changes["next_touch_at"] = next_touch_at or business_days_after(act.now, days, book.calendar(handoff))
+    rotation.release(turn_ref(handoff), act.now)
+    book.write(
+        handoff,
+        EventKind.CONTACTED,
+        Stage.CONTACT,
+        changes,
+        occurred_at=at,
+        channel=channel,
+        outcome=outcome,
+        activity=activity_id,
+        logged_late=late,
+    )
+    withdraw_flags(book, handoff, at)
+    book.save()
+    return handoff
+
+
+def _check_contact(
+    handoff: Handoff,
+    act: Act,
+    channel: str,
+    outcome: str,
+    at: datetime,
+    activity_id: int | None,
+    next_touch_at: datetime | None,
+) -> None:
+    errors: dict[str, str] = {}
+    if channel not in Channel.values:
+        errors["channel"] = f"Choose one of {', '.join(Channel.values)}."
+    if outcome not in Outcome.values:
+        errors["outcome"] = f"Choose one of {', '.join(Outcome.values)}."
+    if at > act.now:
+        errors["at"] = "This is in the future."
+    elif at < handoff.mql_at:
+        errors["at"] = f"This is before the lead qualified ({handoff.mql_at:%Y-%m-%d %H:%M} UTC)."
+    own = Activity.objects.filter(pk=activity_id, lead_id=handoff.lead_id) if activity_id else None
+    if own is not None and not own.exists():
+        errors["activity_id"] = "This is not one of the lead's activities."
+    if next_touch_at is not None and not act.now < next_touch_at <= act.now + timedelta(days=365):
+        errors["next_touch_at"] = "Choose a time within the next year."
+    if errors:
+        raise Invalid(errors)
+
+
+@transaction.atomic
+def opportunity(
+    handoff_id: int,
+    act: Act,
+    *,
+    external_id: str = "",
+    amount: Decimal | None = None,
+    currency: str = "",
+    stage: str = "",
+    at: datetime | None = None,
+    revision: int | None = None,
+) -> Handoff:
+    """An opportunity came of it. Accepted and working become converted; others keep their state.
+
+    A second report about it updates amount and stage; the first `at` stays.
+    """
+    handoff = guard.locked(handoff_id)
+    guard.require_fresh(handoff, revision, act, "record an opportunity")
+    book = Book(act)
+    record_opportunity(book, handoff, external_id, amount, currency, stage, at)
+    book.save()
+    return handoff
+
+
+def record_opportunity(
+    book: Book,
+    handoff: Handoff,
+    external_id: str = "",
+    amount: Decimal | None = None,
+    currency: str = "",
+    stage: str = "",
+    at: datetime | None = None,
+) -> None:
+    """See `opportunity`; within somebody else's transaction, on a locked handoff."""
+    when = at or book.now
+    errors: dict[str, str] = {}
+    if amount is not None and not (amount.is_finite() and 0 <= amount < LARGEST_AMOUNT):
+        errors["amount"] = "This must be a positive amount."
+    if currency and not (len(currency) == 3 and currency.isalpha()):
+        errors["currency"] = "Use a three-letter code such as EUR."
+    if amount is not None and not currency:
+        errors["currency"] = "An amount needs its currency."
+    if when > book.now + timedelta(minutes=5):
+        errors["at"] = "This is in the future."
+    if errors:
+        raise Invalid(errors)
+    changes: dict[str, Any] = {
+        "opportunity_at": handoff.opportunity_at or when,
+        "opportunity_id": guard.bounded("external_id", external_id)[:200] or handoff.opportunity_id,
+        "opportunity_stage": guard.bounded("stage", stage)[:100] or handoff.opportunity_stage,
+    }
+    if amount is not None:
+        changes |= {"opportunity_amount": amount, "opportunity_currency": currency.upper()}
+    converts = handoff.state in (State.ACCEPTED, State.WORKING) and not handoff.is_history
+    if converts:
+        changes |= {"state": State.CONVERTED, "closed_at": book.now}
+        if book.act.user is not None and handoff.assignee_id == book.act.user.pk:
+            changes |= activity(handoff, book.now)
+        rotation.release(turn_ref(handoff), book.now)
+    if all(getattr(handoff, name) == value for name, value in changes.items()):
+        return
+    book.write(handoff, EventKind.CONVERTED, Stage.AFTER, changes, occurred_at=when)
+    if not converts and handoff.state not in CLOSED and handoff.assignee is not None:
+        book.tell(handoff, "converted_elsewhere", [handoff.assignee])
+
+
+@transaction.atomic
+def disqualify(
+    handoff_id: int, act: Act, *, reason: str, note: str = "", revision: int | None = None
+) -> Handoff:
+    """Worked, and nothing will come of it. The reason is one of the rejection reasons' codes."""
+    handoff = guard.locked(handoff_id)
+    if handoff.state == State.DISQUALIFIED and handoff.close_reason == reason:
+        return handoff
+    guard.require_fresh(handoff, revision, act, "disqualify")
+    guard.require_state(handoff, (State.WORKING,), "disqualify")
+    user = guard.require_holder(handoff, act, "disqualify")
+    row = guard.reason_row(reason)
+    text = guard.bounded("note", note, required=row.note_required)
+    book = Book(act)
+    if text:
+        book.add(Note(handoff=handoff, by=user, at=act.now, text=text))
+    changes = activity(handoff, act.now) | {
+        "state": State.DISQUALIFIED,
+        "close_reason": row.code,
+        "closed_at": act.now,
+    }
+    book.write(handoff, EventKind.DISQUALIFIED, Stage.AFTER, changes, reason=row.code)
+    book.save()
+    return handoff
