@@ -1,0 +1,121 @@
+"""What the process tests share: whether a process lives, waiting for something, servers of their own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[1]
+Found = TypeVar("Found")
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie that nobody has collected yet does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+def wait_for(found: Callable[[], Found], seconds: float = 10.0, what: str = "") -> Found:
+    """The first true value of `found()`, asked twenty times a second; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = found()
+        if value:
+            return value
+        assert time.monotonic() < deadline, what or "it did not happen in time"
+        time.sleep(0.05)
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Pid and command line of every living process below `pid`, children before their children."""
+    listing = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 3) for line in listing.stdout.splitlines()]
+    children: dict[int, list[tuple[int, str]]] = {}
+    for child, parent, state, *words in rows:
+        if not state.startswith("Z"):
+            children.setdefault(int(parent), []).append((int(child), " ".join(words)))
+    found: dict[int, str] = {}
+    waiting = [pid]
+    while waiting:
+        for child, words in children.get(waiting.pop(0), []):
+            found[child] = words
+            waiting.append(child)
+    return found
+
+
+class Site:
+    """`manage.py start` on a database and a free port of its own, as a person would run it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.log = folder / "site.log"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+            "DEBUG": "1",
+            "VAR_DIR": str(folder),
+            "SECRET_KEY": "for-tests-only",
+            "PYTHONUNBUFFERED": "1",
+            **(environment or {}),
+        }
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self.environment, cwd=self.folder, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self) -> int:
+        """Start it and wait until it serves; the supervisor's pid. The second start takes the same port."""
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "start", "--bind", f"127.0.0.1:{self.port}"],
+                env=self.environment, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        said = wait_for(
+            lambda: re.search(r"127\.0\.0\.1:(\d+) ", self.log.read_text()), 30, "it never listened"
+        )
+        self.port = int(said.group(1))
+        wait_for(lambda: self.get("/healthz")[0] == 200, 30, "it never answered")
+        return self.process.pid
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of an answer; status 0 when there was none."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, None
+        except (OSError, ValueError):
+            return 0, None
+
+    def parts(self) -> dict[str, int]:
+        """Pids of the web process, the cluster's main process and its sentinel, and how many lie below."""
+        assert self.process is not None
+        below = descendants(self.process.pid)
+        web = [pid for pid, words in below.items() if "handoff_site.web" in words]
+        cluster = [pid for pid, words in below.items() if words.endswith("qcluster")]
+        return {"web": web[0] if web else 0, "cluster": cluster[0] if cluster else 0, "count": len(below)}
+
+    def whole(self) -> bool:
+        """Whether everything runs: web, the cluster's main process, sentinel and its four."""
+        return self.parts()["count"] == 7
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signal the supervisor and wait for its end; its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(timeout=20)
