@@ -49,5 +49,5 @@ def backwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0002_initial")]
+    dependencies = [("leads", "0001_initial")]
     operations = [migrations.RunPython(forwards, backwards)]

@@ -1,0 +1,124 @@
+"""What every test may use: a fixed cast of people, reference data, a fixed now, the tests' flush.
+
+Nothing here is random. Caches of immutable rows are dropped between tests, because tests roll rows back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from handoff_site import reference
+from leads.lifecycle import book, placing
+from leads.models import RedactionDoor
+from routing.models import Team, User
+from routing.models.calendars import forget_compiled
+from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
+
+# A Tuesday, in office hours.
+NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> Iterator[None]:
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    cache.clear()
+    forget_compiled()
+    book.forget_policies()
+    placing.forget_rulesets()
+
+
+@dataclass
+class Cast:
+    """Two teams: DACH (Femke and Jonas, led by Mia) and Nordics (Rosa, led by Nils); and the others."""
+
+    femke: User
+    jonas: User
+    rosa: User
+    mia: User
+    nils: User
+    otto: User
+    vera: User
+    ada: User
+
+    def __iter__(self) -> Iterator[User]:
+        return (getattr(self, field.name) for field in fields(self))
+
+
+def _person(name: str, email: str, role: str, team: Team | None = None) -> User:
+    user = User.objects.create_user(
+        email, PASSWORD, name=name, team=team, is_staff=role in (ADMIN, MARKETING), is_superuser=role == ADMIN
+    )
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """The people, and the reference data with Ada as owner of the queues."""
+    reference.setup(NOW)
+    dach, nordics = Team.objects.create(name="DACH"), Team.objects.create(name="Nordics")
+    people = Cast(
+        femke=_person("Femke de Boer", "femke@handoff.example.com", REP, dach),
+        jonas=_person("Jonas Keller", "jonas@handoff.example.com", REP, dach),
+        rosa=_person("Rosa Lindqvist", "rosa@handoff.example.com", REP, nordics),
+        mia=_person("Mia Brandt", "mia@handoff.example.com", MANAGER, dach),
+        nils=_person("Nils Holm", "nils@handoff.example.com", MANAGER, nordics),
+        otto=_person("Otto Maier", "otto@handoff.example.com", MARKETING),
+        vera=_person("Vera Costa", "vera@handoff.example.com", VIEWER),
+        ada=_person("Ada Admin", "ada@handoff.example.com", ADMIN),
+    )
+    dach.manager, nordics.manager = people.mia, people.nils
+    dach.save()
+    nordics.save()
+    reference.setup(NOW, owner=people.ada)
+    return people
+
+
+@pytest.fixture
+def as_(client: Client) -> object:
+    """as_(user) is a client signed in as that person."""
+
+    def sign_in(user: User) -> Client:
+        signed_in = Client()
+        signed_in.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return signed_in
+
+    return sign_in
+
+
+@pytest.fixture(autouse=True)
+def _flush_through_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' flush deletes events; on SQLite it opens the one door that the trigger leaves.
+
+    PostgreSQL truncates, which row triggers do not see.
+    """
+    if connection.vendor != "sqlite":
+        return
+    real = connection.ops.sql_flush
+    door = RedactionDoor._meta.db_table
+
+    def sql_flush(style: object, tables: list[str], **options: object) -> list[str]:
+        statements = real(style, [table for table in tables if table != door], **options)
+        opened = f"INSERT INTO {door} (id, reason) VALUES (1, 'flush')"
+        return [f"DELETE FROM {door}", opened, *statements, f"DELETE FROM {door}"]
+
+    monkeypatch.setattr(connection.ops, "sql_flush", sql_flush)
