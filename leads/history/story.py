@@ -27,9 +27,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Context:
-    """What the file's words stand for in this database; `now` is the moment of the import."""
+    """What the file's words stand for in this database."""
 
-    now: datetime
     lead_id: int
     assignee_id: int | None
     reason_id: int | None
@@ -107,8 +106,6 @@ class _Teller:
             "score_behavior": row.score_behavior,
             "is_history": True,
             "history_key": row.external_id,
-            "created_at": context.now,
-            "updated_at": context.now,
         }
         given = {name: value for name, value in sets.items() if value not in (None, "")}
         self._add(EventKind.OPENED, Stage.TRIGGER, at, given)

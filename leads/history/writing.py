@@ -215,7 +215,6 @@ class _Importer:
         for plan, lead, score in zip(plans, leads, scores, strict=True):
             reason = reasons.get(plan.row.rejection_reason)
             context = story.Context(
-                now=self.now,
                 lead_id=lead.pk,
                 assignee_id=self.people.get(plan.row.assignee),
                 reason_id=reason.pk if reason else None,
@@ -225,7 +224,8 @@ class _Importer:
             )
             told.append(story.tell(plan.row, context))
         handoffs = Handoff.objects.bulk_create(
-            Handoff(revision=len(steps), **story.fold(steps)) for steps in told
+            Handoff(revision=len(steps), created_at=self.now, updated_at=self.now, **story.fold(steps))
+            for steps in told
         )
         Event.objects.bulk_create(
             Event(

@@ -1,0 +1,65 @@
+"""What the figures are made of: one lean row a handoff, and what of it exists as of a moment.
+
+Pure. Never decides what counts: that is `metrics.measures`. Every handoff whose trigger fired is a fact,
+whatever became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Fact(NamedTuple):
+    """One handoff as the figures see it. Instants in UTC, people by id, None for what did not happen."""
+
+    id: int
+    mql_at: datetime
+    lead_type: str
+    lead_source: str
+    first_holder_id: int | None = None
+    assigned_at: datetime | None = None
+    holder_at_24h_id: int | None = None
+    accepted_at: datetime | None = None
+    accepted_by_id: int | None = None
+    rejected_at: datetime | None = None
+    rejected_by_id: int | None = None
+    first_contact_at: datetime | None = None
+    first_contact_by_id: int | None = None
+    first_activity_at: datetime | None = None
+    opportunity_at: datetime | None = None
+
+
+_TIMES = (
+    "assigned_at",
+    "accepted_at",
+    "rejected_at",
+    "first_contact_at",
+    "first_activity_at",
+    "opportunity_at",
+)
+
+
+def as_seen(facts: Iterable[Fact], as_of: datetime) -> Iterator[Fact]:
+    """The facts that exist as of a moment: what occurred later is not there, nor are later handoffs."""
+    for fact in facts:
+        if fact.mql_at > as_of:
+            continue
+        later = {name: None for name in _TIMES if (at := getattr(fact, name)) is not None and at > as_of}
+        yield fact._replace(**later) if later else fact
+
+
+@dataclass(frozen=True)
+class People:
+    """Who stands behind an id, by e-mail, and the team they are in now."""
+
+    emails: dict[int, str]
+    teams: dict[int, str]
+
+    def email(self, person: int | None) -> str:
+        return "" if person is None else self.emails.get(person, "")
+
+    def team(self, person: int | None) -> str:
+        return "" if person is None else self.teams.get(person, "")

@@ -1,0 +1,176 @@
+"""A question to the figures as command, API and page ask it: the queries, and the answer.
+
+Owns the lean queries (by the index on `mql_at`), the reading of weeks, days and moments from text, and
+the one way from a question to an answer. What counts is `metrics.measures`; who may ask, the caller's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count
+
+from leads.models import Handoff, Rejection
+from leads.querysets import HandoffQuerySet
+from metrics import measures
+from metrics.facts import Fact, People, as_seen
+from metrics.periods import EVERYTHING, Span, Week, WeekFinder, days, weeks_span, weeks_until
+from routing.people import User
+
+GROUPS = ("source", "rep", "team", "type", "week")
+MAX_WEEKS = 520
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which handoffs are looked at: a span of `mql_at`, and optionally one source and one lead type."""
+
+    span: Span = EVERYTHING
+    source: str | None = None
+    lead_type: str | None = None
+
+    def narrow(self, handoffs: HandoffQuerySet) -> HandoffQuerySet:
+        """These handoffs, cut down to the scope."""
+        if self.span.start is not None:
+            handoffs = handoffs.filter(mql_at__gte=self.span.start)
+        if self.span.end is not None:
+            handoffs = handoffs.filter(mql_at__lt=self.span.end)
+        if self.source is not None:
+            handoffs = handoffs.filter(lead_source=self.source)
+        if self.lead_type is not None:
+            handoffs = handoffs.filter(lead_type=self.lead_type)
+        return handoffs
+
+
+def load(scope: Scope, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> list[Fact]:
+    """The facts of a scope as of a moment, in one query; `handoffs` limits them to what somebody may see."""
+    rows = scope.narrow(Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
+    return list(as_seen(map(Fact._make, rows.values_list(*Fact._fields).iterator(5000)), as_of))
+
+
+def rejections_by_reason(
+    scope: Scope, as_of: datetime, handoffs: HandoffQuerySet | None = None
+) -> Counter[str]:
+    """How often each reason was given, by code: acts of rejection up to the moment that were not undone.
+
+    A handoff rejected twice counts twice: reasons count acts, rates count handoffs.
+    """
+    rows = scope.narrow(Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
+    acts = Rejection.objects.filter(handoff__in=rows, at__lte=as_of, undone_at__isnull=True)
+    return Counter(dict(acts.order_by().values_list("reason__code").annotate(Count("pk"))))
+
+
+def people() -> People:
+    """Everybody who can stand in a figure; one query."""
+    rows = list(User.objects.values_list("pk", "email", "team__name"))
+    return People(
+        {pk: email for pk, email, _ in rows}, {pk: team for pk, _, team in rows if team is not None}
+    )
+
+
+@dataclass(frozen=True)
+class Question:
+    """As of which moment, over which span of `mql_at`, and by which group (None: by all)."""
+
+    as_of: datetime
+    span: Span = EVERYTHING
+    by: str | None = None
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 moment as a UTC instant; without a zone it is UTC. ValueError for anything else."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]!r} is not a moment such as 2026-12-31T00:00:00Z") from None
+
+
+def day(text: str) -> date:
+    """An ISO date; ValueError for anything else."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is not a date such as 2026-12-31") from None
+
+
+def last_weeks(count: int, as_of: datetime) -> Span:
+    """The week that `as_of` falls in and the count - 1 before, in the organisation's zone.
+
+    ValueError when the count is not between 1 and MAX_WEEKS.
+    """
+    if not 1 <= count <= MAX_WEEKS:
+        raise ValueError(f"weeks must be between 1 and {MAX_WEEKS}, not {count}")
+    zone = settings.ORG_TIME_ZONE
+    return weeks_span(weeks_until(Week.of(as_of, zone), count), zone)
+
+
+def between(first: str | None, last: str | None) -> Span:
+    """From a day to a day, both included, in the organisation's zone; None is open."""
+    return days(day(first) if first else None, day(last) if last else None, settings.ORG_TIME_ZONE)
+
+
+def ask(question: Question, handoffs: HandoffQuerySet | None = None) -> dict[str, Any]:
+    """The answer in the contract's shape: `as_of`, `total`, the groups asked for, `rejections_by_reason`."""
+    if question.by is not None and question.by not in GROUPS:
+        raise ValueError(f"{question.by[:40]!r} is none of {', '.join(GROUPS)}")
+    scope = Scope(question.span)
+    found = load(scope, question.as_of, handoffs)
+    every = measures.dimensions(people(), WeekFinder(settings.ORG_TIME_ZONE))
+    names = GROUPS if question.by is None else (question.by,)
+    reasons = None
+    if question.by is None:
+        reasons = rejections_by_reason(scope, question.as_of, handoffs)
+    return measures.report(found, question.as_of, {name: every[name] for name in names}, reasons)
+
+
+def as_csv(answer: Mapping[str, Any]) -> str:
+    """One row a group and measure: group, measure, numerator, denominator, value.
+
+    Groups are "total", "source=Google" and so on; a time's denominator is the number of handoffs timed.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["group", "measure", "numerator", "denominator", "value"])
+    for key, value in answer.items():
+        if key == "total":
+            _write_group(writer, "total", value)
+        elif key.startswith("by_"):
+            for name, each in value.items():
+                _write_group(writer, f"{key.removeprefix('by_')}={name}", each)
+        elif key == "rejections_by_reason":
+            for code, count in value.items():
+                writer.writerow(["total", safe(f"rejections.{code}"), count, "", count])
+    return out.getvalue()
+
+
+def safe(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(cell, str) and cell.startswith(_FORMULA):
+        return "'" + cell
+    return cell
+
+
+def _write_group(writer: Any, group: str, figures: Mapping[str, Any]) -> None:
+    for measure, value in figures.items():
+        if measure == "mqls":
+            writer.writerow([safe(group), measure, value, "", value])
+        elif measure == "time_to_first_contact":
+            for kind, spread in value.items():
+                for name in ("mean_minutes", "median_minutes", "p90_minutes"):
+                    writer.writerow([safe(group), f"{measure}.{kind}.{name}", "", spread["n"], spread[name]])
+                _write_rate(writer, group, f"{measure}.{kind}.within_target", spread["within_target"])
+        else:
+            _write_rate(writer, group, measure, value)
+
+
+def _write_rate(writer: Any, group: str, measure: str, rate: Mapping[str, Any]) -> None:
+    writer.writerow([safe(group), measure, rate["numerator"], rate["denominator"], rate["rate"]])
