@@ -70,13 +70,24 @@ class Site:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
-    def manage(self, *arguments: str) -> str:
-        done = subprocess.run(
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             env=self.environment, cwd=self.folder, capture_output=True, text=True,
         )  # fmt: skip
+
+    def manage(self, *arguments: str) -> str:
+        """What a command printed; it must succeed."""
+        done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def refused(self, *arguments: str) -> str:
+        """What a command said on failing; it must fail, without a traceback."""
+        done = self.run(*arguments)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr
+        return done.stderr
 
     def start(self) -> int:
         """Start it and wait until it serves; the supervisor's pid. The second start takes the same port."""

@@ -1,0 +1,90 @@
+"""`manage.py start` for real: web and django-q2 cluster, what kills do to them, and how they stop.
+
+The kills that take minutes (a deaf cluster) are in tests/storm/long/test_kills.py.
+"""
+
+import os
+import signal
+import socket
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handoff_site.management.commands.start import address
+from tests.processes import Site, alive, descendants, wait_for
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    made = Site(folder, {"DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}"})
+    made.manage("migrate", "--verbosity", "0")
+    made.manage("setup")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.kill()
+
+
+def test_a_start_serves_restarts_what_dies_and_stops_cleanly(site: Site) -> None:
+    supervisor = site.start()
+    assert site.get("/healthz") == (200, {"status": "alive"})
+    wait_for(site.whole, 20)
+    parts = site.parts()
+    before = set(descendants(supervisor))
+
+    os.kill(parts["web"], signal.SIGKILL)
+    wait_for(lambda: site.parts()["web"] not in (0, parts["web"]), 10)
+    assert site.get("/healthz")[0] == 200
+
+    os.kill(parts["cluster"], signal.SIGKILL)
+    wait_for(lambda: site.parts()["cluster"] not in (0, parts["cluster"]) and site.whole(), 20)
+    assert not any(alive(pid) for pid in before)
+
+    everything = list(descendants(supervisor))
+    assert site.stop() == 0
+    assert not any(alive(pid) for pid in everything)
+    with socket.create_server(("127.0.0.1", site.port)):
+        pass
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_is_complete(site: Site) -> None:
+    supervisor = site.start()
+    wait_for(site.whole, 20)
+    everything = list(descendants(supervisor))
+    site.stop(signal.SIGKILL)
+    wait_for(lambda: not any(alive(pid) for pid in everything), 3, "an orphan stayed")
+    with socket.create_server(("127.0.0.1", site.port)):
+        pass
+    site.start()
+    wait_for(site.whole, 20)
+    # The port is ours: a second one is refused with a plain line.
+    assert f"cannot listen on 127.0.0.1:{site.port}" in site.refused(
+        "start", "--bind", f"127.0.0.1:{site.port}"
+    )
+    assert site.stop(signal.SIGINT) == 0
+
+
+def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
+    site = Site(tmp_path, {"DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"})
+    assert "migrations are not applied; run manage.py migrate first" in site.refused("start", "--bind", ":0")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("[::1]:8001", ("::1", 8001)),
+        (":0", ("127.0.0.1", 0)),
+        ("8002", ("127.0.0.1", 8002)),
+    ],
+)
+def test_an_address_is_read(text: str, wanted: tuple[str, int]) -> None:
+    assert address(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["localhost", "127.0.0.1:http", "127.0.0.1:65536", ""])
+def test_nonsense_is_no_address(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is not HOST:PORT"):
+        address(text)
