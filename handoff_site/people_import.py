@@ -191,7 +191,7 @@ def _check_manager(row: Row, rows: list[Row], managers: set[str]) -> None:
         return
     if row.manager not in managers:
         raise BadRow(f"the manager {row.manager} is not an active person with the role {MANAGER}")
-    first = next(other for other in rows if other.team == row.team and other.manager)
+    first = next(other for other in rows if other.team == row.team and other.manager in managers)
     if first.manager != row.manager:
         raise BadRow(f"line {first.line} names another manager for the team {row.team}: {first.manager}")
 
