@@ -35,13 +35,10 @@ weights 1 to 20, up to 12 members) is below 1 nearly always, 1.08 turns at worst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import lcm
-from types import MappingProxyType
-
-MAX_WEIGHT = 32_767
 
 # Shares are stored with twelve decimals.
 _PLACES = 12
@@ -55,8 +52,9 @@ _HORIZON = 1_000
 
 @dataclass(frozen=True)
 class Member:
-    """One person in a pool: `weight` a whole number from 1 to 32,767, `accrued` the quota so far in turns
-    (at most twelve decimals), `taken` the turns taken less those given back. A new member starts at 0, 0."""
+    """One person in a pool: `weight` a whole number from 1 (what is said above is exact while the
+    weights of a pool sum to at most 10^8), `accrued` the quota so far in turns, with twelve decimals, and
+    `taken` the turns taken less those given back. A new member starts at 0 and 0."""
 
     user_id: int
     weight: int
@@ -70,25 +68,24 @@ class Pick:
     decimal with twelve places; they sum to exactly 1. To undo the turn, the shares must be kept with it."""
 
     user_id: int
-    shares: Mapping[int, Decimal]
+    shares: dict[int, Decimal]
 
 
 def pick(members: Iterable[Member]) -> Pick:
     """The next turn among the available members, each given once. Changes nothing; see `take`.
 
-    Deterministic, whatever the order of the members. Equal credits go to whoever took least for their
-    weight, then to the lowest user id. Raises ValueError for no member, the same one twice, or a weight out
-    of bounds.
+    Deterministic, whatever the order of the members. Equal credits go to the greater weight, then to the
+    lowest user id; never by turns taken so far, which would favour whoever was away. Raises ValueError for
+    no member, the same one twice, or a weight below 1.
     """
     available = sorted(members, key=lambda member: member.user_id)
     if not available:
         raise ValueError("nobody is available to take a turn")
     if len({member.user_id for member in available}) < len(available):
         raise ValueError("a member was given twice")
-    if any(not 1 <= member.weight <= MAX_WEIGHT for member in available):
-        raise ValueError(f"a weight is a whole number from 1 to {MAX_WEIGHT:,}")
-    shares = MappingProxyType(_shares(available))
-    return Pick(_next(available).user_id, shares)
+    if any(member.weight < 1 for member in available):
+        raise ValueError("a weight is a whole number from 1")
+    return Pick(_next(available).user_id, _shares(available))
 
 
 def take(members: Iterable[Member], turn: Pick) -> tuple[Member, ...]:
@@ -99,25 +96,22 @@ def take(members: Iterable[Member], turn: Pick) -> tuple[Member, ...]:
 def give_back(members: Iterable[Member], turn: Pick) -> tuple[Member, ...]:
     """The members as if the turn had never been: each loses the share it brought, the taker the turn.
 
-    `members` must hold everybody who was available at the turn, present or not by now. Straight after the
-    turn this restores the very state before it; later it takes out this turn and leaves the others as they
-    are, and the taker, one turn further below quota, is next before long. Each turn is given back once;
-    seeing to that is the caller's. Raises ValueError when somebody of the turn is missing.
+    `members` should hold everybody who was available at the turn, present or not by now; whoever has left
+    the pool for good is passed over. Straight after the turn this restores the very state before it. Later
+    it takes out this turn alone: the others keep what they took since, and the taker, one turn further
+    below quota, is next before long. A turn is given back once; seeing to that is the caller's.
     """
     return _moved(members, turn, -1)
 
 
 def _moved(members: Iterable[Member], turn: Pick, sign: int) -> tuple[Member, ...]:
-    before = tuple(members)
-    if not {member.user_id for member in before}.issuperset((*turn.shares, turn.user_id)):
-        raise ValueError("somebody who was available at this turn is missing")
     return tuple(
         replace(
             member,
             accrued=member.accrued + sign * turn.shares.get(member.user_id, Decimal(0)),
             taken=member.taken + (sign if member.user_id == turn.user_id else 0),
         )
-        for member in before
+        for member in members
     )
 
 
@@ -151,8 +145,7 @@ def _next(available: Sequence[Member]) -> Member:
     common = lcm(*(member.weight for member in available))
 
     def largest_first(member: Member) -> tuple[int, int, int]:
-        per_weight = common // member.weight
-        return -credit[member.user_id], member.taken * per_weight, member.user_id
+        return -credit[member.user_id], -member.weight, member.user_id
 
     def deadline(member: Member) -> int:
         # In turns from now, times a factor that is the same for all.

@@ -136,10 +136,7 @@ def _prefix_test(field: str, prefixes: frozenset[str], custom: bool) -> Test:
             return False
         if custom:
             value = value[0]
-        for length in lengths:
-            if value[:length] in prefixes:
-                return True
-        return False
+        return any(value[:length] in prefixes for length in lengths)
 
     return test
 

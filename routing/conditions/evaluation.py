@@ -21,6 +21,10 @@ from routing.conditions.operators import CUSTOM, MAX_BITS, as_list
 from routing.conditions.validation import is_sound
 from routing.facts import FIELDS, Facts
 
+# The missing facts that might make something hold, and those that might make it fail: none of them when it
+# is so already, None when what is known rules it out.
+Waits = tuple[frozenset[str] | None, frozenset[str] | None]
+
 # How much of a condition and of a value seen is kept with a decision; the whole stands in the version.
 _KEPT_VALUES = 6
 _KEPT_TEXT = 80
@@ -90,10 +94,10 @@ class View(Known):
             self._seen[field] = _seen(self.facts, field)
         return self._seen[field]
 
-    def unknown_for(self, slug: str) -> frozenset[str]:
-        """The facts whose absence alone keeps the lead out of the territory."""
+    def waits_for(self, slug: str) -> Waits:
+        """The missing facts that decide whether the lead is in the territory."""
         condition = self.territories.get(slug)
-        return frozenset() if condition is None else condition.unknown(self._alone())
+        return _NEVER if condition is None else condition.waits(self._alone())
 
     def _alone(self) -> View:
         # Inside a territory no other is known, so that none can lead back to itself.
@@ -110,7 +114,7 @@ class View(Known):
 class Leaf:
     """One condition, ready to ask."""
 
-    __slots__ = ("_base", "_copied", "_plain", "field", "needs_fact", "slugs", "test")
+    __slots__ = ("_base", "_copied", "_plain", "field", "slugs", "test")
 
     def __init__(self, leaf: Mapping[str, Any], lists: Lists) -> None:
         op: str = leaf["op"]
@@ -122,7 +126,6 @@ class Leaf:
         else:
             self.field = leaf["field"]
             self.test = make_test(self.field, op, leaf.get("value"), lists)
-        self.needs_fact = op not in ("absent", "in_territory")
         kept, more = _kept(leaf.get("value"))
         self._base: dict[str, Any] = {"field": self.field, "op": op}
         if kept is not None:
@@ -224,23 +227,15 @@ class Group:
                 return leaf
         return None
 
-    def unknown(self, view: View) -> frozenset[str] | None:
-        """None when a known fact speaks against the group; else the missing facts it waits for, none of
-        them when it holds."""
-        if self.kind == "none":
-            return frozenset() if self.failing(view) is None else None
-        found: frozenset[str] = frozenset()
-        for part in self.parts:
-            state = _leaf_unknown(part, view) if isinstance(part, Leaf) else part.unknown(view)
-            if self.kind == "all":
-                if state is None:
-                    return None
-                found |= state
-            elif state is not None:
-                if not state:
-                    return state
-                found |= state
-        return found if found or self.kind == "all" else None
+    def waits(self, view: View) -> Waits:
+        """What the group waits for to hold, and to fail."""
+        parts = [_leaf_waits(p, view) if isinstance(p, Leaf) else p.waits(view) for p in self.parts]
+        hold, fail = [part[0] for part in parts], [part[1] for part in parts]
+        if self.kind == "all":
+            return _every(hold), _some(fail)
+        if self.kind == "any":
+            return _some(hold), _every(fail)
+        return _every(fail), _some(hold)
 
 
 class Condition:
@@ -273,7 +268,11 @@ class Condition:
 
     def unknown(self, view: View) -> frozenset[str]:
         """The facts whose absence alone kept the document from matching."""
-        return (self._root.unknown(view) if self._root is not None else None) or frozenset()
+        return (self._root.waits(view)[0] if self._root is not None else None) or frozenset()
+
+    def waits(self, view: View) -> Waits:
+        """What the document waits for to match, and not to match."""
+        return _NEVER if self._root is None else self._root.waits(view)
 
     def verdict(self, view: View) -> Verdict:
         failure = self.failing(view)
@@ -286,6 +285,8 @@ _UNREADABLE = Failure(None, "all")
 # Of a territory that does not exist.
 _NOWHERE = Failure(None, "none")
 _UNASKED: dict[str, Any] = {}
+_AS_IT_IS: frozenset[str] = frozenset()
+_NEVER: Waits = (None, _AS_IT_IS)
 
 
 class Compiler:
@@ -335,14 +336,31 @@ def _leaves(group: Group) -> list[Leaf]:
     return out
 
 
-def _leaf_unknown(leaf: Leaf, view: View) -> frozenset[str] | None:
-    if leaf.test(view):
-        return frozenset()
+def _leaf_waits(leaf: Leaf, view: View) -> Waits:
     if leaf.slugs:
-        return frozenset(name for slug in leaf.slugs for name in view.unknown_for(slug)) or None
-    if leaf.needs_fact and leaf.field not in view:
-        return frozenset((leaf.field,))
-    return None
+        each = [view.waits_for(slug) for slug in leaf.slugs]
+        return _some([hold for hold, _ in each]), _every([fail for _, fail in each])
+    known, holds = leaf.field in view, leaf.test(view)
+    settled = None if known else frozenset((leaf.field,))
+    return (_AS_IT_IS, settled) if holds else (settled, _AS_IT_IS)
+
+
+def _every(needs: list[frozenset[str] | None]) -> frozenset[str] | None:
+    """What all of them together wait for; None when one of them cannot be had."""
+    found = _AS_IT_IS
+    for need in needs:
+        if need is None:
+            return None
+        found |= need
+    return found
+
+
+def _some(needs: list[frozenset[str] | None]) -> frozenset[str] | None:
+    """What might bring about one of them: nothing when one is so already, None when none can be had."""
+    possible = [need for need in needs if need is not None]
+    if not possible or not all(possible):
+        return _AS_IT_IS if possible else None
+    return frozenset().union(*possible)
 
 
 def _kept(value: Any) -> tuple[Any, int]:
