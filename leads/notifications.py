@@ -71,7 +71,7 @@ def _manager(handoff: Handoff, now: datetime) -> list[User]:
 
 
 def _queue_owner(handoff: Handoff, now: datetime) -> list[User]:
-    """The owner of the queue that holds it, or their cover. What waits for data is in the completion queue."""
+    """The owner of the queue that holds it, or their cover. Waiting for data is the completion queue."""
     queue = handoff.queue if handoff.queue_id else None
     if queue is None and handoff.state == State.INCOMPLETE:
         queue = Queue.objects.select_related("owner").filter(kind=Queue.Kind.COMPLETION).first()
@@ -146,8 +146,8 @@ class Words:
 
 @dataclass(frozen=True)
 class Wording:
-    """Subject and text of a kind. Fields: lead, holder, by, rule, missing, accept_due, contact_due,
-    completion_due, until. They are filled with plain text, never read as a template again."""
+    """Subject and text of a kind. Fields: lead, holder, by, rule, kind, trigger, missing, due (of the step),
+    accept_due, contact_due, completion_due. What fills them is never read as a template again."""
 
     subject: str
     text: str
@@ -176,21 +176,21 @@ WORDINGS: dict[str, Wording] = {
     "accept_50": Wording("Half the time is gone: {lead}", "Your answer on {lead} is due {accept_due}."),
     "accept_80": Wording("Nearly due: {lead}", "Your answer on {lead} is due {accept_due}."),
     "accept_breach": Wording(
-        "Not answered in time: {lead}", "The answer on {lead} was due {accept_due}. It is with {holder}."
+        "Not answered in time: {lead}", "The answer on {lead} was due {due}. It is with {holder}."
     ),
     "unacknowledged": Wording(
         "Nobody has answered: {lead}", "{lead} is still not acknowledged. It is with {holder}."
     ),
     "contact_breach": Wording(
         "Not contacted in time: {lead}",
-        "The first contact with {lead} was due {contact_due}. It is with {holder}.",
+        "The first contact with {lead} was due {due}. It is with {holder}.",
     ),
     "no_activity": Wording("Nothing happens: {lead}", "{holder} has not touched {lead} for too long."),
     "black_hole": Wording(
         "Black hole: {lead}", "Nobody in sales has done anything about {lead} since it was assigned."
     ),
     "completion_breach": Wording(
-        "Data still missing: {lead}", "The data of {lead} was due {completion_due}. Missing: {missing}."
+        "Data still missing: {lead}", "The data of {lead} was due {due}. Missing: {missing}."
     ),
     "delivered_late": Wording(
         "Delivered late: {lead}", "{lead} reached sales after its first deadlines. It is with {holder}."
@@ -232,6 +232,7 @@ def words(notification: Notification) -> Words:
         "kind": notification.kind.replace("_", " "),
         "trigger": _label(TriggerKind, data.get("trigger") or handoff.trigger),
         "missing": ", ".join(_label(Check, code) for code in handoff.missing) or "nothing any more",
+        "due": _moment(data.get("due_at"), handoff.next_due_at, zone),
         "accept_due": _moment(data.get("accept_due_at"), handoff.accept_due_at, zone),
         "contact_due": _moment(data.get("contact_due_at"), handoff.contact_due_at, zone),
         "completion_due": _moment(data.get("completion_due_at"), handoff.completion_due_at, zone),
@@ -262,12 +263,13 @@ def holder_words(handoff: Handoff) -> str:
 def plain(text: str, longest: int = LONGEST_NAME) -> str:
     """Hostile text made safe for one line of mail: no control or format characters, no address that a mail
     program turns into a link, cut at `longest` characters."""
-    kept = "".join(
-        " " if char not in _JOINERS and unicodedata.category(char)[0] in "CZ" else char
-        for char in text[:2000]
-    )
+    kept = "".join(char if _prints(char) else " " for char in text[:2000])
     line = " ".join(kept.replace("://", " ").split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "\u2026"
+
+
+def _prints(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char)[0] not in "CZ"
 
 
 def _label(choices: Any, code: Any) -> str:

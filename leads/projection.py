@@ -19,6 +19,8 @@ from django.db.models import QuerySet
 from leads.models import Activity, Event, Handoff, Score
 
 CHUNK = 500
+# Given at birth and never changed; the sender's own words may name a person, so the log does not hold them.
+NOT_LOGGED = frozenset({"trigger_reason", "is_quiet"})
 # Rows that may go away under a handoff (erasure, a sender's clean-up): the database empties the column
 # and no event says so.
 MAY_VANISH: dict[str, type[models.Model]] = {"trigger_activity_id": Activity, "score_id": Score}
@@ -39,8 +41,9 @@ class Difference:
 
 @cache
 def columns() -> dict[str, models.Field]:
-    """The columns that the log decides, by attname: all but the primary key."""
-    return {field.attname: field for field in Handoff._meta.concrete_fields if not field.primary_key}
+    """The columns that the log decides, by attname: all but the primary key and NOT_LOGGED."""
+    fields = (field for field in Handoff._meta.concrete_fields if not field.primary_key)
+    return {field.attname: field for field in fields if field.attname not in NOT_LOGGED}
 
 
 def decode(column: str, value: Any) -> Any:

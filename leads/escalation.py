@@ -1,0 +1,89 @@
+"""The minute's sweep: everything that time has made due, and whoever can no longer answer for their work.
+
+Owns the walk over what is due. Each handoff is `lifecycle.fire`'s own transaction, so a crash, a second
+worker or a repeat fires nothing twice, and one that fails stops none of the others. Decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from leads import lifecycle
+from leads.choices import HOLDS_TURN
+from leads.models import Handoff
+from leads.querysets import HandoffQuerySet
+from routing.people import User
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+# So many failures without one success between them are the database's fault, not the handoffs'.
+MOST_FAILURES = 20
+_HELD = [str(state) for state in HOLDS_TURN]
+
+
+def sweep(now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
+    """Fire everything due by `now`, on at most `limit` handoffs; one small dict a step, in order of time.
+
+    Keys: handoff, step, due_at, fired_at, told. A handoff that failed gives {"handoff", "error"}; after
+    twenty failures in a row the last one is raised.
+    """
+    fired: list[dict[str, Any]] = []
+    failures = 0
+    for count, handoff_id in enumerate(_due(now)):
+        if limit is not None and count >= limit:
+            break
+        try:
+            fired += lifecycle.fire(handoff_id, now)
+            failures = 0
+        except Exception as error:
+            logger.exception("sweep of handoff %s failed", handoff_id)
+            failures += 1
+            if failures >= MOST_FAILURES:
+                raise
+            fired.append({"handoff": str(handoff_id), "error": f"{type(error).__name__}: {error}"[:300]})
+    return fired
+
+
+def _due(now: datetime) -> Iterator[int]:
+    """Ids of what is due: follow-ups first, since they open work again, then steps; each once."""
+    seen: set[int] = set()
+    for rows, moment in (
+        (Handoff.objects.to_follow_up(now), "follow_up_at"),
+        (Handoff.objects.due(now), "next_step_at"),
+    ):
+        for pk in _batched(rows, moment):
+            if pk not in seen:
+                seen.add(pk)
+                yield pk
+
+
+def _batched(rows: HandoffQuerySet, moment: str) -> Iterator[int]:
+    """Ids in order of their moment, a batch at a time: what was passed is not read again, fired or not."""
+    after = Q()
+    while batch := list(rows.filter(after).order_by(moment, "pk").values_list("pk", moment)[:BATCH]):
+        for pk, _ in batch:
+            yield pk
+        pk, at = batch[-1]
+        after = Q(**{f"{moment}__gt": at}) | Q(**{moment: at, "pk__gt": pk})
+
+
+def repair(now: datetime) -> list[dict[str, Any]]:
+    """Move on what is held by people who are no longer active; {"user", "moved"} for each of them.
+
+    The net for edits that no hook sees (a shell, single sign-on). Quiet and contacted work alone does not
+    call for it, but goes along.
+    """
+    held = Handoff.objects.filter(assignee=OuterRef("pk"), state__in=_HELD, is_history=False, is_quiet=False)
+    gone = User.objects.filter(is_active=False).filter(Exists(held)).order_by("pk")
+    repaired = []
+    for user in gone:
+        moved = lifecycle.release(user, lifecycle.Act(now), "inactive")
+        logger.warning("%s handoffs of %s, who is inactive, were moved on", moved, user.email)
+        repaired.append({"user": user.email, "moved": moved})
+    return repaired

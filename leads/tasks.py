@@ -1,0 +1,62 @@
+"""What the worker runs. Thin: the moment is taken here and passed on; every task may run twice.
+
+Owns the entry points that the schedules name, and the bounds that keep a run well under its time limit.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from leads import completion, escalation, notifications
+from leads.models import Notification, RememberedAnswer
+
+logger = logging.getLogger(__name__)
+
+# A run has 60 seconds; what is left over is due again in a minute.
+MOST_SWEPT = 4000
+# A retry with the same key comes within hours, not weeks.
+ANSWERS_KEPT = timedelta(days=7)
+READ_MESSAGES_KEPT = timedelta(days=90)
+PRUNED_AT_ONCE = 5000
+
+
+def sweep() -> int:
+    """Fire what is due and move on what nobody answers for; returns the number of steps."""
+    now = timezone.now()
+    fired = escalation.sweep(now, limit=MOST_SWEPT)
+    escalation.repair(now)
+    return len(fired)
+
+
+def deliver_mail() -> int:
+    """Send the mail that is due; returns how many went out."""
+    return notifications.deliver_due(timezone.now())
+
+
+def enrich() -> int:
+    """Ask the HTTP provider about leads that wait for data; returns how many were asked about."""
+    return completion.enrich_waiting(timezone.now())
+
+
+def prune() -> int:
+    """Delete what nobody needs again: old remembered answers, long-read messages, expired sessions.
+
+    Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
+    """
+    now = timezone.now()
+    doomed = (
+        RememberedAnswer.objects.filter(at__lt=now - ANSWERS_KEPT),
+        Notification.objects.filter(read_at__lt=now - READ_MESSAGES_KEPT).exclude(
+            mail=Notification.Mail.PENDING
+        ),
+        Session.objects.filter(expire_date__lt=now),
+    )
+    pruned = 0
+    for rows in doomed:
+        keys = list(rows.order_by().values_list("pk", flat=True)[:PRUNED_AT_ONCE])
+        pruned += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+    return pruned

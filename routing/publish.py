@@ -1,0 +1,197 @@
+"""From the draft to a published ruleset: compile, check, publish.
+
+Owns the document that `routing.engine` reads: how draft rules and territories become it, what makes it
+unfit, and the moving of the one pointer. A published version is never changed. Never decides on a lead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from routing.conditions import validate
+from routing.models import Pool, Queue, Rule, Ruleset, SlaPolicy, Territory
+from routing.people import User
+
+LONGEST_NOTE = 300
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that keeps a draft from being published: in which rule or territory, where (JSON pointer
+    into the document), and what, as a sentence."""
+
+    where: str
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class NotPublishable(ValueError):
+    """The draft is broken. `problems` says how, in the order of the document; nothing was published."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(" ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def live() -> Ruleset | None:
+    """The ruleset in force."""
+    return Ruleset.objects.filter(is_live=True).first()
+
+
+def compile_draft(base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The document of the active draft rules and all territories, in the shape of `engine.Ruleset`.
+
+    Named lists and "account_first" have no draft of their own: they are taken over from `base`, the live
+    document when None. Five queries; checks nothing.
+    """
+    if base is None:
+        current = live()
+        base = current.document if current else {}
+    overflow = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).first()
+    document: dict[str, Any] = {
+        "rules": [_rule(rule) for rule in Rule.objects.filter(is_active=True).order_by("position", "id")],
+        "territories": {
+            territory.slug: {
+                "name": territory.name,
+                "when": territory.conditions,
+                "owner": territory.owner_id,
+            }
+            for territory in Territory.objects.order_by("slug")
+        },
+        "lists": dict(base.get("lists") or {}),
+        "overflow": {"kind": "queue", "id": str(overflow.pk)} if overflow else None,
+    }
+    if "account_first" in base:
+        document["account_first"] = base["account_first"]
+    return document
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    fallback = {"kind": rule.fallback_kind, "id": rule.fallback_id} if rule.fallback_kind else None
+    return {
+        "id": str(rule.pk),
+        "name": rule.name.strip(),
+        "when": rule.conditions,
+        "target": {"kind": rule.target_kind, "id": rule.target_id},
+        "fallback": fallback,
+        "policy": rule.policy_slug or None,
+    }
+
+
+def check(document: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a compiled document, against the people, pools and queues of this moment; []
+    when it may be published."""
+    known = _Known(document)
+    problems: list[Problem] = []
+    rules = document.get("rules") or []
+    if not rules:
+        problems.append(Problem("The ruleset", "/rules", "There is no active rule."))
+    if not document.get("overflow"):
+        problems.append(
+            Problem("The ruleset", "/overflow", "There is no overflow queue; make one and give it an owner.")
+        )
+    for position, rule in enumerate(rules):
+        problems += known.of_rule(rule, position)
+    for slug, territory in (document.get("territories") or {}).items():
+        where, pointer = f"Territory \u201c{territory['name'] or slug}\u201d", f"/territories/{slug}"
+        for found in validate(territory["when"], lists=known.lists, of_territory=True):
+            problems.append(Problem(where, f"{pointer}/when{found.pointer}", found.message))
+        if territory["owner"] is not None and str(territory["owner"]) not in known.people:
+            problems.append(Problem(where, f"{pointer}/owner", "Its owner is no longer active."))
+    return problems
+
+
+class _Known:
+    """What a document may refer to, read once. Ids as text, as documents hold them."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.lists = set(document.get("lists") or {})
+        self.territories = set(document.get("territories") or {})
+        self.owned = {
+            slug for slug, territory in (document.get("territories") or {}).items() if territory["owner"]
+        }
+        self.people = _ids(User.objects.filter(is_active=True))
+        self.inactive = _ids(User.objects.filter(is_active=False))
+        self.pools = _ids(Pool.objects.all())
+        self.queues = _ids(Queue.objects.exclude(kind=Queue.Kind.COMPLETION))
+        self.policies = set(SlaPolicy.objects.filter(is_live=True).values_list("slug", flat=True))
+
+    def of_rule(self, rule: Mapping[str, Any], position: int) -> list[Problem]:
+        pointer = f"/rules/{position}"
+        where = f"Rule {position + 1} \u201c{rule['name']}\u201d" if rule["name"] else f"Rule {position + 1}"
+        found = []
+        if not rule["name"]:
+            found.append(Problem(where, f"{pointer}/name", "It has no name."))
+        found += [
+            Problem(where, f"{pointer}/when{problem.pointer}", problem.message)
+            for problem in validate(rule["when"], territories=self.territories, lists=self.lists)
+        ]
+        for place in ("target", "fallback"):
+            if rule[place] is None:
+                continue
+            if message := self._target(rule[place], "fallback" if place == "fallback" else "target"):
+                found.append(Problem(where, f"{pointer}/{place}", message))
+        if rule["policy"] and rule["policy"] not in self.policies:
+            message = f"There is no live SLA policy called \u201c{rule['policy']}\u201d."
+            found.append(Problem(where, f"{pointer}/policy", message))
+        return found
+
+    def _target(self, target: Mapping[str, Any], place: str) -> str:
+        """Why nobody can be reached at this target; "" when somebody can."""
+        kind, pk = target["kind"], target["id"]
+        if kind == "rep":
+            if pk in self.inactive:
+                return f"Its {place} is a person who is no longer active."
+            return "" if pk in self.people else f"Its {place} is a person who does not exist."
+        if kind == "pool":
+            return "" if pk in self.pools else f"Its {place} is a pool that does not exist."
+        if kind == "queue":
+            return (
+                "" if pk in self.queues else f"Its {place} is a queue that does not exist or takes no leads."
+            )
+        if kind == "territory_owner":
+            if pk and pk not in self.territories:
+                return f"Its {place} is the owner of a territory that does not exist."
+            return (
+                f"Its {place} is the owner of a territory without one." if pk and pk not in self.owned else ""
+            )
+        return "" if kind == "account_owner" else f"Its {place} is of no known kind."
+
+
+def _ids(rows: Any) -> set[str]:
+    return {str(pk) for pk in rows.values_list("pk", flat=True)}
+
+
+@transaction.atomic
+def publish(now: datetime, user: User | None, note: str = "") -> Ruleset:
+    """Publish the draft as the next version and make it the one in force; returns the ruleset in force.
+
+    A draft that compiles to what is live publishes nothing. Raises NotPublishable for a broken one.
+    """
+    # Two publishers at once would make the same version; the row that every ruleset needs is their lock.
+    list(Queue.objects.select_for_update(no_key=True).filter(kind=Queue.Kind.OVERFLOW).order_by("pk"))
+    current = live()
+    document = compile_draft(current.document if current else {})
+    if problems := check(document):
+        raise NotPublishable(problems)
+    if current is not None and current.document == document:
+        return current
+    version = (Ruleset.objects.aggregate(last=Max("version"))["last"] or 0) + 1
+    Ruleset.objects.filter(is_live=True).update(is_live=False)
+    return Ruleset.objects.create(
+        version=version,
+        document=document,
+        published_at=now,
+        published_by=user,
+        note=" ".join(note.split())[:LONGEST_NOTE],
+        is_live=True,
+    )
