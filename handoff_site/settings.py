@@ -5,10 +5,13 @@ Nonsense in the environment stops the start with a line that names the variable.
 secret: without SECRET_KEY a debug run makes a key of its own under var/, and any other run refuses.
 """
 
+import logging
 import os
 import secrets
 import zoneinfo
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -41,11 +44,19 @@ def _zone(name: str, default: str) -> str:
     value = env.str(name, default=default)
     try:
         zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ImproperlyConfigured(
             f"{name} must be an IANA time zone such as Europe/Berlin, not {value!r}"
         ) from None
     return value
+
+
+def _understood(name: str, read: Callable[[], Any], wanted: str) -> Any:
+    """What `read` makes of a setting; its own complaints do not say which setting it is."""
+    try:
+        return read()
+    except (ImproperlyConfigured, ValueError, KeyError):
+        raise ImproperlyConfigured(f"{name} must be {wanted}") from None
 
 
 DEBUG = _boolean("DEBUG", False)
@@ -139,16 +150,22 @@ TEMPLATES = [
 # Web processes keep connections (CONN_MAX_AGE 0 costs most of the throughput); the worker does not,
 # because django-q2 forks and a kept connection would be shared between the halves of a fork.
 IS_WORKER = _boolean("HANDOFF_WORKER", False)
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'handoff.sqlite3'}")}
+DATABASES = {
+    "default": _understood(
+        "DATABASE_URL",
+        lambda: env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'handoff.sqlite3'}"),
+        "a sqlite:/// or postgres:// address",
+    )
+}
 _database = DATABASES["default"]
-if _database["ENGINE"] == "django.db.backends.sqlite3":
+if _database.get("ENGINE") == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
     }
-elif _database["ENGINE"] == "django.db.backends.postgresql":
+elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _database["CONN_MAX_AGE"] = 0 if IS_WORKER else _integer("CONN_MAX_AGE", 600, 0, 86400)
     _database["CONN_HEALTH_CHECKS"] = True
 else:
@@ -229,7 +246,11 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # Mail
-_mail = env.email_url("EMAIL_URL", default="consolemail://")
+_mail = _understood(
+    "EMAIL_URL",
+    lambda: env.email_url("EMAIL_URL", default="consolemail://"),
+    "an address such as smtp+tls://user:password@host:587",
+)
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST = _mail.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _mail.get("EMAIL_PORT") or 25
@@ -250,7 +271,11 @@ WEB_PROCESSES = _integer("WEB_PROCESSES", 1, 1, 256)
 ENRICHMENT_URL = env.str("ENRICHMENT_URL", default="")
 ENRICHMENT_KEY = env.str("ENRICHMENT_KEY", default="")
 ENRICHMENT_TIMEOUT = _integer("ENRICHMENT_TIMEOUT", 5, 1, 20)
-ENRICHMENT_MAPPING = env.json("ENRICHMENT_MAPPING", default={})
+ENRICHMENT_MAPPING = _understood(
+    "ENRICHMENT_MAPPING", lambda: env.json("ENRICHMENT_MAPPING", default={}), "a JSON object"
+)
+if not isinstance(ENRICHMENT_MAPPING, dict):
+    raise ImproperlyConfigured("ENRICHMENT_MAPPING must be a JSON object")
 
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
 Q_CLUSTER = {
@@ -278,11 +303,14 @@ NINJA_PAGINATION_PER_PAGE = 50
 SIMPLE_HISTORY_HISTORY_ID_USE_UUID = False
 SILENCED_SYSTEM_CHECKS = ["simple_history.W001"]
 
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    raise ImproperlyConfigured(f"LOG_LEVEL must be a level such as INFO or WARNING, not {LOG_LEVEL!r}")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"django.server": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
 }

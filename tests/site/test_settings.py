@@ -1,0 +1,87 @@
+"""Settings come from the environment, and nonsense there stops the start with a line that names it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import ROOT
+
+SOUND = {"SECRET_KEY": "for-tests-only", "PATH": os.environ["PATH"]}
+
+
+def load(expression: str = "''", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Load the settings in a process of its own with only this environment; prints an expression of them."""
+    program = f"from handoff_site import settings; print({expression})"
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("DEBUG", "maybe", "DEBUG must be 1 or 0, not 'maybe'"),
+        ("WORKERS", "many", "WORKERS must be a whole number, not 'many'"),
+        ("WORKERS", "0", "WORKERS must be between 1 and 64, not 0"),
+        ("ORG_TIME_ZONE", "Mars/Phobos", "ORG_TIME_ZONE must be an IANA time zone such as Europe/Berlin"),
+        ("ORG_TIME_ZONE", "Europe", "ORG_TIME_ZONE must be an IANA time zone such as Europe/Berlin"),
+        ("ORG_TIME_ZONE", "", "ORG_TIME_ZONE must be an IANA time zone such as Europe/Berlin"),
+        (
+            "DATABASE_URL",
+            "mysql://localhost/handoff",
+            "DATABASE_URL must be a sqlite:/// or postgres:// address",
+        ),
+        ("DATABASE_URL", "handoff.sqlite3", "DATABASE_URL"),
+        ("DATABASE_URL", "postgres://localhost:port/handoff", "DATABASE_URL"),
+        ("INTAKE_RATE", "-1", "INTAKE_RATE must be between 1 and 1000000, not -1"),
+        ("LOGIN_FAILURE_LIMIT", "1", "LOGIN_FAILURE_LIMIT must be between 2 and 100, not 1"),
+        ("ENRICHMENT_MAPPING", "{", "ENRICHMENT_MAPPING must be a JSON object"),
+        ("ENRICHMENT_MAPPING", "[]", "ENRICHMENT_MAPPING must be a JSON object"),
+        ("EMAIL_URL", "nonsense", "EMAIL_URL"),
+        ("SECURE_SSL", "2", "SECURE_SSL must be 1 or 0, not '2'"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+    ],
+)
+def test_nonsense_stops_with_a_line_that_names_it(name: str, value: str, line: str) -> None:
+    done = load(**{**SOUND, name: value})
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert line in last
+    assert "ImproperlyConfigured" in last
+
+
+def test_outside_debug_a_secret_key_is_required(tmp_path: os.PathLike[str]) -> None:
+    done = load(PATH=os.environ["PATH"], VAR_DIR=str(tmp_path))
+    assert done.returncode != 0
+    assert "SECRET_KEY must be set (or DEBUG=1 for a development run)" in done.stderr
+
+
+def test_a_debug_run_makes_a_key_of_its_own_and_keeps_it(tmp_path: os.PathLike[str]) -> None:
+    environment = {"PATH": os.environ["PATH"], "DEBUG": "1", "VAR_DIR": str(tmp_path)}
+    first, second = (load("settings.SECRET_KEY", **environment).stdout.strip() for _ in range(2))
+    assert len(first) > 50
+    assert first == second
+
+
+def test_outside_debug_everything_is_secure() -> None:
+    names = (
+        "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS",
+        "SESSION_COOKIE_HTTPONLY",
+    )  # fmt: skip
+    done = load(f"all((not settings.DEBUG, {', '.join('settings.' + name for name in names)}))", **SOUND)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_the_policy_allows_nothing_inline() -> None:
+    done = load("settings.CONTENT_SECURITY_POLICY", **SOUND)
+    assert "unsafe" not in done.stdout
+    assert "'default-src': [\"'none'\"]" in done.stdout
+
+
+def test_the_worker_keeps_no_connection() -> None:
+    expression = "settings.DATABASES['default']['CONN_MAX_AGE']"
+    environment = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff"}
+    assert load(expression, **environment).stdout.strip() == "600"
+    assert load(expression, HANDOFF_WORKER="1", **environment).stdout.strip() == "0"
