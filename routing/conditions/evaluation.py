@@ -114,7 +114,7 @@ class View(Known):
 class Leaf:
     """One condition, ready to ask."""
 
-    __slots__ = ("_base", "_copied", "_plain", "field", "slugs", "test")
+    __slots__ = ("_base", "_copied", "_plain", "failure", "field", "slugs", "test")
 
     def __init__(self, leaf: Mapping[str, Any], lists: Lists) -> None:
         op: str = leaf["op"]
@@ -133,6 +133,7 @@ class Leaf:
         if more:
             self._base["more"] = more
         self._base["seen"] = None
+        self.failure = Failure(self, "all")
         self._copied = isinstance(kept, list | dict)
         self._plain = not self._copied and not self.slugs
 
@@ -254,7 +255,7 @@ class Condition:
         if self._simple is not None:
             for leaf in self._simple:
                 if not leaf.test(view):
-                    return Failure(leaf, "all")
+                    return leaf.failure
             return None
         return _UNREADABLE if self._root is None else self._root.failing(view)
 
