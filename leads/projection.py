@@ -84,10 +84,12 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
 def differences(handoff: Handoff, events: Iterable[Event] | None = None) -> list[Difference]:
     """Where the row differs from its log; [] when it is the fold of it.
 
-    `events` spares the query when they are at hand. A log that cannot be read is one difference, of the
-    column "events".
+    `events` spares the query when they are at hand. A log that is empty or cannot be read is one
+    difference, of the column "events".
     """
     log = list(handoff.events.order_by("number") if events is None else events)
+    if not log:
+        return [Difference(handoff.pk, "events", "no event", None)]
     try:
         logged = fold(log)
     except ValueError as error:
@@ -119,18 +121,25 @@ def rebuild(handoff_id: int) -> list[Difference]:
         handoff = Handoff.objects.select_for_update().get(pk=handoff_id)
         log = list(handoff.events.order_by("number"))
         found = differences(handoff, log)
-        if log and found and all(item.column != "events" for item in found):
+        if found and all(item.column != "events" for item in found):
             Handoff.objects.filter(pk=handoff_id).update(**{item.column: item.logged for item in found})
         return found
 
 
-def rebuild_all(tell: Callable[[Difference], object]) -> int:
-    """Rebuild every handoff that differs, telling each difference; returns the number of handoffs changed."""
-    wrong = sorted({item.handoff_id for item in all_differences()})
-    for handoff_id in wrong:
-        for item in rebuild(handoff_id):
+def rebuild_all(tell: Callable[[Difference], object]) -> tuple[int, int]:
+    """Rebuild every handoff that differs, telling each difference.
+
+    Returns how many were changed and how many have a log that cannot be read.
+    """
+    rebuilt = unreadable = 0
+    for handoff_id in sorted({item.handoff_id for item in all_differences()}):
+        found = rebuild(handoff_id)
+        for item in found:
             tell(item)
-    return len(wrong)
+        broken = any(item.column == "events" for item in found)
+        unreadable += broken
+        rebuilt += bool(found) and not broken
+    return rebuilt, unreadable
 
 
 def _vanished(column: str, value: Any) -> bool:

@@ -148,23 +148,22 @@ class _Known:
     def _target(self, target: Mapping[str, Any], place: str) -> str:
         """Why nobody can be reached at this target; "" when somebody can."""
         kind, pk = target["kind"], target["id"]
-        if kind == "rep":
-            if pk in self.inactive:
-                return f"Its {place} is a person who is no longer active."
-            return "" if pk in self.people else f"Its {place} is a person who does not exist."
-        if kind == "pool":
-            return "" if pk in self.pools else f"Its {place} is a pool that does not exist."
-        if kind == "queue":
-            return (
-                "" if pk in self.queues else f"Its {place} is a queue that does not exist or takes no leads."
-            )
-        if kind == "territory_owner":
-            if pk and pk not in self.territories:
-                return f"Its {place} is the owner of a territory that does not exist."
-            return (
-                f"Its {place} is the owner of a territory without one." if pk and pk not in self.owned else ""
-            )
-        return "" if kind == "account_owner" else f"Its {place} is of no known kind."
+        wrong = {
+            "rep": "" if pk in self.people else "a person who does not exist",
+            "pool": "" if pk in self.pools else "a pool that does not exist",
+            "queue": "" if pk in self.queues else "a queue that does not exist or takes no leads",
+            "territory_owner": self._territory(pk),
+            "account_owner": "",
+        }.get(kind, "of no known kind")
+        if kind == "rep" and pk in self.inactive:
+            wrong = "a person who is no longer active"
+        return f"Its {place} is {wrong}." if wrong else ""
+
+    def _territory(self, slug: str) -> str:
+        if not slug or slug in self.owned:
+            return ""
+        exists = slug in self.territories
+        return f"the owner of a territory that {'has none' if exists else 'does not exist'}"
 
 
 def _ids(rows: Any) -> set[str]:
