@@ -300,5 +300,5 @@ class Book:
     def _attach(rows: Iterable[Any]) -> None:
         # The foreign key's id was copied before the handoff had one.
         for row in rows:
-            if row.handoff_id is None:
+            if getattr(row, "handoff_id", 0) is None:
                 row.handoff = row.handoff

@@ -5,7 +5,7 @@ from leads.models.agreement import MqlDefinition, PreflightSettings, RejectionRe
 from leads.models.company import Company
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
-from leads.models.intake import ApiKey, Receipt, RememberedAnswer
+from leads.models.intake import ApiKey, Receipt, RememberedAnswer, TriageItem
 from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias
 from leads.models.notification import Notification
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
@@ -37,5 +37,6 @@ __all__ = [
     "RememberedAnswer",
     "RoutingDecision",
     "Score",
+    "TriageItem",
     "Waiver",
 ]

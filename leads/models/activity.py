@@ -48,7 +48,7 @@ class Activity(models.Model):
     received_at = models.DateTimeField()
     title = models.CharField(max_length=2000, blank=True)
     url = models.CharField(max_length=2000, blank=True)
-    campaign = models.CharField(max_length=200, blank=True)
+    campaign = models.CharField(max_length=2000, blank=True)
     points = models.IntegerField(null=True, blank=True)
     properties = models.JSONField(default=dict, blank=True)
 

@@ -15,11 +15,11 @@ class Company(models.Model):
     `field_times` maps a field to the ISO time of the fact it holds: older facts never overwrite newer.
     """
 
-    name = models.CharField(max_length=300, blank=True)
+    name = models.CharField(max_length=2000, blank=True)
     name_key = models.CharField(max_length=300, blank=True, editable=False)
     domain = models.CharField(max_length=253, null=True, blank=True)
-    website = models.CharField(max_length=500, blank=True)
-    industry = models.CharField(max_length=200, blank=True)
+    website = models.CharField(max_length=2000, blank=True)
+    industry = models.CharField(max_length=2000, blank=True)
     employee_count = models.PositiveBigIntegerField(null=True, blank=True)
     size_band = models.CharField(
         max_length=12, blank=True, choices=[(name, name) for name in SIZE_BAND_NAMES]

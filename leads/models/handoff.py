@@ -40,7 +40,9 @@ class Handoff(models.Model):
 
     # Stage 1, trigger
     lead_type = models.CharField(max_length=8, choices=choices.LeadType)
-    trigger = models.CharField(max_length=16, choices=choices.TriggerKind)
+    trigger = models.CharField(
+        max_length=16, blank=True, choices=choices.TriggerKind, help_text="empty when the sender named none"
+    )
     trigger_reason = models.CharField(max_length=2000, blank=True)
     trigger_activity = models.ForeignKey(
         Activity, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -53,9 +55,9 @@ class Handoff(models.Model):
     is_clamped = models.BooleanField(default=False, help_text="the sender's clock was ahead of ours")
     raised_at = models.DateTimeField(null=True, blank=True)
     triggered_again_at = models.DateTimeField(null=True, blank=True)
-    lead_source = models.CharField(max_length=200, blank=True)
-    channel = models.CharField(max_length=200, blank=True)
-    campaign = models.CharField(max_length=200, blank=True)
+    lead_source = models.CharField(max_length=2000, blank=True)
+    channel = models.CharField(max_length=2000, blank=True)
+    campaign = models.CharField(max_length=2000, blank=True)
     score = models.ForeignKey(Score, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     score_total = models.IntegerField(null=True, blank=True)
     score_fit = models.IntegerField(null=True, blank=True)

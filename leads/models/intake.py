@@ -36,7 +36,7 @@ class ApiKey(models.Model):
 class Receipt(models.Model):
     """An event that was taken in, with the answer it got. `source` and `event_id` are its identity."""
 
-    source = models.CharField(max_length=500)
+    source = models.CharField(max_length=300)
     event_id = models.CharField(max_length=200)
     kind = models.CharField(max_length=40)
     body_digest = models.CharField(max_length=64)
@@ -57,6 +57,32 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source}#{self.event_id}: {self.status}"
+
+
+class TriageItem(models.Model):
+    """Something that opens no handoff but must not vanish: marketing decides.
+
+    `kind` is "suppressed" (a form or flag of a suppressed lead) or "won_anyway" (an opportunity on a
+    handoff that had ended otherwise).
+    """
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="triage_items")
+    kind = models.CharField(max_length=20)
+    data = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        indexes = [
+            # the triage page: what waits for a decision, oldest first
+            models.Index(fields=["at"], condition=models.Q(settled_at__isnull=True), name="triage_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.lead_id}"
 
 
 class RememberedAnswer(models.Model):

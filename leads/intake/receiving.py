@@ -1,0 +1,203 @@
+"""Takes events in: validates, recognises repeats, groups into waves, stores receipts, answers.
+
+Owns idempotence (`source` and `id` are the identity of an event) and the transaction: a chunk is one, and
+on failure its events are taken one by one, so that one bad event spoils none of the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q
+
+from leads import identity
+from leads.intake.schema import EventIn, Problem, parse
+from leads.intake.wave import Taken, Wave
+from leads.lifecycle import Act
+from leads.lifecycle.book import Book
+from leads.models import ApiKey, Receipt
+from leads.representation import handoff_json, lead_json
+
+CHUNK = 50
+Answer = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Incoming:
+    """One event of a request: valid, or with the problems that make it invalid."""
+
+    number: int
+    raw: Any
+    event: EventIn | None
+    problems: list[Problem]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.event.source, self.event.id) if self.event else ("", "")
+
+    @property
+    def digest(self) -> str:
+        canonical = json.dumps(self.raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def receive(raw_events: Sequence[Any], api_key: ApiKey | None, now: datetime) -> list[Answer]:
+    """Take these events in, in order, and answer each. Invalid ones leave no receipt."""
+    incoming = [Incoming(number, raw, *parse(raw)) for number, raw in enumerate(raw_events)]
+    answers: dict[int, Answer] = {
+        item.number: invalid(item.raw, item.problems) for item in incoming if item.event is None
+    }
+    valid = [item for item in incoming if item.event is not None]
+    for start in range(0, len(valid), CHUNK):
+        answers |= _take_chunk(valid[start : start + CHUNK], api_key, now)
+    return [answers[item.number] for item in incoming]
+
+
+def invalid(raw: Any, problems: list[Problem]) -> Answer:
+    given = raw.get("id") if isinstance(raw, dict) else None
+    return {
+        "id": given if isinstance(given, str) else None,
+        "status": "invalid",
+        "reason": problems[0]["code"] if problems else "invalid",
+        "lead": None,
+        "handoff": None,
+        "errors": problems,
+    }
+
+
+def _take_chunk(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime) -> dict[int, Answer]:
+    try:
+        return _take(chunk, api_key, now)
+    except Exception:
+        if len(chunk) == 1:
+            raise
+        log.warning("intake_chunk_failed", events=len(chunk), exc_info=True)
+    answers: dict[int, Answer] = {}
+    for item in chunk:
+        try:
+            answers |= _take([item], api_key, now)
+        except Exception:
+            log.error("intake_event_failed", source=item.key[0], id=item.key[1], exc_info=True)
+            detail = "The event could not be stored. Send it again."
+            problem = {"pointer": "", "code": "not_stored", "detail": detail}
+            answers[item.number] = invalid(item.raw, [problem])
+    return answers
+
+
+@transaction.atomic
+def _take(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime) -> dict[int, Answer]:
+    identity.lock(key for item in chunk for key in _keys(item))
+    answers: dict[int, Answer] = {}
+    todo = list(chunk)
+    while todo:
+        wave, todo = _next_wave(todo)
+        wave, known = _repeats(wave)
+        answers |= known
+        if not wave:
+            continue
+        matches = identity.find([item.event.identity() for item in wave if item.event])
+        seen: set[int] = set()
+        kept, kept_matches, later = [], [], []
+        for item, match in zip(wave, matches, strict=True):
+            # Two events that name one lead by different keys: the second waits for its own wave.
+            if match.lead is not None and match.lead.pk in seen:
+                later.append(item)
+                continue
+            if match.lead is not None:
+                seen.add(match.lead.pk)
+            kept.append(item)
+            kept_matches.append(match)
+        todo = later + todo
+        book = Book(Act(now, api_key=api_key))
+        quiet = bool(api_key and api_key.is_quiet)
+        taken = Wave([i.event for i in kept if i.event], kept_matches, book, quiet).run()
+        answers |= _receipts(kept, taken, api_key, now)
+    return answers
+
+
+def _keys(item: Incoming) -> set[str]:
+    """What must not happen twice at once: the event, its person, its company."""
+    if item.event is None:
+        return set()
+    who = item.event.identity()
+    given = item.event.data.company
+    stated = (given.domain or given.website or "") if given else ""
+    domain = identity.company_domain(who.email_key, stated)
+    keys = {f"event:{item.key[0]}:{item.key[1]}", *who.keys}
+    return keys | ({f"company:{domain}"} if domain else set())
+
+
+def _next_wave(todo: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]]:
+    """The longest start of the list in which no person and no event comes twice, and the rest."""
+    seen: set[str] = set()
+    for position, item in enumerate(todo):
+        keys = {f"event:{item.key[0]}:{item.key[1]}"}
+        keys |= item.event.identity().keys if item.event else set()
+        if keys & seen:
+            return list(todo[:position]), list(todo[position:])
+        seen |= keys
+    return list(todo), []
+
+
+def _repeats(wave: Sequence[Incoming]) -> tuple[list[Incoming], dict[int, Answer]]:
+    """Split off events that were taken in before; they answer as the first time."""
+    same = Q(pk__in=())
+    by_source: dict[str, list[str]] = {}
+    for item in wave:
+        by_source.setdefault(item.key[0], []).append(item.key[1])
+    for source, ids in by_source.items():
+        same |= Q(source=source, event_id__in=ids)
+    known = {(receipt.source, receipt.event_id): receipt for receipt in Receipt.objects.filter(same)}
+    fresh, answers = [], {}
+    for item in wave:
+        receipt = known.get(item.key)
+        if receipt is None:
+            fresh.append(item)
+            continue
+        answer = {**receipt.answer, "status": "duplicate"}
+        if receipt.body_digest != item.digest:
+            answer["reason"] = "different_body"
+            Receipt.objects.filter(pk=receipt.pk).update(differing_repeats=F("differing_repeats") + 1)
+        answers[item.number] = answer
+    return fresh, answers
+
+
+def _receipts(
+    items: Sequence[Incoming], taken: Sequence[Taken], api_key: ApiKey | None, now: datetime
+) -> dict[int, Answer]:
+    answers: dict[int, Answer] = {}
+    rows = []
+    for item, done in zip(items, taken, strict=True):
+        answer = {
+            "id": done.event.id,
+            "status": done.status,
+            "reason": done.reason or None,
+            "lead": lead_json(done.lead),
+            "handoff": handoff_json(done.handoff) if done.handoff else None,
+            "errors": [],
+        }
+        answers[item.number] = answer
+        rows.append(
+            Receipt(
+                source=done.event.source,
+                event_id=done.event.id,
+                kind=done.event.type[:40],
+                body_digest=item.digest,
+                status=done.status,
+                reason=done.reason,
+                answer=answer,
+                lead=done.lead,
+                api_key=api_key,
+                received_at=now,
+            )
+        )
+    Receipt.objects.bulk_create(rows)
+    return answers

@@ -1,0 +1,327 @@
+"""The shape of an intake event, checked at the door.
+
+Owns what is valid and the words for what is not: each problem names its place by JSON pointer. Lead data
+comes from public forms, so every string is bounded and control characters are refused. Stores nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import validate_email
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from leads import identity
+from leads.choices import SIZE_BAND_NAMES, ActivityKind, TriggerKind
+
+EVENT_TYPES = (
+    "lead.qualified",
+    "lead.updated",
+    "lead.scored",
+    "lead.activity",
+    "opportunity.created",
+    "opportunity.won",
+    "opportunity.lost",
+)
+NOT_YET = ("lead.merged", "lead.erased")
+STRING_LIMIT = 2000
+ACTIVITY_LIMIT = 200
+DEPTH_LIMIT = 8
+KEYS_LIMIT = 200
+# Control characters but tab, newline and carriage return; and halves of surrogate pairs, which no
+# database takes.
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+Problem = dict[str, str]
+
+
+def _instant(value: Any) -> datetime:
+    """RFC 3339 with its offset. Numbers and bare dates are refused: they mean different things to many."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("use RFC 3339 with an offset, such as 2026-03-10T10:00:00Z")
+    text = value.upper().replace(" ", "T").replace("Z", "+00:00")
+    moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).astimezone(UTC)
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("this time is outside 1990 to 2200")
+    return moment
+
+
+def _country(value: Any) -> Any:
+    if value is None or value == "":
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{2}", value.strip()):
+        raise ValueError("use the two-letter ISO 3166 code, such as DE")
+    return value.strip().upper()
+
+
+def _currency(value: Any) -> Any:
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{3}", value.strip()):
+        raise ValueError("use the three-letter ISO 4217 code, such as EUR")
+    return value.strip().upper()
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Country = Annotated[str, BeforeValidator(_country)]
+Currency = Annotated[str, BeforeValidator(_currency)]
+Text = Annotated[str, Field(max_length=STRING_LIMIT)]
+Points = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+Scalar = str | int | float | bool | None
+
+
+class Part(BaseModel):
+    """A part of an event: unknown members are ignored, text is trimmed, types are not guessed."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, strict=False)
+
+
+class ExternalIdIn(Part):
+    system: Annotated[str, Field(min_length=1, max_length=60)]
+    object: Annotated[str, Field(max_length=60)] = ""
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ConsentIn(Part):
+    email_opt_out: bool | None = None
+    do_not_call: bool | None = None
+
+
+class LeadIn(Part):
+    external_ids: Annotated[list[ExternalIdIn], Field(max_length=20)] = []
+    email: Annotated[str, Field(max_length=320)] | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    job_title: Text | None = None
+    phone: Annotated[str, Field(max_length=60)] | None = None
+    country_code: Country | None = None
+    region: Text | None = None
+    postal_code: Annotated[str, Field(max_length=30)] | None = None
+    timezone: Annotated[str, Field(max_length=64)] | None = None
+    language: Annotated[str, Field(max_length=35)] | None = None
+    linkedin_url: Text | None = None
+    consent: ConsentIn | None = None
+    custom: Annotated[dict[Annotated[str, Field(max_length=100)], Scalar], Field(max_length=100)] | None = (
+        None
+    )
+
+
+class RevenueIn(Part):
+    amount: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)]
+    currency: Currency = ""
+
+
+class NewsIn(Part):
+    title: Text
+    url: Text = ""
+    date: Annotated[str, Field(max_length=40)] = ""
+
+
+class CompanyIn(Part):
+    name: Text | None = None
+    domain: Annotated[str, Field(max_length=253)] | None = None
+    website: Text | None = None
+    industry: Text | None = None
+    employee_count: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    size_band: str | None = None
+    annual_revenue: RevenueIn | None = None
+    country_code: Country | None = None
+    technologies: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)] | None = None
+    news: Annotated[list[NewsIn], Field(max_length=50)] | None = None
+
+    @model_validator(mode="after")
+    def known_band(self) -> CompanyIn:
+        if self.size_band and self.size_band not in SIZE_BAND_NAMES:
+            raise ValueError(f"size_band is one of {', '.join(SIZE_BAND_NAMES)}")
+        return self
+
+
+class ReasonIn(Part):
+    code: Annotated[str, Field(max_length=200)] = ""
+    label: Text = ""
+    points: Points = 0
+
+
+class DimensionIn(Part):
+    score: Points
+    max: Points | None = None
+    reasons: Annotated[list[ReasonIn], Field(max_length=100)] = []
+
+
+class ScoreIn(Part):
+    total: Points
+    previous_total: Points | None = None
+    scored_at: Instant | None = None
+    fit: DimensionIn | None = None
+    intent: DimensionIn | None = None
+    behavior: DimensionIn | None = None
+
+
+class ActivityIn(Part):
+    id: Annotated[str, Field(max_length=200)] = ""
+    kind: Literal[tuple(ActivityKind.values)]  # type: ignore[valid-type]
+    occurred_at: Instant | None = None
+    title: Text = ""
+    url: Text = ""
+    campaign: Text = ""
+    points: Points | None = None
+    properties: dict[str, Any] = {}
+
+
+class SourceIn(Part):
+    lead_source: Text | None = None
+    channel: Text | None = None
+    utm_source: Text | None = None
+    utm_medium: Text | None = None
+    utm_campaign: Text | None = None
+    utm_term: Text | None = None
+    utm_content: Text | None = None
+    referrer: Text | None = None
+    landing_page: Text | None = None
+
+
+class TriggerIn(Part):
+    kind: Literal[tuple(TriggerKind.values)]  # type: ignore[valid-type]
+    reason: Text = ""
+    activity_id: Annotated[str, Field(max_length=200)] = ""
+    occurred_at: Instant | None = None
+
+
+class OpportunityIn(Part):
+    external_id: Annotated[str, Field(max_length=200)] = ""
+    amount: Annotated[Decimal, Field(ge=0, max_digits=17, decimal_places=2)] | None = None
+    currency: Currency = ""
+    stage: Annotated[str, Field(max_length=100)] = ""
+
+
+class DataIn(Part):
+    lead: LeadIn
+    company: CompanyIn | None = None
+    score: ScoreIn | None = None
+    activities: Annotated[list[ActivityIn], Field(max_length=ACTIVITY_LIMIT)] = []
+    source: SourceIn | None = None
+    trigger: TriggerIn | None = None
+    opportunity: OpportunityIn | None = None
+
+
+class EventIn(Part):
+    """One CloudEvents 1.0 object with our `data`."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    source: Annotated[str, Field(min_length=1, max_length=300)]
+    type: str
+    time: Instant
+    data: DataIn
+
+    def identity(self) -> identity.Identity:
+        """How the event names its person."""
+        lead = self.data.lead
+        ids = tuple(dict.fromkeys((e.system, e.object, e.id) for e in lead.external_ids))
+        return identity.Identity(identity.normalise_email(lead.email or ""), ids)
+
+
+def parse(raw: Any) -> tuple[EventIn | None, list[Problem]]:
+    """The event, or the problems that make it invalid, each with pointer, code and detail."""
+    if not isinstance(raw, dict):
+        return None, [_problem("", "not_an_object", "An event is a JSON object.")]
+    problems: list[Problem] = []
+    _walk(raw, "", problems, 0)
+    if problems:
+        return None, problems
+    if raw.get("type") in NOT_YET:
+        detail = f"{raw['type']} is not taken yet."
+        return None, [_problem("/type", "not_yet", detail)]
+    try:
+        event = EventIn.model_validate(raw)
+    except ValidationError as error:
+        return None, [_from_pydantic(item) for item in error.errors(include_url=False, include_input=False)]
+    problems = list(_beyond_shape(event))
+    return (None, problems) if problems else (event, [])
+
+
+def _beyond_shape(event: EventIn) -> list[Problem]:
+    found = []
+    if event.type not in EVENT_TYPES:
+        known = ", ".join((*EVENT_TYPES, *NOT_YET))
+        found.append(_problem("/type", "unknown_type", f"type is one of {known}."))
+    who = event.identity()
+    email = (event.data.lead.email or "").strip()
+    if email and not who.email_key:
+        found.append(_problem("/data/lead/email", "not_an_address", "This is not an e-mail address."))
+    elif email and not _is_address(who.email_key):
+        # A malformed address still names nobody; with an id beside it the checks will hold it.
+        if not who.external_ids:
+            found.append(_problem("/data/lead/email", "not_an_address", "This is not an e-mail address."))
+    elif not email and not who.external_ids:
+        found.append(
+            _problem("/data/lead", "no_identity", "A lead needs an e-mail address or an external id.")
+        )
+    if event.type.startswith("opportunity.") and event.data.opportunity is None:
+        found.append(_problem("/data/opportunity", "missing", "This type needs data.opportunity."))
+    opportunity = event.data.opportunity
+    if opportunity is not None and opportunity.amount is not None and not opportunity.currency:
+        found.append(_problem("/data/opportunity/currency", "missing", "An amount needs its currency."))
+    return found
+
+
+def _is_address(email: str) -> bool:
+    try:
+        validate_email(email)
+    except DjangoValidationError:
+        return False
+    return True
+
+
+def _walk(value: Any, pointer: str, problems: list[Problem], depth: int) -> None:
+    """Bounds that hold for everything in the event, whatever it is called."""
+    if len(problems) >= 20:
+        return
+    if isinstance(value, str):
+        if _REFUSED.search(value):
+            problems.append(_problem(pointer, "control_character", "Control characters are not allowed."))
+        elif len(value) > STRING_LIMIT:
+            detail = f"At most {STRING_LIMIT} characters; this has {len(value)}."
+            problems.append(_problem(pointer, "too_long", detail))
+    elif isinstance(value, dict):
+        if depth >= DEPTH_LIMIT or len(value) > KEYS_LIMIT:
+            problems.append(
+                _problem(pointer, "too_complex", "This is nested too deeply or has too many keys.")
+            )
+            return
+        for key, item in value.items():
+            if _REFUSED.search(key) or len(key) > STRING_LIMIT:
+                problems.append(_problem(pointer, "bad_key", "A key is too long or has control characters."))
+            else:
+                _walk(item, f"{pointer}/{_escaped(key)}", problems, depth + 1)
+    elif isinstance(value, list):
+        if depth >= DEPTH_LIMIT or len(value) > 1000:
+            problems.append(_problem(pointer, "too_complex", "This is nested too deeply or too long."))
+            return
+        for number, item in enumerate(value):
+            _walk(item, f"{pointer}/{number}", problems, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        problems.append(_problem(pointer, "not_finite", "Numbers are finite."))
+
+
+def _problem(pointer: str, code: str, detail: str) -> Problem:
+    return {"pointer": pointer, "code": code, "detail": detail}
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _from_pydantic(item: Any) -> Problem:
+    pointer = "".join(f"/{_escaped(str(part))}" for part in item["loc"])
+    detail = str(item["msg"]).removeprefix("Value error, ")
+    return _problem(pointer, str(item["type"]), detail[:1].upper() + detail[1:])
