@@ -11,14 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Max
 from django_q.models import Schedule
 
 from leads.models import MqlDefinition, PreflightSettings
 from leads.preflight import DEFAULT_PLACEHOLDERS
 from leads.reasons import ensure_reasons
-from routing import holidays, sla
-from routing.models import Calendar, CalendarInterval, Queue, Rule, Ruleset, SlaPolicy, SlaStep
+from routing import holidays, publish, sla
+from routing.models import Calendar, CalendarInterval, Queue, Rule, SlaPolicy, SlaStep
 from routing.people import ADMIN, MARKETING, ROLES, User
 
 OPENS, CLOSES = 9 * 60, 18 * 60
@@ -27,6 +26,7 @@ THRESHOLD = 65
 # Before any lead: every score is judged by some definition.
 FIRST_IN_FORCE = datetime(2000, 1, 1, tzinfo=UTC)
 CATCH_ALL = "Everything else"
+CATCH_ALL_POSITION = 9999
 
 # name, function, kind, minutes. The names are what "already there" is judged by.
 SCHEDULES = (
@@ -215,37 +215,20 @@ def _agreement() -> list[str]:
 
 
 def _ruleset(now: datetime) -> list[str]:
-    """A first ruleset whose one rule sends everything to the overflow queue: nothing is ever unrouted."""
+    """A first ruleset whose one rule sends everything to the overflow queue: nothing is ever unrouted.
+
+    A draft that somebody has begun is theirs to publish.
+    """
     overflow = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).first()
-    if overflow is None or Ruleset.objects.filter(is_live=True).exists():
+    if overflow is None or publish.live() is not None or Rule.objects.exists():
         return []
-    target = {"kind": "queue", "id": str(overflow.pk)}
-    everything: dict[str, list[object]] = {"all": []}
-    rule = Rule.objects.filter(name=CATCH_ALL).first() or Rule.objects.create(
-        position=9999,
+    Rule.objects.create(
+        position=CATCH_ALL_POSITION,
         name=CATCH_ALL,
-        conditions=everything,
-        target_kind=target["kind"],
-        target_id=target["id"],
+        conditions={"all": []},
+        target_kind=Rule.TargetKind.QUEUE,
+        target_id=str(overflow.pk),
         owner=overflow.owner,
     )
-    document = {
-        "rules": [
-            {
-                "id": str(rule.pk),
-                "name": rule.name,
-                "when": everything,
-                "target": target,
-                "fallback": None,
-                "policy": None,
-            }
-        ],
-        "territories": {},
-        "lists": {},
-        "overflow": target,
-    }
-    version = (Ruleset.objects.aggregate(last=Max("version"))["last"] or 0) + 1
-    Ruleset.objects.create(
-        version=version, document=document, published_at=now, is_live=True, note="As shipped: a catch-all"
-    )
-    return [f"ruleset {version}, a catch-all to {overflow.name}"]
+    ruleset = publish.publish(now, None, "As shipped: a catch-all")
+    return [f"ruleset {ruleset.version}, a catch-all to {overflow.name}"]

@@ -130,6 +130,14 @@ def test_a_live_ruleset_is_never_replaced(ada: User) -> None:
     assert not Rule.objects.exists()
 
 
+def test_a_draft_that_somebody_began_is_not_published_for_them(ada: User) -> None:
+    Rule.objects.create(name="Not ready", conditions={"all": []}, target_kind="queue")
+    reference.setup(NOW)
+    assert Queue.objects.count() == 2
+    assert not Ruleset.objects.exists()
+    assert Rule.objects.get().name == "Not ready"
+
+
 def test_a_new_version_follows_the_old_ones(ada: User) -> None:
     Ruleset.objects.create(version=4, document={"rules": []}, published_at=NOW, is_live=False)
     reference.setup(NOW)
