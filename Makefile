@@ -1,0 +1,76 @@
+# Needs Python 3.11 or newer with venv, and GNU make; everything else goes into .venv.
+# The locks are installed with their hashes, and only when they have changed.
+
+PORT ?= 8000
+JOBS ?= 2
+# Further arguments for pytest, such as ARGS="tests/site -k start".
+ARGS ?=
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
+
+# What a deployment would have; the values are examples, the key is nobody's.
+DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6 \
+	ALLOWED_HOSTS=handoff.example.com PUBLIC_URL=https://handoff.example.com \
+	EMAIL_URL=smtp+tls://user:password@mail.example.com:587
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check storm bench clean
+
+help:
+	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
+	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
+	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
+	@echo "make storm    the long storms and kill tests"
+	@echo "make bench    the benchmark (N= for the number of handoffs)"
+	@echo "make install  the environment in .venv only"
+
+install: $(INSTALLED)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: apt install python3-venv)" >&2; exit 1; }
+	@echo "Making the environment in .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv
+
+$(INSTALLED): requirements.lock $(BIN)/python
+	@echo "Installing what the site needs"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.lock $(BIN)/python
+	@echo "Installing what the tests need"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: export DEBUG := 1
+run: export PUBLIC_URL := http://127.0.0.1:$(PORT)
+run: $(INSTALLED)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@exec $(BIN)/python manage.py start --bind 127.0.0.1:$(PORT)
+
+test: $(INSTALLED_DEV)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(INSTALLED_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy handoff_site routing leads metrics
+	$(BIN)/djade --check --target-version 5.2 $$(find templates -name '*.html')
+	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	$(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# One at a time and with their figures: these tests measure seconds and kill processes.
+storm: $(INSTALLED_DEV)
+	@$(BIN)/python -m pytest --override-ini addopts= --strict-markers -v -s tests/storm/long $(ARGS)
+
+bench: $(INSTALLED_DEV)
+	@$(BIN)/python -m bench $(if $(N),--handoffs $(N)) $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
