@@ -246,7 +246,7 @@ def inspect(case: Case, settings: PreflightSettings, decision: Decision) -> list
     A waived check that fails is reported as waived. Open complaints of reps are findings of their own
     (`bad_data`): they cannot be waived, only cleared.
     """
-    words = frozenset(word.casefold() for word in settings.placeholders) or frozenset(DEFAULT_PLACEHOLDERS)
+    words = placeholder_words(settings)
     found = []
     for code in Check.values:
         if code in settings.disabled_checks:
@@ -264,6 +264,11 @@ def inspect(case: Case, settings: PreflightSettings, decision: Decision) -> list
         for text in case.complaints
     ]
     return found
+
+
+def placeholder_words(settings: PreflightSettings) -> frozenset[str]:
+    """The words that only pretend to be a name, case-folded."""
+    return frozenset(word.casefold() for word in settings.placeholders) or frozenset(DEFAULT_PLACEHOLDERS)
 
 
 def missing(findings: list[Finding]) -> list[str]:

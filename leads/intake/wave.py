@@ -65,8 +65,7 @@ class Wave:
 
     def __init__(self, events: Sequence[EventIn], matches: Sequence[Match], book: Book, quiet: bool) -> None:
         self.book, self.now, self.quiet = book, book.now, quiet
-        self.settings = preflight.settings()
-        self.words = frozenset(word.casefold() for word in self.settings.placeholders)
+        self.words = preflight.placeholder_words(book.preflight_settings())
         self.definitions = qualification.definitions()
         # Facts from the future would lock a field for ever, so they count as of now.
         self.taken = [
@@ -528,8 +527,13 @@ def _score(item: Taken, now: datetime) -> Score:
 
 
 def _save_all(rows: Sequence[Lead] | Sequence[Company], model: type[Lead] | type[Company]) -> None:
+    """Write changed rows: an upsert by id, which costs a fraction of a bulk update's CASE per column."""
+    if not rows:
+        return
     names = [f.name for f in model._meta.concrete_fields if not f.primary_key and f.name != "created_at"]
     if len(rows) == 1:
         rows[0].save(update_fields=names)
-    elif rows:
-        model._default_manager.bulk_update(rows, names)
+        return
+    model._default_manager.bulk_create(
+        rows, update_conflicts=True, unique_fields=["id"], update_fields=names
+    )

@@ -14,10 +14,10 @@ from typing import Any
 
 from django.db.models import Model
 
-from leads import notifications
+from leads import notifications, preflight
 from leads.choices import OPEN, EventKind, Stage, State
 from leads.lifecycle.act import Act
-from leads.models import Event, FiredStep, Handoff, Notification
+from leads.models import Event, FiredStep, Handoff, Notification, PreflightSettings
 from routing import hours, sla
 from routing.models import Calendar, Queue, SlaPolicy, User
 from routing.rotation import Desk
@@ -90,6 +90,7 @@ class Book:
         self._default_policies: dict[str, SlaPolicy] | None = None
         self._default_calendar: tuple[Calendar | None] | None = None
         self._completion_queue: tuple[Queue | None] | None = None
+        self._preflight_settings: PreflightSettings | None = None
         self._seatings: list[tuple[Handoff, Any]] = []
 
     # Reading, each thing once
@@ -131,6 +132,11 @@ class Book:
         if policy_id is not None:
             return _policy(policy_id)
         return next(policy for policy in sla.default_policies() if policy.lead_type == lead_type)
+
+    def preflight_settings(self) -> PreflightSettings:
+        if self._preflight_settings is None:
+            self._preflight_settings = preflight.settings()
+        return self._preflight_settings
 
     def completion_queue(self) -> Queue | None:
         if self._completion_queue is None:

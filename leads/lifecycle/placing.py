@@ -59,7 +59,7 @@ def advance(book: Book, items: Sequence[Item]) -> None:
     """
     if not items:
         return
-    settings = preflight.settings()
+    settings = book.preflight_settings()
     ruleset_id, rules = live_ruleset()
     passing: list[tuple[Item, Decision]] = []
     for item in items:
