@@ -14,6 +14,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 
+# An environment whose Python is gone is made anew.
+ifneq ($(shell $(BIN)/python -c 'print(1)' 2>/dev/null),1)
+$(shell rm -f $(BIN)/python $(INSTALLED) $(INSTALLED_DEV))
+endif
+
 # What a deployment would have; the values are examples, the key is nobody's.
 DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6 \
 	ALLOWED_HOSTS=handoff.example.com PUBLIC_URL=https://handoff.example.com \
@@ -37,12 +42,12 @@ $(BIN)/python:
 	@echo "Making the environment in .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear .venv
 
-$(INSTALLED): requirements.lock $(BIN)/python
+$(INSTALLED): requirements.lock | $(BIN)/python
 	@echo "Installing what the site needs"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@touch $@
 
-$(INSTALLED_DEV): requirements-dev.lock $(BIN)/python
+$(INSTALLED_DEV): requirements-dev.lock | $(BIN)/python
 	@echo "Installing what the tests need"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
