@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -30,7 +30,7 @@ from leads.models import Company, EnrichmentAttempt, Lead
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 256 * 1024
-DIRECTORY, HTTP = "company_directory", "http"
+DIRECTORY, HTTP = "directory", "http"
 # Once a day is enough for an answer; a provider that failed is asked again sooner.
 ASK_AGAIN = timedelta(days=1)
 RETRY = timedelta(hours=1)
@@ -235,17 +235,6 @@ def http_provider() -> HttpProvider | None:
     )
 
 
-def attempted(lead_ids: Collection[int]) -> set[int]:
-    """Those of these leads for which enrichment has had its chance; one query.
-
-    While an HTTP provider is set up, that is an attempt of its own, else any provider's.
-    """
-    attempts = EnrichmentAttempt.objects.filter(lead_id__in=lead_ids)
-    if settings.ENRICHMENT_URL:
-        attempts = attempts.filter(provider=HTTP)
-    return set(attempts.values_list("lead_id", flat=True).distinct())
-
-
 def begin(
     lead_id: int, provider: Provider, now: datetime, *, again: bool = False
 ) -> EnrichmentAttempt | None:
@@ -308,9 +297,6 @@ def apply(
             # Locked after the lead: the order that everybody keeps.
             company = Company.objects.select_for_update().get(pk=company.pk)
             names = [name for name, value in values["company"].items() if fill(company, name, value, at)]
-            if company.employee_count and not company.size_band:
-                company.size_band = size_band(company.employee_count)
-                names.append("size_band")
             if names:
                 company.updated_at = at
                 company.save()

@@ -136,7 +136,7 @@ def put(row: Lead | Company, name: str, value: Any, at: datetime) -> bool:
 
     A tie goes to the later received, which is this one. A placeholder never replaces a real value.
     """
-    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    moment = at.astimezone(UTC).isoformat()
     held, age = getattr(row, name), row.field_times.get(name)
     if age is not None and age > moment:
         return False
@@ -146,7 +146,7 @@ def put(row: Lead | Company, name: str, value: Any, at: datetime) -> bool:
     if held == value:
         return False
     setattr(row, name, value)
-    _follow(row, name)
+    _follow(row, name, at, put)
     return True
 
 
@@ -157,22 +157,20 @@ def fill(row: Lead | Company, name: str, value: Any, at: datetime) -> bool:
     if (held and not (pretends and name == "name")) or not value:
         return False
     setattr(row, name, value)
-    row.field_times[name] = at.astimezone(UTC).isoformat(timespec="microseconds")
-    _follow(row, name)
+    row.field_times[name] = at.astimezone(UTC).isoformat()
+    _follow(row, name, at, fill)
     return True
 
 
-def _follow(row: Lead | Company, name: str) -> None:
+def _follow(row: Lead | Company, name: str, at: datetime, write: Callable[..., bool]) -> None:
     """The match keys, and the size band, that follow from a field."""
     if isinstance(row, Lead):
         if name in ("phone", "country_code"):
             row.phone_key = identity.phone_key(row.phone, row.country_code)
-        return
-    if name == "name":
+    elif name == "name":
         row.name_key = identity.text_key(row.name)[:300]
-    elif name == "employee_count" and row.employee_count and "size_band" not in row.field_times:
-        # A band that somebody gave outright stands until it is given anew.
-        row.size_band = size_band(row.employee_count)
+    elif name == "employee_count" and row.employee_count:
+        write(row, "size_band", size_band(row.employee_count), at)
 
 
 @dataclass
