@@ -167,9 +167,10 @@ def find(identities: Sequence[Identity]) -> list[Match]:
             same |= Q(system=system, object=kind, value__in=values)
         rows = ExternalId.objects.filter(same).values_list("system", "object", "value", "lead_id")
         id_owner = {(system, kind, value): lead_id for system, kind, value, lead_id in rows}
-    mail_owner: dict[str, int] = dict(
-        Lead.objects.filter(email_key__in=wanted_mail).values_list("email_key", "pk") if wanted_mail else ()
-    )
+    mail_owner: dict[str, int] = {}
+    if wanted_mail:
+        primary = Lead.objects.filter(email_key__in=wanted_mail).values_list("email_key", "pk")
+        mail_owner = {key: pk for key, pk in primary if key}
     if left := wanted_mail - mail_owner.keys():
         mail_owner |= dict(LeadAlias.objects.filter(email_key__in=left).values_list("email_key", "lead_id"))
     leads = _load({*id_owner.values(), *mail_owner.values()})

@@ -6,6 +6,8 @@ the state allows the move is `leads.lifecycle`. Never touches the database beyon
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from leads.choices import State
 from leads.models import Handoff
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER, User
@@ -85,12 +87,15 @@ def verbs_for(user: User, handoff: Handoff) -> list[str]:
 
 
 def _queue_ids(user: User) -> frozenset[int]:
-    if not hasattr(user, "_queue_ids"):
-        user._queue_ids = frozenset(user.queues.values_list("pk", flat=True))
-    return user._queue_ids
+    return _remembered(user, "_queue_ids", lambda: user.queues.values_list("pk", flat=True))
 
 
 def _led_team_ids(user: User) -> frozenset[int]:
-    if not hasattr(user, "_led_team_ids"):
-        user._led_team_ids = frozenset(user.teams_led.values_list("pk", flat=True))
-    return user._led_team_ids
+    return _remembered(user, "_led_team_ids", lambda: user.teams_led.values_list("pk", flat=True))
+
+
+def _remembered(user: User, name: str, read: Callable[[], Iterable[int]]) -> frozenset[int]:
+    """Asked for each row of a page, read once per request: a user object lives no longer."""
+    if name not in user.__dict__:
+        user.__dict__[name] = frozenset(read())
+    return user.__dict__[name]

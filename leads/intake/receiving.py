@@ -156,13 +156,14 @@ def _repeats(wave: Sequence[Incoming]) -> tuple[list[Incoming], dict[int, Answer
     for source, ids in by_source.items():
         same |= Q(source=source, event_id__in=ids)
     known = {(receipt.source, receipt.event_id): receipt for receipt in Receipt.objects.filter(same)}
-    fresh, answers = [], {}
+    fresh: list[Incoming] = []
+    answers: dict[int, Answer] = {}
     for item in wave:
         receipt = known.get(item.key)
         if receipt is None:
             fresh.append(item)
             continue
-        answer = {**receipt.answer, "status": "duplicate"}
+        answer: Answer = {**receipt.answer, "status": "duplicate"}
         if receipt.body_digest != item.digest:
             answer["reason"] = "different_body"
             Receipt.objects.filter(pk=receipt.pk).update(differing_repeats=F("differing_repeats") + 1)
@@ -176,7 +177,7 @@ def _receipts(
     answers: dict[int, Answer] = {}
     rows = []
     for item, done in zip(items, taken, strict=True):
-        answer = {
+        answer: Answer = {
             "id": done.event.id,
             "status": done.status,
             "reason": done.reason or None,

@@ -83,7 +83,7 @@ def _opened(book: Book, opening: Opening) -> Handoff:
         Stage.TRIGGER,
         frozen,
         occurred_at=trigger.at,
-        **({"re_engaged_from": previous.pk} if previous else {}),
+        re_engaged_from=previous.pk if previous else None,
     )
     handoff.lead = lead
     return handoff

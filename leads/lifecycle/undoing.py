@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Field
 
 from leads.choices import HOLDS_TURN, EventKind, Stage
 from leads.lifecycle import guard
@@ -25,7 +24,7 @@ UNDOABLE = frozenset(
 )
 
 
-def decode(field: Field, value: Any) -> Any:
+def decode(field: Any, value: Any) -> Any:
     """A value from an event's data as the column holds it."""
     if value is None:
         return None

@@ -21,9 +21,9 @@ from routing.models import Queue, Ruleset, SlaPolicy
 _OPEN = [str(state) for state in OPEN]
 
 
-def _person(**options: object) -> models.ForeignKey:
-    return models.ForeignKey(  # type: ignore[call-overload, no-any-return]
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", **options
+def _person() -> models.ForeignKey:
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
 
 

@@ -1,0 +1,35 @@
+"""One event on its way through a wave, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from leads.identity import Match
+from leads.intake.schema import EventIn
+from leads.models import Activity, Company, Handoff, Lead, Score
+from leads.qualification import Trigger
+
+PROCESSED, IGNORED = "processed", "ignored"
+
+
+@dataclass
+class Taken:
+    """`at` is the time that the event's facts count from; `changed` names the lead's changed fields.
+
+    `status` and `reason` are what the sender is told.
+    """
+
+    event: EventIn
+    match: Match
+    at: datetime
+    lead: Lead = field(init=False)
+    company: Company | None = None
+    is_new: bool = False
+    changed: set[str] = field(default_factory=set)
+    score: Score | None = None
+    activities: list[Activity] = field(default_factory=list)
+    trigger: Trigger | None = None
+    handoff: Handoff | None = None
+    status: str = PROCESSED
+    reason: str = ""
