@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Query, Router, Schema
+from ninja import Field, Query, Router, Schema
+from pydantic import field_validator
 
 from metrics import query
 from metrics.periods import EVERYTHING
@@ -61,21 +62,26 @@ class Metrics(Schema):
     rejections_by_reason: dict[str, int] | None = None
 
 
-@router.get("/metrics", response=Metrics, exclude_unset=True, summary="The five metrics")
-def metrics(
-    request: HttpRequest,
-    weeks: int | None = Query(  # type: ignore[type-arg]
+class Asked(Schema):
+    """The question: which weeks, which group, as of when."""
+
+    weeks: int | None = Field(
         None, ge=1, le=query.MAX_WEEKS, description="the current ISO week and the N-1 before; all when absent"
-    ),
-    by: Literal["source", "rep", "team", "type", "week"] | None = Query(  # type: ignore[type-arg]
-        None, description="this group only; all groups when absent"
-    ),
-    as_of: datetime | None = Query(  # type: ignore[type-arg]
-        None, description="only what had happened by then; now when absent"
-    ),
-) -> dict[str, Any]:
-    """Numerators, denominators and times, with the definitions that the agreement freezes."""
-    moment = timezone.now() if as_of is None else as_of
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    span = EVERYTHING if weeks is None else query.last_weeks(weeks, moment)
-    return query.ask(query.Question(moment, span, by))
+    )
+    by: Literal["source", "rep", "team", "type", "week"] | None = Field(
+        None, description="this group only; all groups and the reasons when absent"
+    )
+    as_of: datetime | None = Field(None, description="only what had happened by then; now when absent")
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _moment(cls, value: object) -> datetime | None:
+        return None if value is None else query.moment(str(value))
+
+
+@router.get("/metrics", response=Metrics, exclude_unset=True, summary="The five metrics")
+def metrics(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
+    """Numerators, denominators and times, by the definitions that both sides agreed."""
+    moment = asked.as_of or timezone.now()
+    span = EVERYTHING if asked.weeks is None else query.last_weeks(asked.weeks, moment)
+    return query.ask(query.Question(moment, span, asked.by))

@@ -32,23 +32,22 @@ class Fact(NamedTuple):
     opportunity_at: datetime | None = None
 
 
-_TIMES = (
-    "assigned_at",
-    "accepted_at",
-    "rejected_at",
-    "first_contact_at",
-    "first_activity_at",
-    "opportunity_at",
-)
-
-
 def as_seen(facts: Iterable[Fact], as_of: datetime) -> Iterator[Fact]:
     """The facts that exist as of a moment: what occurred later is not there, nor are later handoffs."""
+
+    def seen(at: datetime | None) -> datetime | None:
+        return None if at is None or at > as_of else at
+
     for fact in facts:
-        if fact.mql_at > as_of:
-            continue
-        later = {name: None for name in _TIMES if (at := getattr(fact, name)) is not None and at > as_of}
-        yield fact._replace(**later) if later else fact
+        if fact.mql_at <= as_of:
+            yield fact._replace(
+                assigned_at=seen(fact.assigned_at),
+                accepted_at=seen(fact.accepted_at),
+                rejected_at=seen(fact.rejected_at),
+                first_contact_at=seen(fact.first_contact_at),
+                first_activity_at=seen(fact.first_activity_at),
+                opportunity_at=seen(fact.opportunity_at),
+            )
 
 
 @dataclass(frozen=True)

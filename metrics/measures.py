@@ -161,8 +161,9 @@ class Figures:
         }
 
 
-# A dimension names the group of a handoff, or of the person that a measure puts it down to.
-Dimension = Callable[[Fact, int | None], str]
+# A dimension names the group of a handoff, or of the person that a measure puts it down to; None is no group.
+Dimension = Callable[[Fact, int | None], str | None]
+Belongs = Callable[[Fact, int | None], bool]
 
 
 def total(fact: Fact, who: int | None) -> str:
@@ -180,6 +181,13 @@ def dimensions(people: People, weeks: WeekFinder) -> dict[str, Dimension]:
     }
 
 
+def within(dimension: Dimension, belongs: Belongs | None) -> Dimension:
+    """The dimension over only what belongs; the rest is in no group. None: everything belongs."""
+    if belongs is None:
+        return dimension
+    return lambda fact, who: dimension(fact, who) if belongs(fact, who) else None
+
+
 def figures(
     facts: Iterable[Fact], as_of: datetime, dimensions: Mapping[str, Dimension]
 ) -> dict[str, dict[str, Figures]]:
@@ -188,7 +196,9 @@ def figures(
     Groups by person follow each measure's own person.
     """
     result: dict[str, dict[str, Figures]] = {name: {} for name in dimensions}
-    groups = [(dimension, defaultdict(Figures)) for dimension in dimensions.values()]
+    groups: list[tuple[Dimension, defaultdict[str | None, Figures]]] = [
+        (dimension, defaultdict(Figures)) for dimension in dimensions.values()
+    ]
     for fact in facts:
         contacted = time_to_first_contact(fact, as_of)
         rates = [
@@ -205,7 +215,7 @@ def figures(
                 spread.times.append(fact.first_contact_at - fact.mql_at)
                 spread.within.add(contacted.hit)
     for name, (_, found) in zip(result, groups, strict=True):
-        result[name] = dict(sorted(found.items()))
+        result[name] = {key: found[key] for key in sorted(key for key in found if key is not None)}
     return result
 
 
@@ -214,7 +224,7 @@ def behind(
     as_of: datetime,
     measure: str,
     hit: bool | None = None,
-    belongs: Callable[[Fact, int | None], bool] | None = None,
+    belongs: Belongs | None = None,
 ) -> list[Fact]:
     """The handoffs behind a figure: all that count, or only the hits or the misses.
 
@@ -249,9 +259,11 @@ def report(
     as_of: datetime,
     groups: Mapping[str, Dimension],
     reasons: Mapping[str, int] | None = None,
+    belongs: Belongs | None = None,
 ) -> dict[str, Any]:
     """The contract's shape: `as_of`, `total`, one `by_<name>` a group, `rejections_by_reason` if given."""
-    every = figures(facts, as_of, {"total": total, **groups})
+    wanted = {"total": total, **groups}
+    every = figures(facts, as_of, {name: within(each, belongs) for name, each in wanted.items()})
     answer: dict[str, Any] = {
         "as_of": as_of.isoformat().replace("+00:00", "Z"),
         "total": every["total"].get("total", Figures()).as_json(),

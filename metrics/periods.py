@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+_YEARS = range(1970, 2200)
 _NAME = re.compile(r"(\d{4})-W(\d{2})")
 
 
@@ -38,9 +39,11 @@ class Week:
             raise ValueError(f"{name!r} is not a week such as 2026-W41")
         week = cls(int(match[1]), int(match[2]))
         try:
-            week.monday + timedelta(days=7)
-        except (ValueError, OverflowError):
-            raise ValueError(f"there is no week {name}") from None
+            known = week.monday.year in _YEARS
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"there is no week {name}")
         return week
 
     @property
@@ -89,14 +92,34 @@ def days(first: date | None, last: date | None, zone: str) -> Span:
     )
 
 
-def weeks_until(last: Week, count: int) -> list[Week]:
-    """So many weeks, the last of them included, oldest first."""
-    return [last.plus(-back) for back in range(count - 1, -1, -1)]
+@dataclass(frozen=True)
+class WeekRange:
+    """Consecutive weeks, both ends included, in a zone."""
 
+    first: Week
+    last: Week
+    zone: str
 
-def weeks_span(weeks: Sequence[Week], zone: str) -> Span:
-    """From the first week's beginning to the last one's end."""
-    return Span(weeks[0].span(zone).start, weeks[-1].span(zone).end)
+    @classmethod
+    def ending(cls, last: Week, count: int, zone: str) -> WeekRange:
+        """So many weeks up to and with the last."""
+        return cls(last.plus(1 - count), last, zone)
+
+    def __iter__(self) -> Iterator[Week]:
+        week = self.first
+        while week <= self.last:
+            yield week
+            week = week.plus(1)
+
+    def __len__(self) -> int:
+        return max(0, (self.last.monday - self.first.monday).days // 7 + 1)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.first.span(self.zone).start, self.last.span(self.zone).end)
+
+    def only(self, week: Week) -> WeekRange:
+        return WeekRange(week, week, self.zone)
 
 
 class WeekFinder:

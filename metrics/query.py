@@ -9,19 +9,21 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count
 
+from leads.history.rows import parse_time
 from leads.models import Handoff, Rejection
 from leads.querysets import HandoffQuerySet
 from metrics import measures
 from metrics.facts import Fact, People, as_seen
-from metrics.periods import EVERYTHING, Span, Week, WeekFinder, days, weeks_span, weeks_until
+from metrics.filters import NO_FILTERS, Filters
+from metrics.periods import EVERYTHING, Span, Week, WeekFinder, WeekRange, days
 from routing.people import User
 
 GROUPS = ("source", "rep", "team", "type", "week")
@@ -29,43 +31,42 @@ MAX_WEEKS = 520
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True)
-class Scope:
-    """Which handoffs are looked at: a span of `mql_at`, and optionally one source and one lead type."""
+class Act(NamedTuple):
+    """So many acts of rejection for one reason, by one person, of one source and type."""
 
-    span: Span = EVERYTHING
-    source: str | None = None
-    lead_type: str | None = None
-
-    def narrow(self, handoffs: HandoffQuerySet) -> HandoffQuerySet:
-        """These handoffs, cut down to the scope."""
-        if self.span.start is not None:
-            handoffs = handoffs.filter(mql_at__gte=self.span.start)
-        if self.span.end is not None:
-            handoffs = handoffs.filter(mql_at__lt=self.span.end)
-        if self.source is not None:
-            handoffs = handoffs.filter(lead_source=self.source)
-        if self.lead_type is not None:
-            handoffs = handoffs.filter(lead_type=self.lead_type)
-        return handoffs
+    reason: str
+    lead_source: str
+    lead_type: str
+    by_id: int | None
+    acts: int
 
 
-def load(scope: Scope, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> list[Fact]:
-    """The facts of a scope as of a moment, in one query; `handoffs` limits them to what somebody may see."""
-    rows = scope.narrow(Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
-    return list(as_seen(map(Fact._make, rows.values_list(*Fact._fields).iterator(5000)), as_of))
+def _in(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None) -> HandoffQuerySet:
+    rows = (Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
+    if span.start is not None:
+        rows = rows.filter(mql_at__gte=span.start)
+    return rows if span.end is None else rows.filter(mql_at__lt=span.end)
 
 
-def rejections_by_reason(
-    scope: Scope, as_of: datetime, handoffs: HandoffQuerySet | None = None
-) -> Counter[str]:
-    """How often each reason was given, by code: acts of rejection up to the moment that were not undone.
+def load(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> list[Fact]:
+    """The facts of a span of `mql_at` as of a moment, in one query.
+
+    `handoffs` limits them to what somebody may see; None is all.
+    """
+    rows = _in(span, as_of, handoffs).order_by().values_list(*Fact._fields)
+    return list(as_seen(map(Fact._make, rows.iterator(5000)), as_of))
+
+
+def rejections(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> list[Act]:
+    """Acts of rejection of the span's handoffs, up to the moment, that were not undone; one query.
 
     A handoff rejected twice counts twice: reasons count acts, rates count handoffs.
     """
-    rows = scope.narrow(Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
-    acts = Rejection.objects.filter(handoff__in=rows, at__lte=as_of, undone_at__isnull=True)
-    return Counter(dict(acts.order_by().values_list("reason__code").annotate(Count("pk"))))
+    acts = Rejection.objects.filter(
+        handoff__in=_in(span, as_of, handoffs).order_by(), at__lte=as_of, undone_at__isnull=True
+    ).order_by()
+    fields = ("reason__code", "handoff__lead_source", "handoff__lead_type", "by_id")
+    return [Act(*row) for row in acts.values_list(*fields).annotate(Count("pk"))]
 
 
 def people() -> People:
@@ -78,18 +79,18 @@ def people() -> People:
 
 @dataclass(frozen=True)
 class Question:
-    """As of which moment, over which span of `mql_at`, and by which group (None: by all)."""
+    """As of which moment, over which span of `mql_at`, by which group (None: by all), and of what only."""
 
     as_of: datetime
     span: Span = EVERYTHING
     by: str | None = None
+    filters: Filters = NO_FILTERS
 
 
 def moment(text: str) -> datetime:
     """An ISO 8601 moment as a UTC instant; without a zone it is UTC. ValueError for anything else."""
     try:
-        at = datetime.fromisoformat(text.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return parse_time(text.strip())
     except (ValueError, OverflowError):
         raise ValueError(f"{text[:40]!r} is not a moment such as 2026-12-31T00:00:00Z") from None
 
@@ -97,6 +98,7 @@ def moment(text: str) -> datetime:
 def day(text: str) -> date:
     """An ISO date; ValueError for anything else."""
     try:
+        parse_time(text.strip())
         return date.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{text[:40]!r} is not a date such as 2026-12-31") from None
@@ -110,7 +112,7 @@ def last_weeks(count: int, as_of: datetime) -> Span:
     if not 1 <= count <= MAX_WEEKS:
         raise ValueError(f"weeks must be between 1 and {MAX_WEEKS}, not {count}")
     zone = settings.ORG_TIME_ZONE
-    return weeks_span(weeks_until(Week.of(as_of, zone), count), zone)
+    return WeekRange.ending(Week.of(as_of, zone), count, zone).span
 
 
 def between(first: str | None, last: str | None) -> Span:
@@ -119,17 +121,36 @@ def between(first: str | None, last: str | None) -> Span:
 
 
 def ask(question: Question, handoffs: HandoffQuerySet | None = None) -> dict[str, Any]:
-    """The answer in the contract's shape: `as_of`, `total`, the groups asked for, `rejections_by_reason`."""
+    """The answer in the contract's shape: `as_of`, `total`, the groups asked for, `rejections_by_reason`.
+
+    Without `by` all groups and the reasons; with it that group only. ValueError for an unknown group.
+    """
     if question.by is not None and question.by not in GROUPS:
         raise ValueError(f"{question.by[:40]!r} is none of {', '.join(GROUPS)}")
-    scope = Scope(question.span)
-    found = load(scope, question.as_of, handoffs)
-    every = measures.dimensions(people(), WeekFinder(settings.ORG_TIME_ZONE))
+    everybody = people()
+    belongs = question.filters.belongs(everybody)
+    every = measures.dimensions(everybody, WeekFinder(settings.ORG_TIME_ZONE))
     names = GROUPS if question.by is None else (question.by,)
     reasons = None
     if question.by is None:
-        reasons = rejections_by_reason(scope, question.as_of, handoffs)
-    return measures.report(found, question.as_of, {name: every[name] for name in names}, reasons)
+        acts = rejections(question.span, question.as_of, handoffs)
+        reasons = count_reasons(acts, question.filters, everybody)
+    return measures.report(
+        load(question.span, question.as_of, handoffs),
+        question.as_of,
+        {name: every[name] for name in names},
+        reasons,
+        belongs,
+    )
+
+
+def count_reasons(acts: Iterable[Act], filters: Filters, everybody: People) -> Counter[str]:
+    """How often each reason was given, by code, among the acts that the filters let through."""
+    counts: Counter[str] = Counter()
+    for act in acts:
+        if filters.fit(act.lead_source, act.lead_type, act.by_id, everybody):
+            counts[act.reason] += act.acts
+    return counts
 
 
 def as_csv(answer: Mapping[str, Any]) -> str:

@@ -396,7 +396,7 @@ def _write_acts(handoffs: Sequence[Handoff], told: Sequence[Sequence[story.Step]
                 rejections.append(
                     Rejection(
                         handoff=handoff,
-                        reason_id=handoff.rejection_reason_id,
+                        reason_id=step.sets["rejection_reason_id"],
                         next_step=handoff.next_step,
                         by_id=by,
                         at=step.at,

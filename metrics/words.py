@@ -1,0 +1,256 @@
+"""Figures in words: shares, minutes, weeks, and whether a figure is where it should be.
+
+Owns the targets and alarms that both sides agreed, and the wording around them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from leads.presenters import times
+from metrics.measures import TARGET, Figures, Rate, Spread
+from metrics.periods import Week
+
+NOTHING = "–"
+ACCEPTANCE_TARGET, ACCEPTANCE_ALARM = 0.70, 0.50
+BLACK_HOLE_LIMIT = 0.10
+SOURCE_ALARM = 0.60
+# A source is only called out from so many decided leads on: two of three say nothing.
+ENOUGH = 5
+# MQL to opportunity is an alarm when it is down by this share of its own baseline.
+DOWN = 1 / 3
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure that the dashboard shows: a measure, for time to first contact of one lead type.
+
+    `hits` and `misses` name the two halves of what counts; `counted` the whole.
+    """
+
+    key: str
+    title: str
+    measure: str
+    counted: str
+    hits: str
+    misses: str
+    about: str
+    goal: float | None = None
+    goal_text: str = ""
+    lead_type: str = ""
+
+    @property
+    def is_time(self) -> bool:
+        return bool(self.lead_type)
+
+
+_DEMO, _STANDARD = (TARGET[kind] / timedelta(minutes=1) for kind in ("demo", "standard"))
+SHOWN = {
+    shown.key: shown
+    for shown in (
+        Shown(
+            "acceptance_rate",
+            "Acceptance rate",
+            "acceptance_rate",
+            counted="decided",
+            hits="accepted",
+            misses="rejected",
+            about="Accepted of what sales decided on",
+            goal=ACCEPTANCE_TARGET,
+            goal_text="70 %",
+        ),
+        Shown(
+            "contact_demo",
+            "First contact, demo",
+            "time_to_first_contact",
+            counted="contacted",
+            hits="within target",
+            misses="late",
+            about="Median time from MQL to the first attempt, demo leads",
+            goal=_DEMO,
+            goal_text=f"{_DEMO:.0f} min",
+            lead_type="demo",
+        ),
+        Shown(
+            "contact_standard",
+            "First contact, standard",
+            "time_to_first_contact",
+            counted="contacted",
+            hits="within target",
+            misses="late",
+            about="Median time from MQL to the first attempt, standard leads",
+            goal=_STANDARD,
+            goal_text=f"{_STANDARD:.0f} min",
+            lead_type="standard",
+        ),
+        Shown(
+            "mql_to_opportunity",
+            "MQL to opportunity",
+            "mql_to_opportunity",
+            counted="accepted",
+            hits="with an opportunity",
+            misses="without one",
+            about="Accepted leads that became an opportunity",
+        ),
+        Shown(
+            "rejection_rate",
+            "Rejection rate",
+            "rejection_rate",
+            counted="decided",
+            hits="rejected",
+            misses="accepted",
+            about="Rejected of what sales decided on",
+        ),
+        Shown(
+            "black_hole_rate",
+            "Black holes",
+            "black_hole_rate",
+            counted="assigned a day ago or more",
+            hits="without activity in 24 h",
+            misses="with activity",
+            about="Assigned leads that nobody touched within 24 hours",
+            goal=BLACK_HOLE_LIMIT,
+            goal_text="10 %",
+        ),
+        Shown(
+            "clean_handoff_rate",
+            "Clean handoffs",
+            "clean_handoff_rate",
+            counted="MQLs",
+            hits="accepted and contacted",
+            misses="not complete",
+            about="MQLs that were accepted and contacted",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A figure's value with what is behind it: a share, or a median in minutes. None: nothing counts."""
+
+    value: float | None
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A verdict on a figure. tone: "ok", "soon", "late" or "" (no verdict)."""
+
+    tone: str
+    text: str
+
+    @property
+    def icon(self) -> str:
+        return {"ok": "check", "soon": "half", "late": "warn"}.get(self.tone, "")
+
+
+def read(figures: Figures | None, shown: Shown) -> Reading:
+    """The value of a figure in a group; of an empty group there is none."""
+    figures = figures or Figures()
+    if shown.is_time:
+        spread: Spread = figures.contact[shown.lead_type]
+        return Reading(spread.percentile(0.5), spread.within.numerator, spread.n)
+    rate: Rate = figures.rates[shown.measure]
+    return Reading(rate.value, rate.numerator, rate.denominator)
+
+
+def text(value: float | None, shown: Shown) -> str:
+    return minutes(value) if shown.is_time else share(value)
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage, with a decimal only where a whole number would say 0 or 100 wrongly."""
+    if value is None:
+        return NOTHING
+    percent = value * 100
+    if 0 < percent < 1 or 99 < percent < 100:
+        return f"{percent:.1f} %" if 0.05 <= percent < 99.95 else ("< 0.1 %" if percent < 1 else "> 99.9 %")
+    return f"{percent:.0f} %"
+
+
+def minutes(value: float | None) -> str:
+    """A length: "40 s", "6:40" (under ten minutes), "42 min", "3 h 28", "2 days 4 h"."""
+    if value is None:
+        return NOTHING
+    span = timedelta(minutes=value)
+    if timedelta(minutes=1) <= span < timedelta(minutes=10):
+        return times.ticking(span)
+    return times.length(span)
+
+
+def days_of(week: Week) -> str:
+    """The days of a week: "6 to 12 October", "29 September to 5 October"."""
+    first, last = week.monday, week.sunday
+    if first.month == last.month:
+        return f"{first.day} to {last.day} {last:%B}"
+    return f"{first.day} {first:%B} to {last.day} {last:%B}"
+
+
+def short(week: Week) -> str:
+    return f"W{week.number:02d}"
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """A count with its noun: "1 lead", "1,204 leads"."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def judge_acceptance(reading: Reading) -> Status:
+    """Above 70 % is on target, below 50 % an alarm."""
+    if reading.value is None:
+        return Status("", "No data")
+    if reading.value > ACCEPTANCE_TARGET:
+        return Status("ok", "On target")
+    if reading.value < ACCEPTANCE_ALARM:
+        return Status("late", "Alarm")
+    return Status("soon", "Below target")
+
+
+def judge_contact(demo: Reading, standard: Reading) -> Status:
+    """An alarm when the median of a lead type is over its target."""
+    if demo.value is None and standard.value is None:
+        return Status("", "No data")
+    over = [
+        name
+        for name, reading, most in (("Demo", demo, _DEMO), ("Standard", standard, _STANDARD))
+        if reading.value is not None and reading.value > most
+    ]
+    if not over:
+        return Status("ok", "On target")
+    return Status("late", "Both over" if len(over) == 2 else f"{over[0]} over")
+
+
+def judge_opportunity(reading: Reading, baseline: float | None) -> Status:
+    """An alarm when it is down by a third against the own baseline."""
+    if reading.value is None or baseline is None:
+        return Status("", "No data")
+    if reading.value <= baseline * (1 - DOWN) and baseline > 0:
+        return Status("late", "Down by a third")
+    return Status("ok", "As usual")
+
+
+def judge_rejection(sources: Sequence[Reading]) -> Status:
+    """Looks at the sources: one above 60 % with enough decided is an alarm."""
+    decided = [reading for reading in sources if reading.value is not None]
+    if not decided:
+        return Status("", "No data")
+    over = sum(is_over(reading) for reading in decided)
+    return Status("soon", f"{many(over, 'source')} over") if over else Status("ok", "No source over")
+
+
+def is_over(reading: Reading) -> bool:
+    """Whether a source's rejection rate is an alarm."""
+    return reading.value is not None and reading.value > SOURCE_ALARM and reading.denominator >= ENOUGH
+
+
+def judge_black_holes(reading: Reading) -> Status:
+    """Below 10 % is on target, above is an alarm."""
+    if reading.value is None:
+        return Status("", "No data")
+    if reading.value < BLACK_HOLE_LIMIT:
+        return Status("ok", "On target")
+    return Status("late", "Alarm") if reading.value > BLACK_HOLE_LIMIT else Status("soon", "At the limit")
