@@ -1,12 +1,19 @@
 """The URL map of the whole site; the API is assembled here from the apps' routers."""
 
 from django.contrib import admin
-from django.urls import path
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
 
 from handoff_site import health
+from handoff_site.home import home
 
 urlpatterns = [
+    path("", home, name="home"),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("leads.urls")),
+    path("", include("metrics.urls")),
     path("admin/", admin.site.urls),
 ]
