@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db import connection
+from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.test import Client
 
 from handoff_site import reference
@@ -105,20 +105,21 @@ def as_(client: Client) -> object:
     return sign_in
 
 
-@pytest.fixture(autouse=True)
-def _flush_through_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _flush_through_the_door() -> Iterator[None]:
     """The tests' flush deletes events; on SQLite it opens the one door that the trigger leaves.
 
-    PostgreSQL truncates, which row triggers do not see.
+    PostgreSQL truncates, which row triggers do not see. For the whole session, because the flush runs
+    after a test's own fixtures are gone.
     """
-    if connection.vendor != "sqlite":
-        return
-    real = connection.ops.sql_flush
+    real = DatabaseOperations.sql_flush
     door = RedactionDoor._meta.db_table
 
-    def sql_flush(style: object, tables: list[str], **options: object) -> list[str]:
-        statements = real(style, [table for table in tables if table != door], **options)
+    def sql_flush(self: DatabaseOperations, style: object, tables: list[str], **options: object) -> list[str]:
+        statements = real(self, style, [table for table in tables if table != door], **options)
         opened = f"INSERT INTO {door} (id, reason) VALUES (1, 'flush')"
         return [f"DELETE FROM {door}", opened, *statements, f"DELETE FROM {door}"]
 
-    monkeypatch.setattr(connection.ops, "sql_flush", sql_flush)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        yield

@@ -1,6 +1,7 @@
 """The site's settings with what a test run changes: a development key, quick password hashes, no mail."""
 
 import os
+import tempfile
 
 os.environ.setdefault("DEBUG", "1")
 os.environ.setdefault("SECURE_SSL", "0")
@@ -14,3 +15,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# Threads share a file, not memory: an in-memory SQLite refuses what a real one lets wait.
+DATABASES["default"]["TEST"] = {"NAME": None}  # noqa: F405
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    DATABASES["default"]["TEST"] = {  # noqa: F405
+        "NAME": os.path.join(tempfile.gettempdir(), f"handoff-test-{os.getuid()}-{os.getpid()}.sqlite3")
+    }
