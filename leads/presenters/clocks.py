@@ -44,6 +44,20 @@ class Clock:
         return ICONS.get(self.state, "")
 
     @property
+    def big(self) -> str:
+        """The words alone, for the large clock."""
+        return self.words.removesuffix(" left").removesuffix(" late")
+
+    @property
+    def rest(self) -> str:
+        """What the large clock says after the words."""
+        if self.state == "over":
+            return f"late to {self.what}" if self.what else "late"
+        if not self.what:
+            return ""
+        return f"left to {self.what}" if self.total else f"to {self.what}"
+
+    @property
     def is_fine(self) -> bool:
         """Whether the words tick by the second."""
         return 0 < self.total <= FINE.total_seconds()

@@ -84,9 +84,10 @@ MINE = (
 )
 
 
-def name_of(handoff: Handoff) -> str:
-    """The lead's name, else address, else a number."""
-    return cut(str(handoff.lead), 90)
+def name_of(handoff: Handoff, *, personal: bool = True) -> str:
+    """The lead's name, else (for those who may see it) the address, else a number."""
+    lead = handoff.lead
+    return cut(lead.full_name or (lead.email if personal else "") or f"Lead {lead.pk}", 90)
 
 
 def sub_of(handoff: Handoff) -> str:
@@ -212,17 +213,18 @@ def done_today(
 
     events: that person's of today, oldest first, of the kinds in DONE and `undone`, with the lead loaded.
     """
-    stacks: dict[int, list[Event]] = {}
-    for event in events:
-        stack = stacks.setdefault(event.handoff_id, [])
-        if event.kind == EventKind.UNDONE:
-            if stack:
-                stack.pop()
-        else:
-            stack.append(event)
-    last = sorted(
-        (stack[-1] for stack in stacks.values() if stack), key=lambda e: e.recorded_at, reverse=True
-    )
+    kept = list(events)
+    undone = {
+        (event.handoff_id, number)
+        for event in kept
+        if event.kind == EventKind.UNDONE and isinstance(event.data, dict)
+        for number in event.data.get("undid", ())
+    }
+    latest: dict[int, Event] = {}
+    for event in kept:
+        if event.kind != EventKind.UNDONE and (event.handoff_id, event.number) not in undone:
+            latest[event.handoff_id] = event
+    last = sorted(latest.values(), key=lambda event: event.recorded_at, reverse=True)
     return [
         DoneRow(
             id=event.handoff_id,

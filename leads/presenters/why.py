@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leads.models import Event, RoutingDecision
+from leads.presenters.signals import cut
 
 TOOK = {
     "rule": "The rule “{rule}” chose {it}.",
@@ -39,10 +40,12 @@ def why_me(
     moved: Event | None,
     names: Mapping[int, str],
     me: int | None,
+    words: str = "",
 ) -> str:
-    """A few sentences. `moved` is a later claim or reassignment, which outranks the decision."""
+    """A few sentences. `moved` is a later claim or reassignment, which outranks the decision; `words` are
+    the reason that was given for it."""
     if moved is not None:
-        return _moved(moved, names, me)
+        return _moved(moved, names, me, words)
     if decision is None:
         return "No routing decision is kept for this handoff."
     candidates = [c for c in decision.candidates if isinstance(c, dict)]
@@ -62,7 +65,7 @@ def why_me(
     return sentence
 
 
-def _moved(event: Event, names: Mapping[int, str], me: int | None) -> str:
+def _moved(event: Event, names: Mapping[int, str], me: int | None, words: str) -> str:
     if event.kind == "claimed":
         by = "You" if event.user_id == me else names.get(event.user_id or 0, "Somebody")
         return f"{by} claimed it from the queue."
@@ -70,8 +73,7 @@ def _moved(event: Event, names: Mapping[int, str], me: int | None) -> str:
     changed = event.data.get("set", {}) if isinstance(event.data, dict) else {}
     holder = changed.get("assignee_id") if isinstance(changed, dict) else None
     to = "you" if holder == me else names.get(holder, "a queue") if isinstance(holder, int) else "a queue"
-    reason: Any = event.data.get("reason") if isinstance(event.data, dict) else ""
-    return f"{by} gave it to {to}{f': {str(reason)[:200]}' if reason else ''}."
+    return f"{by} gave it to {to}{f': {cut(words, 300)}' if words else ''}."
 
 
 def _name(candidate: Mapping[str, Any], names: Mapping[int, str], me: int | None, start: bool = False) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -23,7 +24,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from leads.choices import HOLDS_TURN, State
+from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
 
@@ -31,6 +32,7 @@ UNDO_SECONDS = 10
 MOST_COUNTED = 99
 
 EVERYONE = frozenset(ROLES)
+OPEN_STATES = [str(state) for state in OPEN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,22 @@ class Shell:
         self.now = now
 
     @cached_property
-    def mine(self) -> dict[str, int]:
-        """This person's open work: to answer, late, and what holds a turn."""
-        return Handoff.objects.held_by(self.user).aggregate(
-            answer=Count("pk", filter=Q(state=State.ASSIGNED)),
+    def mine(self) -> dict[str, Any]:
+        """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn);
+        `changed` is when any of it last changed."""
+        found = Handoff.objects.held_by(self.user).aggregate(
+            **{state: Count("pk", filter=Q(state=state)) for state in OPEN_STATES},
             late=Count("pk", filter=Q(state__in=[State.ASSIGNED, State.ACCEPTED], next_due_at__lt=self.now)),
-            held=Count("pk", filter=Q(state__in=[str(state) for state in HOLDS_TURN])),
             all=Count("pk"),
+            changed=Max("updated_at"),
         )
+        found["held"] = sum(found[str(state)] for state in HOLDS_TURN)
+        return found
+
+    @property
+    def answer(self) -> str:
+        """How many wait for an answer, as the page's title and icon show it; "" for none."""
+        return capped(self.mine[State.ASSIGNED])
 
     @cached_property
     def unread(self) -> str:
@@ -148,17 +158,25 @@ class Shell:
 
     @property
     def clock(self) -> str:
-        """The viewer's own time, such as "Tue 14 Oct, 10:44 Amsterdam"."""
+        """The viewer's own time, such as "Tue 14 Oct, 10:44"."""
         local = timezone.localtime(self.now)
-        zone = (self.user.time_zone or settings.ORG_TIME_ZONE).rsplit("/", 1)[-1].replace("_", " ")
-        return f"{local:%a} {local.day} {local:%b, %H:%M} {zone}"
+        return f"{local:%a} {local.day} {local:%b, %H:%M}"
+
+    @property
+    def zone(self) -> str:
+        return self.user.time_zone or settings.ORG_TIME_ZONE
+
+    @property
+    def city(self) -> str:
+        """The place that the zone is named after: "Amsterdam"."""
+        return self.zone.rsplit("/", 1)[-1].replace("_", " ")
 
     def _is_for(self, roles: frozenset[str]) -> bool:
         return bool(self.user.roles & roles) or (self.user.is_superuser and ADMIN in roles)
 
     def _counts(self, icon: str) -> tuple[int, int, str]:
         if icon == "inbox":
-            return self.mine["answer"], self.mine["late"], "to answer"
+            return self.mine[State.ASSIGNED], self.mine["late"], "to answer"
         if icon == "team":
             return self._breached(), 0, "past due"
         if icon == "complete":
@@ -177,10 +195,25 @@ class Shell:
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context processor: `shell` and `toasts` for `base.html`; nothing for the anonymous."""
-    user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
+    if getattr(request, "user", None) is None or not request.user.is_authenticated:
         return {}
-    return {"shell": Shell(user, request.path, timezone.now()), "toasts": lambda: _told(request)}
+    return {"shell": shell_of(request), "toasts": lambda: _told(request)}
+
+
+def shell_of(request: HttpRequest) -> Shell:
+    """The request's one Shell, so that a view and the frame share its queries."""
+    kept: Shell | None = getattr(request, "_shell", None)
+    if kept is None:
+        kept = Shell(person(request), request.path, timezone.localtime())
+        request._shell = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def person(request: HttpRequest) -> User:
+    """Who is signed in. The login wall stands before every view; without it this refuses."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("nobody is signed in")
+    return request.user
 
 
 def capped(count: int) -> str:
@@ -214,8 +247,8 @@ def _told(request: HttpRequest) -> Iterable[Toast]:
 def theme(request: HttpRequest) -> HttpResponse:
     """Keeps light, dark or as the system, and goes back to the page."""
     wanted = request.POST.get("theme", "")
-    user = request.user
-    if isinstance(user, User) and wanted in {"", "light", "dark"} and wanted != user.theme:
+    user = person(request)
+    if wanted in {"", "light", "dark"} and wanted != user.theme:
         user.theme = wanted
         user.save(update_fields=["theme"])
     back = request.POST.get("next", "")

@@ -1,0 +1,361 @@
+/* Handoff in the browser: keys, panels, clocks that tick, the undo's countdown, news without a jump.
+   Every page works without this file; nothing here decides anything, the server does. */
+(() => {
+  "use strict";
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const isShown = (el) => !!el && el.getClientRects().length > 0;
+  const inField = (el) => !!el && el.matches("input, textarea, select, [contenteditable]") && !/^(radio|checkbox|button|submit)$/.test(el.type);
+  const store = {
+    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(key, value); } catch { /* private mode: forgotten with the page */ } },
+  };
+
+  /* Clocks: words and bar go on by themselves between two answers of the server. */
+  const ICON = { soon: "half", late: "late", over: "warn" };
+  const two = (n) => String(n).padStart(2, "0");
+  function lengthOf(seconds) {
+    if (seconds < 60) return `${seconds} s`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 86400) {
+      const minutes = Math.floor(seconds % 3600 / 60);
+      return `${Math.floor(seconds / 3600)} h${minutes ? ` ${two(minutes)}` : ""}`;
+    }
+    const days = Math.floor(seconds / 86400), hours = Math.floor(seconds % 86400 / 3600);
+    return `${days} day${days === 1 ? "" : "s"}${hours && days < 7 ? ` ${hours} h` : ""}`;
+  }
+  function tick() {
+    const now = Date.now();
+    for (const clock of $$("[data-due]")) {
+      const total = Number(clock.dataset.total), left = (Date.parse(clock.dataset.due) - now) / 1000;
+      const share = Math.max(0, Math.min(1, left / total));
+      const state = left <= 0 ? "over" : share > 0.5 ? "" : share > 0.2 ? "soon" : "late";
+      const isLarge = clock.classList.contains("clock-lg"), isFine = total <= 600;
+      let words = left <= 0 ? lengthOf(Math.floor(-left))
+        : isFine ? `${Math.floor(left / 60)}:${two(Math.floor(left % 60))}` : lengthOf(Math.floor(left));
+      if (!isLarge && left <= 0) words += " late";
+      if (!isLarge && left > 0 && isFine) words += " left";
+      const place = $("[data-words]", clock);
+      if (place && place.textContent !== words) place.textContent = words;
+      const rest = $("[data-rest]", clock);
+      if (rest) rest.textContent = left <= 0 ? `late to ${clock.dataset.what}` : `left to ${clock.dataset.what}`;
+      const bar = $(".bar rect", clock);
+      if (bar) bar.setAttribute("width", `${(share * 100).toFixed(1)}%`);
+      if ((clock.dataset.state || "") !== state) {
+        if (state) clock.dataset.state = state; else delete clock.dataset.state;
+        const use = $("b use", clock);
+        if (use) use.setAttribute("href", `#i-${ICON[state] || "none"}`);
+      }
+    }
+    for (const toast of $$(".toast[data-seconds]")) {
+      toast._until ??= now + Number(toast.dataset.seconds) * 1000;
+      const left = Math.ceil((toast._until - now) / 1000);
+      const count = $("[data-countdown]", toast);
+      if (count) count.textContent = `${Math.max(0, left)} s`;
+      if (left <= 0) toast.remove();
+    }
+  }
+  setInterval(tick, 1000);
+
+  /* What was done, or what went wrong, in the region that is announced. */
+  function say(text, tone = "late") {
+    const toast = document.createElement("div"), words = document.createElement("span");
+    toast.className = "toast";
+    toast.dataset.tone = tone;
+    words.textContent = text;
+    toast.append(words, closer());
+    $("#toasts")?.replaceChildren(toast);
+  }
+  function closer() {
+    const button = document.createElement("button");
+    button.className = "btn btn-sm";
+    button.type = "button";
+    button.dataset.close = "";
+    button.textContent = "Close";
+    return button;
+  }
+
+  /* Panels: the forms of the verbs, one open at a time. */
+  function openPanel(verb, options = {}) {
+    const form = $(`#panel-${verb}`);
+    if (!form) return;
+    const wasOpen = !form.hidden;
+    closePanels();
+    if (wasOpen && options.toggle) return;
+    form.hidden = false;
+    $(`[data-panel="${verb}"]`)?.setAttribute("aria-expanded", "true");
+    (options.focus ? $(options.focus, form) : $("textarea, .chip input, .chip, select, input:not([type=hidden])", form))?.focus();
+    form.scrollIntoView({ block: "nearest" });
+  }
+  function closePanels() {
+    for (const form of $$("form.panel:not([hidden])")) form.hidden = true;
+    for (const button of $$("[data-panel][aria-expanded=true]")) button.setAttribute("aria-expanded", "false");
+  }
+  /* A reason that needs more than one tap shows its field; the button below then rejects. */
+  function choose(chip) {
+    const form = chip.form, chosen = $("[data-chosen]", form);
+    for (const other of $$(".chip[aria-pressed]", form)) other.removeAttribute("aria-pressed");
+    chip.setAttribute("aria-pressed", "true");
+    $("[data-more]", form).open = true;
+    chosen.value = chip.value;
+    chosen.hidden = false;
+    $("[data-chosen-label]", chosen).textContent = $("span", chip).textContent;
+    $(`[name="${chip.dataset.needs || "note"}"]`, form).focus();
+  }
+
+  document.addEventListener("click", (event) => {
+    const at = (selector) => event.target.closest(selector);
+    let el;
+    if ((el = at("[data-panel]")) && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      openPanel(el.dataset.panel, { toggle: true });
+    } else if ((el = at("[data-use]")) && $("#panel-contact")) {
+      event.preventDefault();
+      openPanel("contact");
+      const select = $("#contact-signal");
+      if (select) select.value = el.dataset.use;
+    } else if ((el = at("[data-reason]")) && $("#panel-reject")) {
+      event.preventDefault();
+      openPanel("reject");
+      const chip = $(`#panel-reject .chip[value="${el.dataset.reason}"]`);
+      if (chip) choose(chip);
+    } else if ((el = at(".chip[data-needs]"))) {
+      const field = $(`[name="${el.dataset.needs}"]`, el.form);
+      if (field && !field.value) {
+        event.preventDefault();
+        choose(el);
+      }
+    } else if ((el = at("[data-close]"))) {
+      el.closest(".toast").remove();
+    } else if ((el = at("[data-dialog]"))) {
+      $(`#${el.dataset.dialog}`)?.showModal();
+    } else if (!at(".menu")) {
+      for (const menu of $$(".menu[open]")) menu.open = false;
+    }
+    if (at(".lead")) sawIt();
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.closest(".lead")) sawIt();
+    const group = event.target.closest("[data-checks]");
+    if (group) store.set(`checks-${group.dataset.checks}`, $$(":checked", group).map((box) => box.value).join());
+    const form = event.target.form;
+    if (form && event.target.name === "channel") warn(form);
+  });
+  function warn(form) {
+    const channel = $("[name=channel]:checked", form)?.value;
+    for (const line of $$("[data-warns]", form)) line.hidden = !!channel && line.dataset.warns !== channel;
+  }
+
+  /* Keys. Dead inside fields, and switched off as a whole in the profile (WCAG 2.1.4). */
+  let waitingG = 0, pendingKey = "";
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if ($("dialog[open]")) return;
+    if (event.key === "Escape") return escape(event);
+    if (inField(event.target) || !document.body.hasAttribute("data-keys")) return;
+    const key = event.key;
+    if (waitingG > Date.now()) {
+      waitingG = 0;
+      const to = { i: "/inbox/", t: "/team/", d: "/dashboard/", l: "/leads/", c: "/completion/" }[key];
+      const link = to && $(`.nav a[href="${to}"]`);
+      if (link) { event.preventDefault(); link.click(); }
+      return;
+    }
+    if (key === "g") waitingG = Date.now() + 1500;
+    else if (key === "j" || key === "k") move(key === "j" ? 1 : -1, event);
+    else if (key === "?") { event.preventDefault(); $("#keys")?.showModal(); }
+    else if (key === "/") { event.preventDefault(); $("#find")?.focus(); }
+    else if (/^[a-z0-9]$/.test(key)) press(key, event);
+  });
+  function escape(event) {
+    const form = $("form.panel:not([hidden])"), menu = $(".menu[open]");
+    if (menu) { menu.open = false; $("summary", menu).focus(); }
+    else if (form) {
+      const verb = form.id.replace("panel-", "");
+      closePanels();
+      $(`[data-panel="${verb}"]`)?.focus();
+    } else if (inField(event.target)) event.target.blur();
+  }
+  function move(step, event) {
+    const rows = $$(".list .row[data-id]").filter(isShown);
+    if (!rows.length) return;
+    event.preventDefault();
+    const from = rows.findIndex((row) => row === document.activeElement);
+    const at = from >= 0 ? from + step : rows.findIndex((row) => row.hasAttribute("aria-current")) + (from < 0 ? step : 0);
+    const row = rows[Math.max(0, Math.min(rows.length - 1, at))];
+    row.focus();
+    row.scrollIntoView({ block: "nearest" });
+  }
+  function press(key, event) {
+    /* A verb is about the lead that is open. If another row has the focus, open that one first. */
+    const row = document.activeElement?.closest?.(".row[data-id]");
+    if (row && !row.hasAttribute("aria-current") && /^[ardcoxn]$/.test(key)) {
+      event.preventDefault();
+      pendingKey = key;
+      row.click();
+      return;
+    }
+    const places = ["form.panel:not([hidden])", "#lead", "#toasts", "#list", "#main"];
+    for (const place of places) {
+      const el = $$(`${place} [data-key="${key}"]`).find((found) => isShown(found) && !found.disabled);
+      if (!el) continue;
+      event.preventDefault();
+      if (el.tagName === "SUMMARY") {
+        el.parentElement.open = !el.parentElement.open;
+        if (el.parentElement.open) $("input[type=search]", el.parentElement)?.focus();
+      } else el.click();
+      return;
+    }
+  }
+
+  /* Viewed: the open lead was in sight and in focus for five seconds, or got an input. Said once. */
+  let watched = null, seconds = 0;
+  function sawIt() {
+    const lead = $("#lead[data-view]");
+    if (!lead || !isShown(lead)) return;
+    const to = lead.dataset.view, token = $("[name=csrfmiddlewaretoken]")?.value;
+    delete lead.dataset.view;
+    fetch(to, { method: "POST", headers: { "X-CSRFToken": token || "" }, credentials: "same-origin" }).catch(() => { lead.dataset.view = to; });
+  }
+  setInterval(() => {
+    const lead = $("#lead[data-view]");
+    if (!lead || lead !== watched || !isShown(lead) || document.visibilityState !== "visible" || !document.hasFocus()) {
+      watched = lead;
+      seconds = 0;
+    } else if (++seconds >= 5) sawIt();
+  }, 1000);
+
+  /* htmx: what the list's poll and the forms send along, and where the focus goes. */
+  let anchor = null;
+  document.addEventListener("htmx:configRequest", (event) => {
+    const el = event.target, values = event.detail.parameters;
+    if (el.id === "list-body") {
+      const lead = $("#lead[data-opened]");
+      if (lead) {
+        values.open = lead.dataset.id;
+        values.rev = $("#lead-news")?.dataset.rev || lead.dataset.rev;
+      }
+    } else if (el.matches("form") && el.closest("#lead")) {
+      const next = nextRow();
+      if (next && "next" in values) values.next = next;
+    }
+  });
+  function nextRow() {
+    const rows = $$(".list .row[data-id]"), at = rows.findIndex((row) => row.hasAttribute("aria-current"));
+    if (at < 0) return "";
+    return (rows[at + 1] || rows[0]) === rows[at] ? "" : (rows[at + 1] || rows[0]).dataset.id;
+  }
+  document.addEventListener("htmx:beforeSwap", () => {
+    /* Remember a row that is in sight, so that rows coming in above do not move what one reads. */
+    const list = $("#list");
+    if (!list) return;
+    const top = list.getBoundingClientRect().top;
+    const row = $$(".row[id]", list).find((found) => found.getBoundingClientRect().bottom > top + 40);
+    anchor = row ? { id: row.id, top: row.getBoundingClientRect().top } : null;
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const list = $("#list");
+    if (anchor && list) {
+      const row = document.getElementById(anchor.id);
+      const scroller = list.scrollHeight > list.clientHeight ? list : document.scrollingElement;
+      if (row && scroller.scrollTop > 0) scroller.scrollTop += row.getBoundingClientRect().top - anchor.top;
+    }
+    anchor = null;
+    settle();
+    const config = event.detail.requestConfig, isLead = event.detail.target?.id === "lead" || event.target.id === "lead";
+    if (!config || !isLead) return;
+    const by = config.elt, lead = $("#lead");
+    if (!lead) return;
+    markOpen(lead.dataset.id);
+    /* The first lead comes by itself: that is no reason to take the focus. */
+    if (by && by.id === "lead") return;
+    const wrong = $("[role=alert]", lead);
+    if (wrong) ($("form.panel:not([hidden]) [aria-invalid=true]", lead) || $("#refused", lead) || $("#lead-name", lead)).focus();
+    else {
+      lead.scrollTop = 0;
+      window.scrollTo(0, 0);
+      $("#lead-name", lead)?.focus({ preventScroll: true });
+    }
+    if (pendingKey) {
+      const key = pendingKey;
+      pendingKey = "";
+      const button = $$(`#lead [data-key="${key}"]`).find(isShown);
+      button?.click();
+    }
+  });
+  function markOpen(id) {
+    for (const row of $$(".list .row[aria-current]")) row.removeAttribute("aria-current");
+    if (id) $(`.list .row[data-id="${id}"]`)?.setAttribute("aria-current", "true");
+  }
+  document.addEventListener("htmx:sendError", () => say("The server could not be reached. What you typed is still here; try again."));
+  document.addEventListener("htmx:timeout", () => say("The server took too long. What you typed is still here; try again."));
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    if (event.detail.requestConfig?.verb === "get" && event.target.id === "list-body") return;
+    say(status === 404 ? "It is not yours to see, or no longer there. Reload the page."
+      : status === 403 ? "This was not allowed. Reload the page and try again; nothing was changed."
+      : "Something broke on the server. What you typed is still here; try again.");
+  });
+
+  /* The count in the title comes with the list; the icon shows it too. New demo leads may call. */
+  let known = null;
+  const icon = $("link[rel=icon]"), plainIcon = icon?.href;
+  function settle() {
+    const body = $("#list-body"), answer = body?.dataset.answer || "";
+    if (icon && body) {
+      const badge = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18"><path fill="#0b685f" d="M1 3h7l3 6-3 6H1l3-6zM11 3h3.5l3 6-3 6H11l3-6z"/><circle cx="13" cy="5" r="5" fill="#cf3327"/><text x="13" y="7.6" font-size="7.5" font-family="sans-serif" font-weight="700" fill="#fff" text-anchor="middle">${answer.replace(/[^0-9+]/g, "").slice(0, 2)}</text></svg>`;
+      icon.href = answer ? `data:image/svg+xml,${encodeURIComponent(badge)}` : plainIcon;
+    }
+    if (body) {
+      const demos = $$(".row[data-demo]", body);
+      if (known && store.get("call-demo")) for (const row of demos) if (!known.has(row.dataset.id)) call(row);
+      known = new Set([...(known || []), ...demos.map((row) => row.dataset.id)]);
+    }
+    for (const group of $$("[data-checks]")) {
+      const kept = (store.get(`checks-${group.dataset.checks}`) || "").split(",");
+      for (const box of $$("input", group)) box.checked = kept.includes(box.value);
+    }
+    for (const form of $$("#panel-contact")) warn(form);
+    for (const el of $$("[data-close], [data-dialog], [data-alert]")) el.hidden = false;
+    alertButton();
+    tick();
+  }
+  function call(row) {
+    const name = $(".row-name", row)?.firstChild?.textContent.trim() || "A demo lead";
+    if (window.Notification?.permission === "granted") new Notification("Demo lead", { body: `${name} waits for you`, tag: row.id });
+    try {
+      const audio = new AudioContext(), tone = audio.createOscillator(), volume = audio.createGain();
+      tone.frequency.value = 740;
+      volume.gain.setValueAtTime(0.08, audio.currentTime);
+      volume.gain.exponentialRampToValueAtTime(0.0001, audio.currentTime + 0.6);
+      tone.connect(volume).connect(audio.destination);
+      tone.start();
+      tone.stop(audio.currentTime + 0.6);
+    } catch { /* no sound here */ }
+  }
+  function alertButton() {
+    const button = $("[data-alert]");
+    if (!button) return;
+    const isOn = !!store.get("call-demo");
+    button.setAttribute("aria-pressed", String(isOn));
+    button.onclick = async () => {
+      if (!isOn && window.Notification && Notification.permission === "default") await Notification.requestPermission();
+      store.set("call-demo", isOn ? "" : "1");
+      alertButton();
+    };
+  }
+
+  /* The viewer's own clock in the top bar. */
+  const top = $("[data-zone]");
+  if (top) {
+    const parts = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false };
+    const show = () => {
+      try {
+        const found = Object.fromEntries(new Intl.DateTimeFormat("en-GB", { ...parts, timeZone: top.dataset.zone }).formatToParts(new Date()).map((part) => [part.type, part.value]));
+        top.firstElementChild.textContent = `${found.weekday} ${found.day} ${found.month}, ${found.hour}:${found.minute}`;
+      } catch { /* a zone this browser does not know: the server's words stay */ }
+    };
+    setInterval(show, 15000);
+  }
+  settle();
+})();

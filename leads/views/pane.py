@@ -1,0 +1,314 @@
+"""The open lead: everything that answers the three questions, loaded in a constant number of queries.
+
+Owns the queries of the lead pane and what a viewer without personal data is not given. Words and
+proportions are the presenters'. Never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q
+from django.http import Http404
+
+from leads import permissions
+from leads.choices import DIRECT_INTERACTIONS, WEAK_SIGNALS, Channel, EventKind, Outcome, State
+from leads.forms import quick_dates
+from leads.models import (
+    Activity,
+    ContactAttempt,
+    Deferral,
+    DuplicatePair,
+    Event,
+    Handoff,
+    Lead,
+    Note,
+    Rejection,
+    RejectionReason,
+    RoutingDecision,
+)
+from leads.presenters import clocks, company, qualifying, rows, signals, stages, times, why
+from leads.presenters.actions import Action, Panel, ReasonGroup, actions, reason_groups
+from leads.presenters.clocks import Clock
+from leads.presenters.company import CompanyCard
+from leads.presenters.links import Link, mail, outside, phone
+from leads.presenters.qualifying import ScoreBar
+from leads.presenters.rows import Flag
+from leads.presenters.signals import Opener, Timeline
+from leads.presenters.stages import Line, Step
+from leads.views import worklist
+from routing.models import Queue, User
+from routing.people import MANAGER, REP
+
+MOST_DIRECT, MOST_OTHER, MOST_EVENTS, MOST_WRITTEN, MOST_RECEIVERS = 25, 100, 200, 50, 500
+CURRENCIES = ("EUR", "USD", "GBP", "CHF", "SEK", "DKK", "NOK", "PLN")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Somebody or a queue that can be given the handoff."""
+
+    value: str
+    label: str
+
+
+@dataclass
+class Pane:
+    """The values of the lead pane's template."""
+
+    handoff: Handoff
+    lead: Lead
+    name: str
+    sub: str
+    company_name: str
+    flags: Sequence[Flag]
+    clock: Clock | None
+    deadlines: str
+    state_words: str
+    email: Link | None
+    phone: Link | None
+    linkedin: Link | None
+    there: str
+    language: str
+    consent: Sequence[str]
+    actions: Sequence[Action]
+    panel: Panel
+    reasons: Sequence[ReasonGroup]
+    trigger: str
+    definition: str
+    bar: ScoreBar | None
+    is_weak: bool
+    has_duplicate: bool
+    card: CompanyCard
+    timeline: Timeline
+    openers: Sequence[Opener]
+    references: Sequence[tuple[int, str]]
+    source: str
+    why: str
+    has_trace: bool
+    steps: Sequence[Step]
+    history: Sequence[Line]
+    quick_dates: Sequence[tuple[str, str, str]]
+    receivers: Sequence[Receiver]
+    wants_view: bool
+    can_report: bool
+    channels: Sequence[tuple[str, str]] = tuple(Channel.choices)
+    outcomes: Sequence[tuple[str, str]] = tuple(Outcome.choices)
+    currencies: Sequence[str] = CURRENCIES
+
+
+def find(user: User, pk: int) -> Handoff:
+    """The handoff with its context, if this person may see it; else Http404."""
+    found = (
+        Handoff.objects.visible_to(user)
+        .select_related(
+            "lead__company__owner", "assignee__team__calendar", "assignee__calendar", "queue__calendar",
+            "policy", "score", "definition", "trigger_activity", "rejection_reason", "ruleset",
+            "accepted_by", "rejected_by", "first_contact_by",
+        )
+        .defer("ruleset__document", "lead__custom", "lead__attribution", "lead__field_times")
+        .filter(pk=pk)
+        .first()
+    )  # fmt: skip
+    if found is None:
+        raise Http404("no such handoff")
+    return found
+
+
+def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None) -> Pane:
+    """The pane of a handoff from `find`. `now` is in the viewer's zone."""
+    lead, panel = handoff.lead, panel or Panel()
+    buttons = actions(handoff, set(permissions.verbs_for(user, handoff)), panel)
+    verbs = {action.verb for action in buttons}
+    activities, total = _activities(lead)
+    is_weak = not any(activity.kind not in WEAK_SIGNALS for activity in activities)
+    has_duplicate = DuplicatePair.objects.filter(
+        Q(first=lead) | Q(second=lead), status=DuplicatePair.Status.OPEN
+    ).exists()
+    past = _past(handoff)
+    personal = permissions.sees_personal_data(user)
+    definition = handoff.definition
+    return Pane(
+        handoff=handoff,
+        lead=lead,
+        name=rows.name_of(handoff, personal=personal),
+        sub=signals.cut(lead.job_title, 120),
+        company_name=signals.cut(str(lead.company), 120) if lead.company else "",
+        flags=rows.flags_of(handoff, has_duplicate=has_duplicate, is_weak=is_weak),
+        clock=clocks.of_handoff(handoff, now, clocks.holders_calendar(handoff, worklist.default_calendar())),
+        deadlines=_deadlines(handoff, now),
+        state_words=_state_words(handoff, now, user),
+        email=mail(lead.email) if personal else None,
+        phone=phone(lead.phone) if personal else None,
+        linkedin=outside(lead.linkedin_url, "LinkedIn") if personal else None,
+        there=times.there(lead.timezone, now),
+        language=signals.cut(lead.language, 35),
+        consent=_consent(lead),
+        actions=buttons,
+        panel=panel,
+        reasons=_reasons(verbs),
+        trigger=qualifying.trigger_sentence(handoff, now),
+        definition=f"definition {definition.version}" if definition else "",
+        bar=qualifying.score_bar(
+            handoff.score, handoff.score_total, definition.threshold if definition else None
+        ),
+        is_weak=is_weak,
+        has_duplicate=has_duplicate,
+        card=_card(lead),
+        timeline=signals.timeline(activities, total, now),
+        openers=signals.openers(activities, now) if handoff.is_open else (),
+        references=signals.references(activities, now) if "contact" in verbs else (),
+        source=_source(handoff),
+        why=why.why_me(past.decision, handoff.rule_name, past.moved, past.names, user.pk, past.words_of_move),
+        has_trace=past.decision is not None,
+        steps=stages.rail(handoff, handoff.inspections.order_by("-at", "-id").first(), now, user.pk),
+        history=stages.history(
+            past.events, past.notes, past.rejections, past.deferrals, past.attempts, past.names, now, user.pk
+        ),
+        quick_dates=quick_dates(now) if "defer" in verbs else (),
+        receivers=_receivers(user) if "reassign" in verbs else (),
+        wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
+        can_report="reject" in verbs,
+    )
+
+
+@dataclass
+class _Past:
+    """What happened to the handoff, newest first, with the names of everybody in it."""
+
+    events: list[Event]
+    notes: list[Note]
+    rejections: list[Rejection]
+    deferrals: list[Deferral]
+    attempts: list[ContactAttempt]
+    decision: RoutingDecision | None
+    names: dict[int, str]
+
+    @property
+    def moved(self) -> Event | None:
+        """A claim or reassignment after the last routing decision."""
+        since = self.decision.at if self.decision is not None else None
+        for event in self.events:
+            if event.kind in (EventKind.CLAIMED, EventKind.REASSIGNED):
+                return event if since is None or event.occurred_at > since else None
+        return None
+
+    @property
+    def words_of_move(self) -> str:
+        """What was written as the reason of that move: a note of the same moment."""
+        moved = self.moved
+        if moved is None:
+            return ""
+        return next((note.text for note in self.notes if note.at == moved.occurred_at), "")
+
+
+def _past(handoff: Handoff) -> _Past:
+    events = list(handoff.events.select_related("user", "api_key").order_by("-number")[:MOST_EVENTS])
+    notes = list(handoff.notes.order_by("-at")[:MOST_WRITTEN])
+    rejections = list(handoff.rejections.select_related("reason").order_by("-at")[:MOST_WRITTEN])
+    deferrals = list(handoff.deferral_rows.order_by("-at")[:MOST_WRITTEN])
+    attempts = list(handoff.attempts.order_by("-at")[:MOST_WRITTEN])
+    decision = handoff.decisions.order_by("-at", "-id").first()
+    ids = stages.people_in(events) | why.people_in(decision)
+    for written in (notes, rejections, deferrals, attempts):
+        ids |= {row.by_id for row in written if row.by_id}
+    names = {user.pk: str(user) for user in User.objects.filter(pk__in=ids).only("name", "email")}
+    return _Past(events, notes, rejections, deferrals, attempts, decision, names)
+
+
+def _activities(lead: Lead) -> tuple[list[Activity], int]:
+    """The newest activities, older direct interactions among them, newest first; and how many there are."""
+    direct = [str(kind) for kind in DIRECT_INTERACTIONS]
+    own = lead.activities.order_by("-occurred_at", "-id")
+    found = list(own.exclude(kind__in=direct)[:MOST_OTHER]) + list(own.filter(kind__in=direct)[:MOST_DIRECT])
+    found.sort(key=lambda activity: (activity.occurred_at, activity.pk), reverse=True)
+    return found, own.count()
+
+
+def _card(lead: Lead) -> CompanyCard:
+    others = {"leads": 0, "handoffs": 0}
+    if lead.company_id is not None:
+        others = (
+            Lead.objects.filter(company_id=lead.company_id, merged_into__isnull=True)
+            .exclude(pk=lead.pk)
+            .aggregate(leads=Count("pk", distinct=True), handoffs=Count("handoffs"))
+        )
+    return company.card(lead.company, lead, others["leads"], others["handoffs"])
+
+
+def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:
+    if not {"reject", "disqualify"} & set(verbs):
+        return []
+    return reason_groups(RejectionReason.objects.filter(is_active=True))
+
+
+def _receivers(user: User) -> list[Receiver]:
+    """People who can take leads, oneself first; a manager's are those of the teams they lead; then queues."""
+    people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
+    if not (permissions.is_marketing(user) or permissions.is_admin(user)):
+        people = people.filter(Q(team__manager=user) | Q(pk=user.pk))
+    found = sorted(
+        people.only("name", "email")[:MOST_RECEIVERS], key=lambda row: (row.pk != user.pk, str(row))
+    )
+    receivers = [Receiver(row.email, "Me" if row.pk == user.pk else str(row)) for row in found]
+    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST_RECEIVERS]
+    return receivers + [Receiver(f"queue:{queue.slug}", f"Queue {queue.name}") for queue in queues]
+
+
+def _deadlines(handoff: Handoff, now: datetime) -> str:
+    """Both deadlines in words: "answer and contact by 10:47:18"."""
+    answer, contact = handoff.accept_due_at, handoff.contact_due_at
+    if handoff.state in (State.ASSIGNED, State.QUEUED) and answer is not None:
+        if contact is None:
+            return f"answer by {times.by(answer, now)}"
+        if abs((answer - contact).total_seconds()) < 60:
+            return f"answer and contact by {times.by(min(answer, contact), now)}"
+        return f"answer by {times.by(answer, now)}, contact by {times.by(contact, now)}"
+    if handoff.state == State.ACCEPTED and contact is not None:
+        return f"contact by {times.by(contact, now)}"
+    if handoff.state == State.DEFERRED and handoff.deferred_until is not None:
+        return f"comes back {times.away(handoff.deferred_until, now)}"
+    if handoff.state == State.WORKING and handoff.next_touch_at is not None:
+        return f"next touch {times.away(handoff.next_touch_at, now)}"
+    return ""
+
+
+def _state_words(handoff: Handoff, now: datetime, user: User) -> str:
+    """Where it stands, for those who do not hold it and for what is closed."""
+    if handoff.is_history:
+        return f"{handoff.get_state_display()}, imported history"
+    if not handoff.is_open:
+        reason = f": {handoff.rejection_reason}" if handoff.state == State.REJECTED else ""
+        at = f", {times.day(handoff.closed_at, now)}" if handoff.closed_at else ""
+        return f"{handoff.get_state_display()}{reason}{at}"
+    if handoff.state == State.QUEUED:
+        return f"Waits in {handoff.queue}"
+    if handoff.state == State.INCOMPLETE:
+        return "With marketing: data is missing"
+    if handoff.assignee is not None and handoff.assignee_id != user.pk:
+        return f"{handoff.get_state_display()}, held by {handoff.assignee}"
+    return ""
+
+
+def _consent(lead: Lead) -> list[str]:
+    """What the lead has forbidden, in words."""
+    found = []
+    if lead.email_opt_out:
+        found.append("Opted out of e-mail")
+    if lead.do_not_call:
+        found.append("Do not call")
+    if lead.suppressed_at is not None:
+        found.append("Suppressed")
+    return found
+
+
+def _source(handoff: Handoff) -> str:
+    """Where it came from: source, channel, campaign."""
+    parts = [
+        signals.cut(handoff.lead_source, 80),
+        signals.cut(handoff.channel, 80),
+        f"campaign {signals.cut(handoff.campaign, 80)}" if handoff.campaign else "",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,265 @@
+"""The list beside the lead: a person's own work in sections, or what waits in one of their queues.
+
+Owns the queries of the list, its filters, and the version by which a poll knows that nothing changed.
+A constant number of queries, whatever the number of rows. Never decides what may be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.http import Http404, QueryDict
+
+from leads.choices import WEAK_SIGNALS, EventKind, LeadType, State
+from leads.models import Activity, ContactAttempt, Deferral, DuplicatePair, Event, Handoff, RejectionReason
+from leads.presenters import rows
+from leads.presenters.rows import DoneRow, Section
+from leads.views.shell import Shell
+from routing import hours
+from routing.models import Calendar, Queue, Team, User
+
+MOST_ROWS = 200
+MOST_DONE = 100
+REFRESH = 300  # seconds after which a list is drawn again even if nothing changed: bars of closed hours
+
+# What a row reads; the rest of these wide tables (facts as JSON) is left where it is.
+_ROW_FIELDS = (
+    "id", "state", "revision", "lead_type", "trigger", "trigger_reason", "raised_at", "triggered_again_at",
+    "score_total", "accept_due_at", "contact_due_at", "next_due_at", "next_touch_at", "deferred_until",
+    "no_activity_at", "black_hole_at", "mql_at", "updated_at",
+    "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
+    "lead__company__name", "lead__company__domain",
+    "policy__accept_minutes", "policy__accept_business",
+    "policy__contact_minutes", "policy__contact_business",
+    "trigger_activity__kind", "trigger_activity__title", "score__reasons",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the list shows, as it stands in the address: queue slug ("" for one's own), words, lead type."""
+
+    queue: str = ""
+    words: str = ""
+    kind: str = ""
+
+    @classmethod
+    def of(cls, data: QueryDict) -> Params:
+        kind = data.get("type", "")
+        return cls(
+            queue=data.get("queue", "")[:60],
+            words=" ".join(data.get("q", "").split())[:100],
+            kind=kind if kind in LeadType.values else "",
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.words or self.kind)
+
+    def query(self, **more: Any) -> str:
+        """The address's query with these parameters and more: "?queue=dach&h=12", "?" for none."""
+        pairs = {"queue": self.queue, "q": self.words, "type": self.kind} | more
+        return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One's own work, or a queue with what waits in it."""
+
+    label: str
+    count: int
+    href: str
+    is_current: bool
+
+
+@dataclass
+class WorkList:
+    """All that the list shows."""
+
+    params: Params
+    tabs: list[Tab]
+    sections: list[Section]
+    done: list[DoneRow]
+    open_count: int
+    is_cut: bool
+    version: str
+    open_id: int | None = None
+    order: list[int] = field(default_factory=list)
+    answer: str = ""
+
+    def after(self, pk: int | None) -> int | None:
+        """The row below this one, else the first other row; None for none."""
+        others = [row for row in self.order if row != pk]
+        if pk in self.order:
+            below = self.order[self.order.index(pk) + 1 :]
+            if below:
+                return below[0]
+        return others[0] if others else None
+
+    def place(self, pk: int) -> str:
+        """Where a row stands: "2 of 9"; "" when it is not in the list."""
+        return f"{self.order.index(pk) + 1} of {len(self.order)}" if pk in self.order else ""
+
+
+def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int | None = None) -> WorkList:
+    """The list of this person. `now` is in the viewer's zone. A queue that is not theirs is Http404."""
+    queues = _queues(user)
+    chosen = next((queue for queue in queues if queue.slug == params.queue), None)
+    if params.queue and chosen is None:
+        raise Http404("no such queue")
+    base = (
+        Handoff.objects.held_by(user)
+        if chosen is None
+        else Handoff.objects.filter(queue=chosen, state=State.QUEUED, is_history=False)
+    )
+    found = list(_with_row(_filtered(base, params))[: MOST_ROWS + 1])
+    is_cut = len(found) > MOST_ROWS
+    found = found[:MOST_ROWS]
+    notes = _notes(found, now)
+    if chosen is None:
+        calendar = calendar_of(user)
+        counts: dict[str, Any] = {} if params.is_filtered else shell.mine
+        sections = rows.sections(found, counts, now, calendar, notes, open_id)
+    else:
+        calendar = chosen.calendar.hours() if chosen.calendar else default_calendar()
+        section = Section("queued", f"Waiting in {chosen}", "soonest due first")
+        section.rows = [rows.row(handoff, now, calendar, open_id=open_id) for handoff in found]
+        section.count = len(found) if params.is_filtered else chosen.waiting  # type: ignore[attr-defined]
+        sections = [section] if section.rows else []
+    return WorkList(
+        params=params,
+        tabs=_tabs(queues, shell, params),
+        sections=sections,
+        done=[] if chosen else _done(user, now, open_id),
+        open_count=shell.mine["all"],
+        is_cut=is_cut,
+        version=_version(shell, queues, now),
+        open_id=open_id,
+        order=[row.id for section in sections for row in section.rows],
+        answer=shell.answer,
+    )
+
+
+def version(user: User, shell: Shell, now: datetime) -> str:
+    """The version of everything in the list and the frame, in three queries."""
+    return _version(shell, _queues(user), now)
+
+
+def list_of(user: User, handoff: Handoff) -> Params | None:
+    """The list in which this handoff stands for the person: their own, a queue's; None for neither."""
+    if handoff.is_open and handoff.assignee_id == user.pk:
+        return Params()
+    queue = handoff.queue if handoff.is_open and handoff.state == State.QUEUED else None
+    if queue is not None and any(own.pk == queue.pk for own in _queues(user)):
+        return Params(queue=queue.slug)
+    return None
+
+
+def calendar_of(user: User) -> hours.Calendar | None:
+    """The working time of a person: their own calendar, their team's, or the default."""
+    own = [user.calendar_id] if user.calendar_id is not None else []
+    team = Team.objects.filter(members=user).values("calendar_id")
+    found = list(Calendar.objects.filter(Q(pk__in=own) | Q(pk__in=team) | Q(is_default=True)))
+    # The default may also be somebody's own; what is nearer to the person counts first.
+    ranked = sorted(found, key=lambda row: (row.pk != user.calendar_id, row.is_default))
+    return ranked[0].hours() if ranked else None
+
+
+def default_calendar() -> hours.Calendar | None:
+    row = Calendar.objects.filter(is_default=True).first()
+    return row.hours() if row else None
+
+
+def _queues(user: User) -> list[Queue]:
+    """The sales queues that this person is a member or the owner of, with what waits in them."""
+    waiting = Q(handoffs__state=State.QUEUED, handoffs__is_history=False)
+    return list(
+        Queue.objects.filter(Q(pk__in=user.queues.values("pk")) | Q(owner=user))
+        .exclude(kind=Queue.Kind.COMPLETION)
+        .select_related("calendar")
+        .annotate(
+            waiting=Count("handoffs", filter=waiting), changed=Max("handoffs__updated_at", filter=waiting)
+        )
+    )
+
+
+def _filtered(base: QuerySet[Handoff], params: Params) -> QuerySet[Handoff]:
+    for word in params.words.split():
+        base = base.filter(
+            Q(lead__first_name__icontains=word)
+            | Q(lead__last_name__icontains=word)
+            | Q(lead__email__icontains=word)
+            | Q(lead__company__name__icontains=word)
+        )
+    if params.kind == LeadType.DEMO:
+        base = base.filter(Q(lead_type=LeadType.DEMO) | Q(raised_at__isnull=False))
+    elif params.kind:
+        base = base.filter(lead_type=params.kind, raised_at__isnull=True)
+    return base
+
+
+def _with_row(base: QuerySet[Handoff]) -> QuerySet[Handoff]:
+    lead = OuterRef("lead_id")
+    pairs = DuplicatePair.objects.filter(status=DuplicatePair.Status.OPEN)
+    weak = [str(kind) for kind in WEAK_SIGNALS]
+    return (
+        base.select_related("lead__company", "policy", "score", "trigger_activity")
+        .only(*_ROW_FIELDS)
+        .annotate(
+            has_duplicate=Exists(pairs.filter(Q(first=lead) | Q(second=lead))),
+            has_strong_signal=Exists(Activity.objects.filter(lead=lead).exclude(kind__in=weak)),
+        )
+        .order_by(Coalesce("next_due_at", "next_touch_at").asc(nulls_last=True), "pk")
+    )
+
+
+def _notes(found: list[Handoff], now: datetime) -> dict[int, str]:
+    deferred = [handoff.pk for handoff in found if handoff.state == State.DEFERRED]
+    working = [handoff.pk for handoff in found if handoff.state == State.WORKING]
+    live = {"undone_at__isnull": True}
+    deferrals = Deferral.objects.filter(handoff_id__in=deferred, **live).order_by("at") if deferred else ()
+    attempts = ContactAttempt.objects.filter(handoff_id__in=working, **live).order_by("at") if working else ()
+    return rows.latest_notes(deferrals, attempts, now)
+
+
+def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    kinds = [str(kind) for kind in (*rows.DONE, EventKind.UNDONE)]
+    events = (
+        Event.objects.filter(user=user, recorded_at__gte=midnight, kind__in=kinds)
+        .select_related("handoff__lead")
+        .only(
+            "kind", "number", "recorded_at", "data", "handoff__deferred_until",
+            "handoff__lead__first_name", "handoff__lead__last_name", "handoff__lead__email",
+        )
+        .order_by("-recorded_at", "-number")[:MOST_DONE]
+    )  # fmt: skip
+    newest_first = list(events)
+    reasons = {str(event.data.get("reason")) for event in newest_first if isinstance(event.data, dict)} - {
+        "None"
+    }
+    labels = dict(RejectionReason.objects.filter(code__in=reasons).values_list("code", "label"))
+    return rows.done_today(reversed(newest_first), labels, now, open_id)
+
+
+def _tabs(queues: list[Queue], shell: Shell, params: Params) -> list[Tab]:
+    if not queues:
+        return []
+    tabs = [Tab("Mine", shell.mine["all"], Params().query(), not params.queue)]
+    for queue in queues:
+        href = Params(queue=queue.slug).query()
+        tabs.append(Tab(queue.name, queue.waiting, href, queue.slug == params.queue))  # type: ignore[attr-defined]
+    return tabs
+
+
+def _version(shell: Shell, queues: list[Queue], now: datetime) -> str:
+    changed = [shell.mine["changed"], *(queue.changed for queue in queues)]  # type: ignore[attr-defined]
+    latest = max((at for at in changed if at is not None), default=None)
+    waiting = sum(queue.waiting for queue in queues)  # type: ignore[attr-defined]
+    stamp = "0" if latest is None else f"{latest.timestamp():.6f}"
+    return f"{shell.mine['all']}.{waiting}.{stamp}.{shell.unread}.{int(now.timestamp()) // REFRESH}"
