@@ -134,13 +134,13 @@ LEAD_FIELDS: Mapping[str, Callable[[Any], Any]] = {
 def put(row: Lead | Company, name: str, value: Any, at: datetime) -> bool:
     """Set a field to the fact of a moment, unless it holds a newer one; whether the value changed.
 
-    A tie goes to the later received, which is this one. A placeholder never replaces a real value.
+    A tie goes to the later received, which is this one. A placeholder never replaces a name.
     """
     moment = at.astimezone(UTC).isoformat()
     held, age = getattr(row, name), row.field_times.get(name)
     if age is not None and age > moment:
         return False
-    if held and isinstance(value, str) and is_placeholder(value, _PLACEHOLDERS) and value != held:
+    if held and name == "name" and is_placeholder(value, _PLACEHOLDERS) and value != held:
         return False
     row.field_times[name] = moment
     if held == value:
@@ -151,10 +151,10 @@ def put(row: Lead | Company, name: str, value: Any, at: datetime) -> bool:
 
 
 def fill(row: Lead | Company, name: str, value: Any, at: datetime) -> bool:
-    """Set a field only where nothing, or a placeholder, stands; whether the value changed."""
+    """Set a field only where nothing, or a placeholder for a name, stands; whether the value changed."""
     held = getattr(row, name)
-    pretends = isinstance(held, str) and is_placeholder(held, _PLACEHOLDERS)
-    if (held and not (pretends and name == "name")) or not value:
+    pretends = name == "name" and is_placeholder(held, _PLACEHOLDERS)
+    if (held and not pretends) or not value:
         return False
     setattr(row, name, value)
     row.field_times[name] = at.astimezone(UTC).isoformat()

@@ -1,0 +1,276 @@
+"""The sweep: what is due fires once, a failing handoff stops no other, nobody's work stays with nobody."""
+
+import json
+import logging
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from leads import escalation, invariants, keys, lifecycle, tasks
+from leads.choices import EventKind
+from leads.escalation import repair, sweep
+from leads.models import FiredStep, Notification, RememberedAnswer
+from routing.models import Turn, User
+from tests import factories
+from tests.conftest import NOW, Cast
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def steps(fired: list[dict[str, Any]]) -> list[str]:
+    return [item["step"] for item in fired]
+
+
+def test_before_anything_is_due_nothing_fires(cast: Cast, django_assert_num_queries: Any) -> None:
+    factories.make_handoff("assigned", cast.femke)
+    with django_assert_num_queries(2):
+        assert sweep(NOW + 29 * MINUTE) == []
+    assert not FiredStep.objects.exists()
+
+
+def test_the_ladder_fires_in_order_each_step_once(cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    Notification.objects.all().delete()
+    seen: list[str] = []
+    for minutes in range(0, 8 * 60, 5):
+        fired = sweep(NOW + minutes * MINUTE)
+        assert all(item["handoff"] == str(handoff.pk) for item in fired)
+        seen += steps(fired)
+        assert sweep(NOW + minutes * MINUTE) == []
+    assert seen == [
+        "accept_50", "contact_breach", "accept_80", "accept_breach", "unacknowledged", "no_activity",
+    ]  # fmt: skip
+    told = Notification.objects.filter(kind="accept_breach").values_list("user__email", flat=True)
+    assert sorted(told) == [cast.femke.email, cast.mia.email]
+
+
+def test_a_late_sweep_fires_everything_at_once(cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    fired = sweep(NOW + timedelta(days=2))
+    assert len(fired) == 7 and steps(fired)[-1] == "black_hole"
+    assert fired == sorted(fired, key=lambda item: item["due_at"])
+    breach = next(item for item in fired if item["step"] == "accept_breach")
+    assert breach == {
+        "handoff": str(handoff.pk),
+        "step": "accept_breach",
+        "due_at": (NOW + 2 * HOUR).isoformat(),
+        "fired_at": (NOW + timedelta(days=2)).isoformat(),
+        "told": [cast.femke.email, cast.mia.email],
+    }
+    handoff.refresh_from_db()
+    assert handoff.no_activity_at == NOW + 4 * HOUR and handoff.black_hole_at == NOW + 24 * HOUR
+
+
+def test_quiet_closed_and_worked_handoffs_stay_silent(cast: Cast) -> None:
+    factories.make_handoff("assigned", cast.femke, is_quiet=True)
+    for state in ("working", "rejected", "converted"):
+        factories.make_handoff(state, cast.femke)
+    assert sweep(NOW + timedelta(days=3)) == []
+
+
+def test_more_than_one_batch_is_walked_oldest_first(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(escalation, "BATCH", 2)
+    handoffs = [factories.make_handoff("assigned", cast.femke, at=NOW + n * MINUTE) for n in range(5)]
+    fired = sweep(NOW + 70 * MINUTE)
+    order = list(dict.fromkeys(item["handoff"] for item in fired))
+    assert order == [str(handoff.pk) for handoff in handoffs]
+    assert {item["step"] for item in fired} == {"accept_50", "contact_breach"}
+    assert sweep(NOW + 70 * MINUTE) == []
+
+
+def test_the_limit_leaves_the_rest_for_the_next_run(cast: Cast) -> None:
+    for _ in range(3):
+        factories.make_handoff("assigned", cast.femke)
+    at = NOW + HOUR
+    first, second, third = sweep(at, limit=2), sweep(at, limit=2), sweep(at, limit=2)
+    assert [len({item["handoff"] for item in fired}) for fired in (first, second, third)] == [2, 1, 0]
+
+
+def test_one_that_fails_stops_no_other_and_is_reported(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, sound = (factories.make_handoff("assigned", cast.femke) for _ in range(2))
+    real = lifecycle.fire
+
+    def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
+        if handoff_id == broken.pk:
+            raise ValueError("bent")
+        return real(handoff_id, now)
+
+    monkeypatch.setattr(lifecycle, "fire", fire)
+    with caplog.at_level(logging.ERROR):
+        fired = sweep(NOW + HOUR)
+    assert fired[0] == {"handoff": str(broken.pk), "error": "ValueError: bent"}
+    assert {item["handoff"] for item in fired[1:]} == {str(sound.pk)}
+    assert f"sweep of handoff {broken.pk} failed" in caplog.text
+    # It stays due: the next run tries it again.
+    assert [item["error"] for item in sweep(NOW + HOUR)] == ["ValueError: bent"]
+
+
+def test_failures_without_end_are_raised(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(escalation, "MOST_FAILURES", 3)
+    for _ in range(5):
+        factories.make_handoff("assigned", cast.femke)
+    tried: list[int] = []
+
+    def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
+        tried.append(handoff_id)
+        raise OSError("the database is gone")
+
+    monkeypatch.setattr(lifecycle, "fire", fire)
+    with pytest.raises(OSError, match="gone"):
+        sweep(NOW + HOUR)
+    assert len(tried) == 3
+
+
+def test_follow_ups_of_rejections_are_swept(cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    act = lifecycle.Act(NOW, cast.femke)
+    lifecycle.reject(handoff.pk, act, reason="competitor", undoable=True)
+    assert sweep(NOW + timedelta(seconds=9)) == []
+    assert steps(sweep(NOW + timedelta(seconds=10))) == ["follow_up"]
+    handoff.lead.refresh_from_db()
+    assert handoff.lead.suppressed_reason == "competitor"
+    assert sweep(NOW + HOUR) == []
+
+
+def test_the_end_of_a_deferral_is_swept(cast: Cast) -> None:
+    handoff = factories.make_handoff("deferred", cast.femke)
+    fired = sweep(NOW + timedelta(days=7))
+    assert steps(fired)[0] == "resume" and fired[0]["told"] == [cast.femke.email]
+    handoff.refresh_from_db()
+    assert handoff.state == "assigned" and handoff.assignee == cast.femke
+
+
+# Repair
+
+
+def test_work_of_the_inactive_is_moved_on(cast: Cast) -> None:
+    assigned = factories.make_handoff("assigned", cast.femke)
+    accepted = factories.make_handoff("accepted", cast.femke)
+    working = factories.make_handoff("working", cast.femke)
+    factories.route_to(cast.femke, cast.jonas)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    assert [v.code for v in invariants.violations()] == ["accountable", "accountable"]
+
+    later = NOW + HOUR
+    assert repair(later) == [{"user": cast.femke.email, "moved": 3}]
+    for handoff in (assigned, accepted, working):
+        handoff.refresh_from_db()
+    assert assigned.assignee == cast.jonas and assigned.state == "assigned"
+    assert accepted.assignee == cast.mia and working.assignee == cast.mia
+    event = accepted.events.get(kind=EventKind.REPAIRED)
+    assert event.data["why"] == "inactive" and event.user is None
+    assert list(invariants.violations()) == []
+    assert repair(later) == []
+
+
+def test_what_nobody_can_take_ends_in_the_overflow_queue(cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    repair(NOW + HOUR)
+    handoff.refresh_from_db()
+    assert handoff.state == "queued" and handoff.queue.kind == "overflow"
+    assert not Turn.objects.filter(released_at__isnull=True).exists()
+    assert list(invariants.violations()) == []
+
+
+def test_quiet_work_alone_calls_for_no_repair(cast: Cast) -> None:
+    factories.make_handoff("assigned", cast.femke, is_quiet=True)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    assert repair(NOW) == []
+
+
+def test_nothing_to_repair_costs_one_query(cast: Cast, django_assert_num_queries: Any) -> None:
+    factories.make_handoff("assigned", cast.femke)
+    with django_assert_num_queries(1):
+        assert repair(NOW) == []
+
+
+# Command and tasks
+
+
+def test_the_command_prints_what_fired_as_json(cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    out = StringIO()
+    call_command("sweep", "--now", "2026-03-10T11:00:00Z", stdout=out)
+    printed = json.loads(out.getvalue())
+    assert [(item["handoff"], item["step"]) for item in printed] == [
+        (str(handoff.pk), "accept_50"),
+        (str(handoff.pk), "contact_breach"),
+    ]
+    assert set(printed[0]) == {"handoff", "step", "due_at", "fired_at", "told"}
+    out = StringIO()
+    call_command("sweep", "--now", "2026-03-10T12:00:00+01:00", stdout=out)
+    assert json.loads(out.getvalue()) == []
+
+
+def test_the_command_repairs_too(cast: Cast) -> None:
+    factories.make_handoff("assigned", cast.femke)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    out, err = StringIO(), StringIO()
+    call_command("sweep", "--now", "2026-03-10T10:01:00", stdout=out, stderr=err)
+    assert json.loads(out.getvalue()) == []
+    assert f"moved on 1 handoffs of {cast.femke.email}" in err.getvalue()
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-02-30T10:00:00Z", "noon", ""])
+def test_the_command_refuses_other_times(db: None, text: str) -> None:
+    with pytest.raises(CommandError, match="is no time"):
+        call_command("sweep", "--now", text)
+
+
+def test_the_command_fails_when_a_handoff_failed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+
+    def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
+        raise ValueError("bent")
+
+    monkeypatch.setattr(lifecycle, "fire", fire)
+    out, err = StringIO(), StringIO()
+    with pytest.raises(CommandError, match="1 handoffs failed"):
+        call_command("sweep", "--now", "2026-03-11T10:00:00Z", stdout=out, stderr=err)
+    assert json.loads(out.getvalue()) == []
+    assert f"handoff {handoff.pk}: ValueError: bent" in err.getvalue()
+
+
+def test_tasks_take_the_moment_themselves_and_may_run_twice(cast: Cast) -> None:
+    factories.make_handoff("assigned", cast.femke, at=timezone.now() - timedelta(days=30))
+    assert tasks.sweep() > 0 and tasks.sweep() == 0
+    due = Notification.objects.filter(mail="pending")
+    due.update(mail_after=timezone.now() - MINUTE)
+    count = due.count()
+    assert tasks.deliver_mail() == count > 0 and tasks.deliver_mail() == 0
+    assert tasks.enrich() == 0
+
+
+def test_pruning_deletes_only_what_nobody_needs(cast: Cast) -> None:
+    now = timezone.now()
+    key, _ = keys.make_key("k", ["act"], now)
+    for number, days in enumerate((1, 6, 8, 30)):
+        RememberedAnswer.objects.create(
+            api_key=key, idempotency_key=str(number), request_digest="", status=200, answer={},
+            at=now - timedelta(days=days),
+        )  # fmt: skip
+    handoff = factories.make_handoff("assigned", cast.femke, at=now - timedelta(days=200))
+    Notification.objects.all().delete()
+    for read_at, state in (
+        (None, "sent"),
+        (now - timedelta(days=89), "sent"),
+        (now - timedelta(days=91), "sent"),
+    ):
+        Notification.objects.create(
+            user=cast.femke, handoff=handoff, kind="assigned", created_at=handoff.mql_at, read_at=read_at,
+            mail="sent",
+        )  # fmt: skip
+    Session.objects.create(session_key="old", session_data="", expire_date=now - MINUTE)
+    Session.objects.create(session_key="new", session_data="", expire_date=now + HOUR)
+    assert tasks.prune() == 4 and tasks.prune() == 0
+    assert sorted(RememberedAnswer.objects.values_list("idempotency_key", flat=True)) == ["0", "1"]
+    assert Notification.objects.count() == 2
+    assert [session.session_key for session in Session.objects.all()] == ["new"]
