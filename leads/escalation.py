@@ -7,24 +7,25 @@ worker or a repeat fires nothing twice, and one that fails stops none of the oth
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
 from leads import lifecycle
-from leads.choices import HOLDS_TURN
+from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff
 from leads.querysets import HandoffQuerySet
-from routing.people import User
+from routing.people import MANAGER, REP, Absence, User
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
 # So many failures without one success between them are the database's fault, not the handoffs'.
 MOST_FAILURES = 20
-_HELD = [str(state) for state in HOLDS_TURN]
+# What somebody who is away keeps nobody waiting with is not in here: deferred and contacted leads stay.
+OWED = (State.ASSIGNED, State.ACCEPTED)
 
 
 def sweep(now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
@@ -74,16 +75,38 @@ def _batched(rows: HandoffQuerySet, moment: str) -> Iterator[int]:
 
 
 def repair(now: datetime) -> list[dict[str, Any]]:
-    """Move on what is held by people who are no longer active; {"user", "moved"} for each of them.
+    """Move on what is held by people who cannot answer for it; {"user", "why", "moved"} for each of them.
 
-    The net for edits that no hook sees (a shell, single sign-on). Quiet and contacted work alone does not
-    call for it, but goes along.
+    The inactive lose everything; who is away loses what still needs an answer or a first contact. The net
+    for what no hook sees: an absence that begins, a shell, single sign-on. Quiet work alone calls for none.
     """
-    held = Handoff.objects.filter(assignee=OuterRef("pk"), state__in=_HELD, is_history=False, is_quiet=False)
-    gone = User.objects.filter(is_active=False).filter(Exists(held)).order_by("pk")
-    repaired = []
-    for user in gone:
-        moved = lifecycle.release(user, lifecycle.Act(now), "inactive")
-        logger.warning("%s handoffs of %s, who is inactive, were moved on", moved, user.email)
-        repaired.append({"user": user.email, "moved": moved})
-    return repaired
+    held = Handoff.objects.filter(assignee=OuterRef("pk"), is_history=False, is_quiet=False)
+    gone = User.objects.filter(is_active=False).filter(Exists(held.filter(state__in=_words(HOLDS_TURN))))
+    away = User.objects.filter(is_active=True, absences__in=Absence.objects.at(now)).distinct()
+    away = away.filter(Exists(held.filter(state__in=_words(OWED))))
+    repaired = [_moved_on(user, lifecycle.Act(now), "inactive") for user in gone.order_by("pk")]
+    return repaired + [_moved_on(user, lifecycle.Act(now), "away", OWED) for user in away.order_by("pk")]
+
+
+def let_go(user: User, act: lifecycle.Act) -> int:
+    """Move on at once what this person can no longer answer for; returns how many handoffs moved.
+
+    For whoever changes people by hand: call it after the change is stored.
+    """
+    if not user.is_active:
+        return lifecycle.release(user, act, "inactive")
+    if not set(user.groups.values_list("name", flat=True)) & {REP, MANAGER}:
+        return lifecycle.release(user, act, "no longer in sales")
+    if Absence.objects.at(act.now).filter(user=user).exists():
+        return lifecycle.release(user, act, "away", OWED)
+    return 0
+
+
+def _moved_on(user: User, act: lifecycle.Act, why: str, states: Collection[State] = OPEN) -> dict[str, Any]:
+    moved = lifecycle.release(user, act, why, states)
+    logger.warning("%s handoffs of %s, who is %s, were moved on", moved, user.email, why)
+    return {"user": user.email, "why": why, "moved": moved}
+
+
+def _words(states: Collection[State]) -> list[str]:
+    return [str(state) for state in states]

@@ -6,12 +6,13 @@ queue, which has a named owner.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
 
 from leads import cases, notifications
-from leads.choices import EventKind, Stage, State
+from leads.choices import OPEN, EventKind, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import activity
@@ -75,13 +76,15 @@ def _hand_over(book: Book, handoff: Handoff, receiver: User | Queue, kind: Event
     give(book, handoff, Seating("rep", "by hand", user=receiver), kind, changes, turn=turn.pk, **codes)
 
 
-def release(user: User, act: Act, why: str) -> int:
-    """Everything this person holds goes on: unanswered is routed again, the rest to cover or manager.
+def release(user: User, act: Act, why: str, states: Collection[State] = OPEN) -> int:
+    """Everything this person holds in these states goes on: unanswered is routed again, the rest to cover
+    or manager.
 
     Each handoff in its own transaction. Returns how many moved.
     """
-    held = list(Handoff.objects.open().filter(assignee=user).order_by("pk").values_list("pk", flat=True))
-    return sum(_release_one(pk, user, act, why) for pk in held)
+    held = Handoff.objects.open().filter(assignee=user, state__in=[str(state) for state in states])
+    ids = list(held.order_by("pk").values_list("pk", flat=True))
+    return sum(_release_one(pk, user, act, why) for pk in ids)
 
 
 @transaction.atomic

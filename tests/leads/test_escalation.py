@@ -14,8 +14,8 @@ from django.utils import timezone
 from leads import escalation, invariants, keys, lifecycle, tasks
 from leads.choices import EventKind
 from leads.escalation import repair, sweep
-from leads.models import FiredStep, Notification, RememberedAnswer
-from routing.models import Turn, User
+from leads.models import FiredStep, Handoff, Notification, RememberedAnswer
+from routing.models import Absence, Turn, User
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -159,7 +159,7 @@ def test_work_of_the_inactive_is_moved_on(cast: Cast) -> None:
     assert [v.code for v in invariants.violations()] == ["accountable", "accountable"]
 
     later = NOW + HOUR
-    assert repair(later) == [{"user": cast.femke.email, "moved": 3}]
+    assert repair(later) == [{"user": cast.femke.email, "why": "inactive", "moved": 3}]
     for handoff in (assigned, accepted, working):
         handoff.refresh_from_db()
     assert assigned.assignee == cast.jonas and assigned.state == "assigned"
@@ -186,9 +186,38 @@ def test_quiet_work_alone_calls_for_no_repair(cast: Cast) -> None:
     assert repair(NOW) == []
 
 
-def test_nothing_to_repair_costs_one_query(cast: Cast, django_assert_num_queries: Any) -> None:
+def test_who_goes_on_leave_keeps_only_what_waits_for_the_lead(cast: Cast) -> None:
+    held = {
+        state: factories.make_handoff(state, cast.femke)
+        for state in ("assigned", "accepted", "deferred", "working")
+    }
+    factories.route_to(cast.femke, cast.jonas)
+    Absence.objects.create(
+        user=cast.femke, cover=cast.nils, starts_at=NOW + HOUR, ends_at=NOW + timedelta(days=3)
+    )
+    assert repair(NOW + HOUR - MINUTE) == []
+    assert repair(NOW + HOUR) == [{"user": cast.femke.email, "why": "away", "moved": 2}]
+    holders = {state: Handoff.objects.get(pk=row.pk).assignee for state, row in held.items()}
+    assert holders == {
+        "assigned": cast.jonas, "accepted": cast.nils, "deferred": cast.femke, "working": cast.femke,
+    }  # fmt: skip
+    assert held["accepted"].events.get(kind=EventKind.REPAIRED).data["why"] == "away"
+    assert repair(NOW + HOUR) == [] and list(invariants.violations()) == []
+
+
+def test_let_go_moves_what_a_change_by_hand_leaves_behind(cast: Cast) -> None:
+    act = lifecycle.Act(NOW + HOUR, cast.ada)
+    handoff = factories.make_handoff("assigned", cast.femke)
+    assert escalation.let_go(cast.femke, act) == 0
+    cast.femke.groups.clear()
+    assert escalation.let_go(cast.femke, act) == 1
+    event = handoff.events.get(kind=EventKind.REPAIRED)
+    assert event.data["why"] == "no longer in sales" and event.user == cast.ada
+
+
+def test_nothing_to_repair_costs_two_queries(cast: Cast, django_assert_num_queries: Any) -> None:
     factories.make_handoff("assigned", cast.femke)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         assert repair(NOW) == []
 
 
@@ -216,7 +245,7 @@ def test_the_command_repairs_too(cast: Cast) -> None:
     out, err = StringIO(), StringIO()
     call_command("sweep", "--now", "2026-03-10T10:01:00", stdout=out, stderr=err)
     assert json.loads(out.getvalue()) == []
-    assert f"moved on 1 handoffs of {cast.femke.email}" in err.getvalue()
+    assert f"moved on 1 handoffs of {cast.femke.email}, who is inactive" in err.getvalue()
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-02-30T10:00:00Z", "noon", ""])

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         at = now or timezone.now()
         fired = escalation.sweep(at)
         for item in escalation.repair(at):
-            self.stderr.write(f"moved on {item['moved']} handoffs of {item['user']}, who is inactive")
+            self.stderr.write(f"moved on {item['moved']} handoffs of {item['user']}, who is {item['why']}")
         self.stdout.write(json.dumps([item for item in fired if "error" not in item], indent=1))
         failed = [item for item in fired if "error" in item]
         for item in failed:
