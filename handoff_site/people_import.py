@@ -18,6 +18,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from handoff_site import reference
+from leads import escalation, lifecycle
 from routing import holidays
 from routing.models import Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, ROLES
@@ -100,6 +101,10 @@ def import_people(lines: Iterable[str], now: datetime) -> Report:
             if row.team and row.manager:
                 Team.objects.filter(name=row.team).update(manager=User.objects.get(email=row.manager))
         reference.ensure_queues(now)
+    # Whoever is no longer in sales keeps nothing; each handoff moves in a transaction of its own.
+    act = lifecycle.Act(now)
+    for user in User.objects.filter(email__in=[row.email for row in good if row.roles is not None]):
+        escalation.let_go(user, act)
     report.errors.sort(key=lambda error: error.line)
     report.failed = len(bad)
     return report

@@ -1,6 +1,7 @@
 """People from CSV: roles, teams, managers, working hours; bad rows named and kept from the good ones."""
 
 import json
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from django.utils import timezone
 
 from handoff_site import reference
 from handoff_site.people_import import BadFile, Report, import_people
+from leads.models import Handoff
 from routing.models import Calendar, Queue, Team, User
+from tests.conftest import Cast
+from tests.factories import make_handoff
 
 HEADER = "email,name,roles,team,manager,time_zone,country,subdivision"
 
@@ -179,6 +183,14 @@ def test_a_role_given_by_hand_is_kept_when_the_cell_is_empty(groups: None) -> No
     User.objects.get().groups.add(Group.objects.get(name="rep"))
     bring("al@example.com,Al,,,,,,")
     assert User.objects.get().roles == {"rep"}
+
+
+def test_who_leaves_sales_keeps_nothing(cast: Cast, now: datetime) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    import_people(StringIO(f"{HEADER}\n{cast.femke.email},,viewer,,,,,\n", newline=""), now)
+    handoff = Handoff.objects.get(pk=handoff.pk)
+    assert handoff.is_open
+    assert handoff.assignee_id != cast.femke.pk
 
 
 def test_the_command_reports_in_words_and_as_json(groups: None, tmp_path: Path) -> None:

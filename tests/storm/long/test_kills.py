@@ -1,0 +1,285 @@
+"""kill -9 of every part of a running site, under load, as `make storm` runs it.
+
+A sender posts events all the while, and sends again what was not answered, as senders do. Afterwards:
+every acknowledged event is stored, each person has one lead and one handoff, nothing fired twice, and the
+invariants hold. Recovery is measured from the kill to the answer (web) or the next heartbeat (worker).
+SQLite by default; with DATABASE_URL on that PostgreSQL server, in a database of its own.
+"""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.factories import event
+from tests.processes import Site, alive, descendants, wait_for
+
+THREE_MINUTES = 180.0
+PAUSE = 0.15
+
+PEOPLE = """\
+email,name,roles,team,manager
+ada@example.com,Ada,admin,,
+otto@example.com,Otto,marketing ops,,
+mia@example.com,Mia,sales manager,DACH,
+femke@example.com,Femke,rep,DACH,mia@example.com
+jonas@example.com,Jonas,rep,DACH,mia@example.com
+"""
+# Everything goes to the two reps in turn.
+ROUTES = """
+from django.utils import timezone
+from routing import publish
+from routing.models import Pool, PoolMember, Rule, User
+pool = Pool.objects.create(slug="all", name="All")
+for name in ("femke", "jonas"):
+    PoolMember.objects.create(pool=pool, user=User.objects.get(email=f"{name}@example.com"))
+Rule.objects.update(target_kind="pool", target_id=str(pool.pk))
+publish.publish(timezone.now(), None)
+"""
+COUNTS = """
+import json
+from django.db.models import Count, F
+from leads.models import Event, FiredStep, Handoff, Lead, Notification, Receipt
+twice = lambda rows, *by: rows.values(*by).annotate(n=Count("id")).filter(n__gt=1).count()
+print(json.dumps({
+    "receipts": Receipt.objects.count(),
+    "leads": Lead.objects.count(),
+    "handoffs": Handoff.objects.count(),
+    "steps": FiredStep.objects.count(),
+    "messages": Notification.objects.count(),
+    "steps_twice": twice(FiredStep.objects, "handoff", "code", "window"),
+    "opened_twice": twice(Event.objects.filter(kind="opened"), "handoff"),
+    "told_twice": twice(Notification.objects, "handoff", "user", "kind", "data"),
+    "unfired": Handoff.objects.filter(next_step_at__lt=F("updated_at")).count(),
+}))
+"""
+
+
+class Sender(threading.Thread):
+    """Posts one event after another, each until it is acknowledged."""
+
+    def __init__(self, site: Site, key: str) -> None:
+        super().__init__(name="sender", daemon=True)
+        self.site, self.key = site, key
+        self.acknowledged: dict[str, dict[str, Any]] = {}
+        self.sent: list[dict[str, Any]] = []
+        self.retries = 0
+        self.refused: list[str] = []
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            # The form was sent an hour ago: some steps of the ladder are due as soon as somebody holds it.
+            made = event(number, at=datetime.now(UTC) - timedelta(hours=1), source="/storm")
+            self.sent.append(made)
+            while True:
+                answer = self.post(made)
+                if answer is not None:
+                    self.acknowledged[made["id"]] = answer
+                    break
+                self.retries += 1
+                time.sleep(0.1)
+            self.over.wait(PAUSE)
+
+    def post(self, made: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer, or None when none came or the site was in trouble: then a sender sends again."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.site.port}/api/v1/intake",
+            data=json.dumps(made).encode(),
+            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/cloudevents+json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                self.refused.append(f"{error.code} {error.read()[:300]!r}")
+            return None
+        except (OSError, ValueError):
+            return None
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database that goes away again."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield f"sqlite:///{tmp_path / 'site.sqlite3'}"
+        return
+    name = f"handoff_kills_{os.getpid()}_{time.monotonic_ns()}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    yield f"{server.rpartition('/')[0]}/{name}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def site(tmp_path: Path, database: str) -> Iterator[Site]:
+    made = Site(tmp_path, {"DATABASE_URL": database, "LOG_LEVEL": "INFO"})
+    made.manage("migrate", "--verbosity", "0")
+    made.manage("setup")
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    made.manage("import_people", "people.csv")
+    made.manage("shell", "--verbosity", "0", "--command", ROUTES)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+@pytest.fixture
+def sender(site: Site) -> Iterator[Sender]:
+    made = Sender(site, site.manage("create_api_key", "storm", "--scope", "intake").strip())
+    yield made
+    made.over.set()
+
+
+def heartbeat_age(site: Site) -> float:
+    """Seconds since the worker's last heartbeat; endless when there is none to be read."""
+    answer = site.get("/readyz")[1]
+    age = answer and answer["checks"].get("worker", {}).get("heartbeat_age")
+    return float("inf") if age is None else age
+
+
+def workers(site: Site) -> list[int]:
+    """Pids of the two workers. The sentinel forks them first, then monitor and pusher."""
+    sentinel = next(iter(descendants(site.parts()["cluster"])))
+    return sorted(descendants(sentinel))[:2]
+
+
+def waits_in(pid: int) -> str:
+    """The kernel's name for what a process waits in."""
+    return Path(f"/proc/{pid}/wchan").read_text()
+
+
+def kill_and_measure(name: str, pid: int, back: Callable[[], bool]) -> float:
+    """kill -9; the seconds until `back()`, at most three minutes."""
+    began = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid), 5)
+    wait_for(
+        back, THREE_MINUTES - (time.monotonic() - began), f"no service three minutes after the kill of {name}"
+    )
+    took = time.monotonic() - began
+    print(f"\n  kill -9 of {name}: service back after {took:.1f} s", end="", flush=True)
+    return took
+
+
+def beats_after(site: Site) -> Callable[[], bool]:
+    """Whether a heartbeat came through that began after this call."""
+    began = time.monotonic()
+    return lambda: heartbeat_age(site) < time.monotonic() - began - 1
+
+
+def settle(site: Site, sender: Sender) -> dict[str, int]:
+    """End the load, let the worker sweep once more, and count."""
+    sender.over.set()
+    sender.join(timeout=60)
+    assert not sender.is_alive()
+    site.manage("sweep")
+    return json.loads(site.manage("shell", "--verbosity", "0", "--command", COUNTS))
+
+
+def assert_nothing_lost_or_doubled(site: Site, sender: Sender) -> None:
+    counts = settle(site, sender)
+    print(f"\n  {len(sender.acknowledged)} events acknowledged, {sender.retries} retries; {counts}")
+    assert sender.refused == []
+    assert len(sender.acknowledged) == len(sender.sent) > 50
+    assert counts["receipts"] == counts["leads"] == counts["handoffs"] == len(sender.sent)
+    assert counts["steps"] > 0 and counts["messages"] > 0
+    for name in ("steps_twice", "opened_twice", "told_twice"):
+        assert counts[name] == 0, name
+    # What was acknowledged is answered again as it was, by the site that lived through it.
+    for made in sender.sent[:: max(1, len(sender.sent) // 50)]:
+        again = sender.post(made)
+        assert again is not None and again["status"] == "duplicate"
+        first = sender.acknowledged[made["id"]]
+        assert again["handoff"]["id"] == first["handoff"]["id"]
+        assert again["lead"] == first["lead"]
+    site.manage("check_invariants")
+    site.manage("rebuild_projection", "--check")
+
+
+@pytest.mark.storm
+def test_every_part_is_killed_under_load_and_nothing_is_lost(site: Site, sender: Sender) -> None:
+    site.start()
+    wait_for(site.whole, 20)
+    sender.start()
+    wait_for(lambda: heartbeat_age(site) < 60, 90, "the worker never beat")
+    took: dict[str, float] = {}
+
+    web = site.parts()["web"]
+    took["web"] = kill_and_measure("the web process", web, lambda: site.get("/healthz")[0] == 200)
+    assert site.parts()["web"] != web
+
+    # A busy worker: one that is in the middle of a task.
+    site.manage(
+        "shell",
+        "--verbosity",
+        "0",
+        "--command",
+        "from django_q.tasks import async_task; async_task('time.sleep', 20)",
+    )
+    busy = wait_for(lambda: [pid for pid in workers(site) if "sleep" in waits_in(pid)], 30)[0]
+    took["worker"] = kill_and_measure("a busy worker", busy, beats_after(site))
+
+    # The idle one next in line holds the queue's lock while it waits: the others wait for ever behind it.
+    wait_for(site.whole, 20)
+    idle = wait_for(lambda: [pid for pid in workers(site) if "pipe_read" in waits_in(pid)], 30)[0]
+    took["idle"] = kill_and_measure("the idle worker next in line", idle, beats_after(site))
+    assert "worker gave no sign" in site.log.read_text(), "the cluster did not fall silent; the kill missed"
+
+    before = list(descendants(site.parts()["cluster"]))
+    took["cluster"] = kill_and_measure(
+        "the cluster's main process", site.parts()["cluster"], beats_after(site)
+    )
+    assert not any(alive(pid) for pid in before)
+    wait_for(site.whole, 20)
+
+    assert took["web"] < 15
+    assert took["worker"] < 120
+    assert took["cluster"] < 120
+    assert_nothing_lost_or_doubled(site, sender)
+    assert site.stop() == 0
+
+
+@pytest.mark.storm
+def test_the_supervisor_is_killed_under_load_and_the_next_start_is_complete(
+    site: Site, sender: Sender
+) -> None:
+    for _ in range(3):
+        supervisor = site.start()
+        wait_for(site.whole, 20)
+        if not sender.is_alive():
+            sender.start()
+        time.sleep(5)
+        everything = list(descendants(supervisor))
+        site.stop(signal.SIGKILL)
+        began = time.monotonic()
+        wait_for(lambda: not any(alive(pid) for pid in everything), 3, "an orphan stayed")
+        print(
+            f"\n  kill -9 of the supervisor: no process left after {time.monotonic() - began:.2f} s", end=""
+        )
+        with socket.create_server(("127.0.0.1", site.port)):
+            pass
+    site.start()
+    wait_for(site.whole, 20)
+    wait_for(beats_after(site), 120, "the worker never beat")
+    assert_nothing_lost_or_doubled(site, sender)
+    everything = list(descendants(site.process.pid if site.process else 0))
+    assert site.stop(signal.SIGINT) == 0
+    assert not any(alive(pid) for pid in everything)
