@@ -137,7 +137,7 @@ GROUPS = (
     ("Never again", (NextStep.SUPPRESSED,)),
     ("Marketing decides", (NextStep.TRIAGE,)),
 )
-CHIP_KEYS = "1234567890"
+CHIP_KEYS = "1234567890o"
 
 
 def actions(handoff: Handoff, allowed: Collection[str], panel: Panel) -> list[Action]:

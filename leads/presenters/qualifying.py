@@ -73,7 +73,7 @@ def trigger_sentence(handoff: Handoff, now: datetime) -> str:
         text = f"{SPOKEN[TriggerKind(handoff.trigger)]}, {at}"
     reason = signals.cut(handoff.trigger_reason, 300)
     if reason and (activity is None or reason != signals.cut(activity.title, 300)):
-        text += f". {reason}"
+        text += f". {reason[0].upper()}{reason[1:]}"
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 

@@ -215,9 +215,10 @@ def _rank(group: _Group, now: datetime) -> tuple[int, int, int, int, float]:
 
 def _moment(group: _Group, now: datetime) -> Moment:
     newest, oldest = group.newest, group.activities[-1]
-    when = times.day(newest.occurred_at, now)
+    when = times.stamp(newest.occurred_at, now)
     if newest.kind in NOT_A_SIGNAL and len(group.activities) > 1:
-        when = f"since {times.day(oldest.occurred_at, now)}"
+        since = times.local(oldest.occurred_at, now)
+        when = f"since {since.day} {since:%b}"
     points = group.points
     parts = []
     if newest.kind == ActivityKind.EMAIL_OPEN:

@@ -177,7 +177,7 @@ def history(
 
     def add(at: datetime, who: str, text: str, words: str = "", undone: bool = False) -> None:
         shown = f"{text} (undone)" if undone else text
-        lines.append(Line(at, times.day(at, now), times.exact(at, now), who, shown, cut(words, 2000)))
+        lines.append(Line(at, times.stamp(at, now), times.exact(at, now), who, shown, cut(words, 2000)))
 
     def person(user_id: int | None) -> str:
         if user_id is None:

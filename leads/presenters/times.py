@@ -55,6 +55,14 @@ def day(at: datetime, now: datetime) -> str:
     return f"{there.day} {there:%b %Y}"
 
 
+def stamp(at: datetime, now: datetime) -> str:
+    """A moment for a narrow column: "Today 10:42", "Thu 9 Oct", "8 Oct 2024"."""
+    there = local(at, now)
+    if there.date() == now.date():
+        return f"Today {there:%H:%M}"
+    return f"{there:%a} {there.day} {there:%b}" if there.year == now.year else f"{there.day} {there:%b %Y}"
+
+
 def by(at: datetime, now: datetime) -> str:
     """When something is due: "10:47:18" within the hour, else as `moment`."""
     if abs((at - now).total_seconds()) < HOUR and local(at, now).date() == now.date():

@@ -92,6 +92,7 @@ class Pane:
     history: Sequence[Line]
     quick_dates: Sequence[tuple[str, str, str]]
     receivers: Sequence[Receiver]
+    is_mine: bool
     wants_view: bool
     can_report: bool
     channels: Sequence[tuple[str, str]] = tuple(Channel.choices)
@@ -169,6 +170,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         ),
         quick_dates=quick_dates(now) if "defer" in verbs else (),
         receivers=_receivers(user) if "reassign" in verbs else (),
+        is_mine=handoff.assignee_id == user.pk,
         wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
         can_report="reject" in verbs,
     )

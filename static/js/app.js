@@ -237,7 +237,7 @@
       }
     } else if (el.matches("form") && el.closest("#lead")) {
       const next = nextRow();
-      if (next && "next" in values) values.next = next;
+      if (next && values.next !== undefined) values.next = next;
     }
   });
   function nextRow() {
