@@ -42,8 +42,8 @@ class WeekRow:
     name: str
     days: str
     value: str
-    numerator: int
-    denominator: int
+    numerator: str
+    denominator: str
     hits_href: str
     counted_href: str
     is_early: bool
@@ -132,8 +132,9 @@ class Board:
             title="Time to first contact",
             status=words.judge_contact(quick, usual),
             value=words.text(quick.value, demo),
-            of=f"demo, {words.text(usual.value, standard)} standard{', ' + _in(week) if week else ''}",
-            more=f"Medians of {contacted:,}. Target {demo.goal_text} and {standard.goal_text}",
+            of=f"demo, {_in(week)}",
+            more=f"{words.text(usual.value, standard)} standard; medians of {contacted:,}."
+            f" Target {demo.goal_text} and {standard.goal_text}",
             this_week=self._this_week(demo, "demo"),
             trend=self._trend(demo),
             spoken=self._spoken(demo),
@@ -147,7 +148,7 @@ class Board:
             return ""
         reading = self._reading(shown, week)
         if not reading.denominator:
-            return f"{words.short(week)} so far: nothing {shown.counted}"
+            return f"{words.short(week)} so far: none {shown.counted}"
         value = words.text(reading.value, shown)
         kind = f" {what}" if what else ""
         return f"{words.short(week)} so far: {value} of {reading.denominator:,}{kind}"
@@ -236,8 +237,8 @@ class Board:
             name=words.short(week),
             days=words.days_of(week),
             value=words.text(reading.value, shown),
-            numerator=reading.numerator,
-            denominator=reading.denominator,
+            numerator=f"{reading.numerator:,}",
+            denominator=f"{reading.denominator:,}",
             hits_href=self.behind(shown, "hits", alone, {}) if reading.numerator else "",
             counted_href=self.behind(shown, "all", alone, {}) if reading.denominator else "",
             is_early=not self._is_mature(shown, week),
@@ -247,10 +248,10 @@ class Board:
     # Shared
 
     @property
-    def mqls(self) -> int:
-        """MQLs of the last week shown."""
+    def mqls(self) -> str:
+        """MQLs of the last week shown, in words."""
         found = self.found["week"].get(self.weeks.last.name)
-        return found.mqls if found else 0
+        return words.many(found.mqls if found else 0, "MQL")
 
     @property
     def anchor(self) -> Week | None:

@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 
 # The plot of a line takes this share of the width; to the right of it stands what the dashed line means.
 TREND_WIDTH = 77.0
-LINE_WIDTH = 94.0
+LINE_WIDTH = 89.0
 BAR_FROM, BAR_FULL = 35.0, 40.0
 PARETO_FROM, PARETO_FULL = 41.0, 57.0
 ROW = 26
+# Characters that fit beside a bar, on wide and on narrow screens; the Pareto has counts there too.
+LABEL, SHORT_LABEL = 26, 17
+LONG_LABEL, NARROW_LABEL = 30, 15
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Bar:
-    """A row of a bar chart; x, width and tick in percent, y of its top in pixels."""
+    """A row of a bar chart; x, width and tick in percent, y of its top in pixels.
+
+    `short` is the label for narrow screens; the table has the whole in any case.
+    """
 
     label: str
+    short: str
     y: float
     text_y: float
     x: float
@@ -124,17 +131,17 @@ def trend(points: Sequence[Point], goal: float | None, goal_text: str = "") -> L
 
 
 def line(points: Sequence[Point], goal: float | None, goal_text: str, tick_text: Sequence[Mark] = ()) -> Line:
-    """A large line from zero up, every week named. Heights: 232 px, plot from 24 to 196.
+    """A large line from zero up, every week named. Heights: 300 px, plot from 24 to 264.
 
     `tick_text` are the ticks with their words, y being the value; see `ticks`.
     """
     high = max((mark.y for mark in tick_text), default=1.0)
-    drawn = _line(points, goal, goal_text, 0.0, high, width=LINE_WIDTH, top=24, bottom=196, height=232)
+    drawn = _line(points, goal, goal_text, 0.0, high, width=LINE_WIDTH, top=24, bottom=264, height=300)
     labels = tuple(
-        Mark(mark.x, 220, mark.label, anchor="start" if index == 0 else "middle")
+        Mark(mark.x, 288, mark.label, anchor="start" if index == 0 else "middle")
         for index, mark in enumerate(_places(points, LINE_WIDTH))
     )
-    placed = tuple(Mark(100, _y(mark.y, 0.0, high, 24, 196), mark.label, mark.text) for mark in tick_text)
+    placed = tuple(Mark(100, _y(mark.y, 0.0, high, 24, 264), mark.label, mark.text) for mark in tick_text)
     return replace(drawn, labels=labels, ticks=placed)
 
 
@@ -153,7 +160,8 @@ def bars(rows: Sequence[Share], limit: float | None = None, limit_text: str = ""
     """Shares as bars under each other; the limit is a share too."""
     placed = tuple(
         Bar(
-            label=row.label,
+            label=cut(row.label, LABEL),
+            short=cut(row.label, SHORT_LABEL),
             y=21 + ROW * index,
             text_y=32 + ROW * index,
             x=BAR_FROM,
@@ -183,7 +191,19 @@ def pareto(rows: Sequence[tuple[str, int]], total: int) -> Pareto:
         y = 21 + ROW * index
         is_bad = (together - count) / whole < 0.8
         width = round(count / whole * PARETO_FULL, 2)
-        placed.append(Bar(label, y, y + 11, PARETO_FROM, width, str(count), f"{share:.0%}", is_bad=is_bad))
+        placed.append(
+            Bar(
+                cut(label, LONG_LABEL),
+                cut(label, NARROW_LABEL),
+                y,
+                y + 11,
+                PARETO_FROM,
+                width,
+                str(count),
+                f"{share:.0%}",
+                is_bad=is_bad,
+            )
+        )
         corners.append(f"{share * 100:.1f},{y + 7}")
         dots.append(Mark(round(PARETO_FROM + share * PARETO_FULL, 2), y + 7, label, f"{share:.0%}"))
     limit = round(PARETO_FROM + 0.8 * PARETO_FULL, 2)
@@ -192,8 +212,8 @@ def pareto(rows: Sequence[tuple[str, int]], total: int) -> Pareto:
     )
 
 
-def cut(text: str, most: int = 20) -> str:
-    """A label that fits beside its bar; the table has the whole."""
+def cut(text: str, most: int) -> str:
+    """A label of at most so many characters, ending in an ellipsis where it is cut."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
@@ -271,7 +291,7 @@ def _end_labels(line: Line) -> tuple[Mark, ...]:
         return ()
     first, last = line.points[0], line.last
     labels = [Mark(last.x, 71, last.label, anchor="start" if last.x < 6 else "middle")]
-    if last.x - first.x >= 28:
+    if last.x - first.x >= 32:
         labels.insert(0, Mark(first.x, 71, first.label, anchor="start" if first.x < 6 else "middle"))
     return tuple(labels)
 

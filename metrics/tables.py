@@ -14,7 +14,6 @@ from metrics.measures import Figures
 from metrics.words import SHOWN, Reading, Shown
 
 MOST_BARS = 10
-LABEL, LONG_LABEL = 20, 26
 REJECTION = SHOWN["rejection_rate"]
 COLUMNS = tuple(SHOWN.values())
 # Gives the address of the list behind a figure: (shown, part, filters on top of the page's own).
@@ -39,7 +38,7 @@ class Row:
 
     name: str
     href: str
-    mqls: int
+    mqls: str
     cells: tuple[Cell, ...]
 
 
@@ -78,7 +77,7 @@ def groups(found: Mapping[str, Figures], kind: str, behind: Behind, narrow: Narr
         Row(
             name,
             narrow(kind, name),
-            each.mqls,
+            f"{each.mqls:,}",
             tuple(_cell(each, shown, kind, name, behind) for shown in COLUMNS),
         )
         for name, each in ordered
@@ -94,7 +93,7 @@ def sources(
     enough = [name for name in ordered if readings[name].denominator >= words.ENOUGH][:MOST_BARS]
     shares = [
         charts.Share(
-            label=charts.cut(name or "No source", LABEL),
+            label=name or "No source",
             share=readings[name].value or 0.0,
             value=words.share(readings[name].value),
             detail=_of(readings[name]),
@@ -118,7 +117,7 @@ def sources(
             Cell(words.share(whole.value), _of(whole), href, words.is_over(whole)),
             Cell(words.share(week.value), _of(week)),
         )
-        rows.append(Row(name, narrow("source", name), found[name].mqls, cells))
+        rows.append(Row(name, narrow("source", name), f"{found[name].mqls:,}", cells))
     return Sources(
         charts.bars(shares, words.SOURCE_ALARM, f"alarm {alarm}"),
         spoken,
@@ -141,8 +140,8 @@ def reasons(counts: Mapping[str, int], labels: Mapping[str, str]) -> Reasons:
     if rows:
         most = rows[0]
         spoken = f"{most.label} is the most frequent reason: {most.share} of {words.many(total, 'rejection')}"
-    cut = [(charts.cut(row.label, LONG_LABEL), row.count) for row in rows[:MOST_BARS]]
-    return Reasons(charts.pareto(cut, total), spoken, total, tuple(rows))
+    chart = charts.pareto([(row.label, row.count) for row in rows[:MOST_BARS]], total)
+    return Reasons(chart, spoken, total, tuple(rows))
 
 
 def _cell(found: Figures, shown: Shown, kind: str, name: str, behind: Behind) -> Cell:

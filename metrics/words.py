@@ -107,7 +107,7 @@ SHOWN = {
             "black_hole_rate",
             "Black holes",
             "black_hole_rate",
-            counted="assigned a day ago or more",
+            counted="assigned",
             hits="without activity in 24 h",
             misses="with activity",
             about="Assigned leads that nobody touched within 24 hours",

@@ -7,22 +7,21 @@ Owns leads, companies, people, scores, handoffs, events and the acts' own rows o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any, TextIO
 
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from leads import identity
 from leads.choices import EventKind
 from leads.history import story
+from leads.history.planning import Plan, Planner, Result, known_companies
 from leads.history.rows import Problem, Row, read
+from leads.intake.fields import set_field
 from leads.models import (
     Company,
     ContactAttempt,
@@ -36,55 +35,11 @@ from leads.models import (
     RejectionReason,
     Score,
 )
-from leads.reasons import SHIPPED, ensure_reasons
+from leads.reasons import ensure_reasons
 from routing.people import User
 
 CHUNK = 500
-MAX_PROBLEMS = 1000
-SYSTEM = "history"
-_NEW = ("leads", "companies", "people")
 NO_WORDS = "Not recorded in the imported history"
-
-
-@dataclass
-class Result:
-    """Counts of an import, in rows. `problems` are the first MAX_PROBLEMS, a row can have several."""
-
-    rows: int = 0
-    created: int = 0
-    unchanged: int = 0
-    failed: int = 0
-    leads_created: int = 0
-    companies_created: int = 0
-    people_created: int = 0
-    problems: list[Problem] = field(default_factory=list)
-
-    def fail(self, problems: Sequence[Problem]) -> None:
-        self.failed += 1
-        self.problems += problems[: max(0, MAX_PROBLEMS - len(self.problems))]
-
-    def add(self, other: Result) -> None:
-        """Count a finished chunk in."""
-        for name in (
-            "created",
-            "unchanged",
-            "failed",
-            "leads_created",
-            "companies_created",
-            "people_created",
-        ):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.problems += other.problems[: max(0, MAX_PROBLEMS - len(self.problems))]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A row that can be written, with the key its person and its company are found by."""
-
-    row: Row
-    who: identity.Identity
-    domain: str | None
-    company_key: str
 
 
 def import_history(
@@ -96,7 +51,8 @@ def import_history(
     nothing is written. Raises FileProblem when the file as a whole cannot be read.
     """
     result = Result()
-    importer = _Importer(now, create_people)
+    planner = Planner(create_people)
+    writer = _Writer(now, planner)
     if not dry_run:
         ensure_reasons()
     seen: dict[str, int] = {}
@@ -113,45 +69,19 @@ def import_history(
             else:
                 seen[item.external_id] = item.number
                 rows.append(item)
-        result.add(importer.count(rows) if dry_run else importer.write(rows))
+        result.add(planner.count(rows) if dry_run else writer.write(rows))
     return result
 
 
-class _Importer:
-    """One run: what is looked up once, and the writing of one chunk."""
+class _Writer:
+    """Writes one chunk after the other."""
 
-    def __init__(self, now: datetime, create_people: bool) -> None:
+    def __init__(self, now: datetime, planner: Planner) -> None:
         self.now = now
-        self.create_people = create_people
-        self.people: dict[str, int] = dict(User.objects.values_list("email", "pk"))
+        self.planner = planner
         self.definitions = list(
             MqlDefinition.objects.order_by("in_force_from").values_list("in_force_from", "pk")
         )
-        # Keys that a dry run has counted as new.
-        self._counted: set[str] = set()
-
-    def count(self, rows: Sequence[Row]) -> Result:
-        """What `write` would do with these rows."""
-        result = Result()
-        plans = self._plan(rows, result)
-        with transaction.atomic():
-            matches = identity.find([plan.who for plan in plans])
-        new_leads = {
-            min(plan.who.keys) for plan, match in zip(plans, matches, strict=True) if match.lead is None
-        }
-        domains, names = _known_companies(plans)
-        new_companies = {
-            plan.company_key
-            for plan in plans
-            if plan.company_key and plan.domain not in domains and plan.company_key not in names
-        }
-        new_people = {f"user:{plan.row.assignee}" for plan in plans if plan.row.assignee not in self.people}
-        result.created = len(plans)
-        result.leads_created = len(new_leads - self._counted)
-        result.companies_created = len(new_companies - self._counted)
-        result.people_created = len(new_people - {"user:"} - self._counted)
-        self._counted |= new_leads | new_companies | new_people
-        return result
 
     def write(self, rows: Sequence[Row]) -> Result:
         """Write these rows in one transaction. Another import of the same rows at once costs a second try."""
@@ -159,52 +89,18 @@ class _Importer:
             result = Result()
             try:
                 with transaction.atomic():
-                    plans = self._plan(rows, result)
+                    plans = self.planner.plan(rows, result)
                     if plans:
                         self._write(plans, result)
             except IntegrityError:
                 if attempt == 2:
                     raise
+                self.planner.refresh()
                 continue
             break
         return result
 
-    def _plan(self, rows: Sequence[Row], result: Result) -> list[_Plan]:
-        """The rows to write; the others are counted as unchanged or failed."""
-        keys = [row.external_id for row in rows]
-        known = set(Handoff.objects.filter(history_key__in=keys).values_list("history_key", flat=True))
-        codes = {shipped.code for shipped in SHIPPED}
-        codes.update(RejectionReason.objects.values_list("code", flat=True))
-        plans = []
-        for row in rows:
-            if row.external_id in known:
-                result.unchanged += 1
-                continue
-            email_key = identity.normalise_email(row.email) if row.email else ""
-            problems = [*self._unknown_person(row), *_unknown_words(row, codes)]
-            if len(email_key) > 320:
-                problems.append(Problem(row.number, "email", "is too long"))
-            if problems:
-                result.fail(problems)
-                continue
-            ids = () if email_key else ((SYSTEM, "handoff", row.external_id),)
-            domain = identity.company_domain(email_key, "")
-            company_key = domain or identity.text_key(row.company)[:300]
-            plans.append(_Plan(row, identity.Identity(email_key, ids), domain, company_key))
-        return plans
-
-    def _unknown_person(self, row: Row) -> Iterator[Problem]:
-        if not row.assignee or row.assignee in self.people:
-            return
-        if not self.create_people:
-            yield Problem(row.number, "assignee", f"{row.assignee!r} is nobody here")
-            return
-        try:
-            validate_email(row.assignee)
-        except ValidationError:
-            yield Problem(row.number, "assignee", f"{row.assignee!r} is not an e-mail address")
-
-    def _write(self, plans: Sequence[_Plan], result: Result) -> None:
+    def _write(self, plans: Sequence[Plan], result: Result) -> None:
         self._ensure_people(plans, result)
         identity.lock(key for plan in plans for key in plan.who.keys)
         companies = self._companies(plans, result)
@@ -216,7 +112,7 @@ class _Importer:
             reason = reasons.get(plan.row.rejection_reason)
             context = story.Context(
                 lead_id=lead.pk,
-                assignee_id=self.people.get(plan.row.assignee),
+                assignee_id=self.planner.people.get(plan.row.assignee),
                 reason_id=reason.pk if reason else None,
                 next_step=reason.next_step if reason else "",
                 score_id=score.pk if score else None,
@@ -243,8 +139,8 @@ class _Importer:
         _write_acts(handoffs, told)
         result.created += len(plans)
 
-    def _ensure_people(self, plans: Sequence[_Plan], result: Result) -> None:
-        missing = sorted({plan.row.assignee for plan in plans} - {""} - self.people.keys())
+    def _ensure_people(self, plans: Sequence[Plan], result: Result) -> None:
+        missing = sorted({plan.row.assignee for plan in plans} - {""} - self.planner.people.keys())
         if not missing:
             return
         # Inactive and without a password: they stand for who did it, and cannot sign in.
@@ -252,12 +148,12 @@ class _Importer:
             (User(email=email, is_active=False, password=make_password(None)) for email in missing),
             ignore_conflicts=True,
         )
-        self.people |= dict(User.objects.filter(email__in=missing).values_list("email", "pk"))
+        self.planner.people |= dict(User.objects.filter(email__in=missing).values_list("email", "pk"))
         result.people_created += len(missing)
 
-    def _companies(self, plans: Sequence[_Plan], result: Result) -> dict[str, Company]:
+    def _companies(self, plans: Sequence[Plan], result: Result) -> dict[str, Company]:
         """The companies by key, made or named where the file knows more."""
-        domains, names = _known_companies(plans)
+        domains, names = known_companies(plans)
         found = {**names, **domains}
         missing = {plan.company_key: plan.domain for plan in plans if plan.company_key}
         new = {
@@ -270,7 +166,7 @@ class _Importer:
             company = new.get(plan.company_key) or found.get(plan.company_key)
             if company is None or not plan.row.company:
                 continue
-            if _put(company, "name", plan.row.company, plan.row.mql_at):
+            if set_field(company, "name", plan.row.company, plan.row.mql_at, self.planner.words):
                 company.name_key = identity.text_key(company.name)[:300]
                 changed.add(plan.company_key)
         with_domain = [company for company in new.values() if company.domain]
@@ -287,7 +183,7 @@ class _Importer:
         result.companies_created += len(new)
         return found | made | {company.name_key: company for company in without}
 
-    def _leads(self, plans: Sequence[_Plan], companies: dict[str, Company], result: Result) -> list[Lead]:
+    def _leads(self, plans: Sequence[Plan], companies: dict[str, Company], result: Result) -> list[Lead]:
         """The lead of each plan, in order, saved."""
         new: dict[str, Lead] = {}
         changed: dict[int, Lead] = {}
@@ -320,11 +216,11 @@ class _Importer:
         result.leads_created += len(new)
         return chosen
 
-    def _fill(self, lead: Lead, plan: _Plan, company: Company | None) -> bool:
+    def _fill(self, lead: Lead, plan: Plan, company: Company | None) -> bool:
         """Put what the row knows into the lead; whether anything changed."""
         row = plan.row
         changed = [
-            _put(lead, name, getattr(row, name), row.mql_at)
+            set_field(lead, name, getattr(row, name), row.mql_at, self.planner.words)
             for name in ("first_name", "last_name", "lead_source")
             if getattr(row, name)
         ]
@@ -336,7 +232,7 @@ class _Importer:
             lead.updated_at = self.now
         return any(changed)
 
-    def _scores(self, plans: Sequence[_Plan], leads: Sequence[Lead]) -> list[Score | None]:
+    def _scores(self, plans: Sequence[Plan], leads: Sequence[Lead]) -> list[Score | None]:
         scores = [
             Score(
                 lead=lead,
@@ -358,32 +254,6 @@ class _Importer:
         """The MQL definition in force at that moment, if any was."""
         place = bisect_right(self.definitions, at, key=lambda pair: pair[0])
         return self.definitions[place - 1][1] if place else None
-
-
-def _unknown_words(row: Row, codes: set[str]) -> Iterator[Problem]:
-    if row.rejection_reason and row.rejection_reason not in codes:
-        yield Problem(row.number, "rejection_reason", f"{row.rejection_reason!r} is not a reason here")
-
-
-def _known_companies(plans: Sequence[_Plan]) -> tuple[dict[str, Company], dict[str, Company]]:
-    """The stored companies of these plans, by domain, and by name for those without one."""
-    domains = {plan.domain for plan in plans if plan.domain}
-    keys = {plan.company_key for plan in plans if plan.company_key and not plan.domain}
-    by_domain = {company.domain or "": company for company in Company.objects.filter(domain__in=domains)}
-    nameless = Company.objects.filter(domain__isnull=True, name_key__in=keys).order_by("-pk")
-    return by_domain, {company.name_key: company for company in nameless}
-
-
-def _put(target: Lead | Company, name: str, value: str, at: datetime) -> bool:
-    """Set a field unless it holds a newer fact, or one of unknown age; whether it changed."""
-    held = target.field_times.get(name)
-    moment = at.isoformat(timespec="microseconds")
-    if getattr(target, name) and (held is None or held >= moment):
-        return False
-    changed: bool = getattr(target, name) != value
-    setattr(target, name, value)
-    target.field_times[name] = moment
-    return changed
 
 
 def _write_acts(handoffs: Sequence[Handoff], told: Sequence[Sequence[story.Step]]) -> None:

@@ -78,7 +78,7 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
         "parts": [(name, halves[name], f"{base}?{urlencode(own | {'part': name})}") for name in PARTS],
         "part": part,
         "span": _span_words(weeks),
-        "count": len(kept),
+        "count": f"{len(kept):,}",
         "rows": _rows(page, asked.now),
         "first": start + 1 if kept else 0,
         "last": start + len(page),
