@@ -1,0 +1,97 @@
+"""Who can be given a handoff by hand, and why somebody cannot.
+
+Owns eligibility as people who reassign see it: within the teams they lead, at work, not somebody who
+already said no. Never moves anything; whether the handoff's state allows it is `leads.lifecycle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from leads import permissions
+from leads.choices import HOLDS_TURN
+from leads.models import Handoff, Rejection
+from routing.models import Absence, Queue, User
+from routing.people import MANAGER, REP
+
+MOST = 500
+QUEUE = "queue:"
+_HELD = [str(state) for state in HOLDS_TURN]
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Somebody, or a queue, that a handoff can be given to. `value` is what `lifecycle.reassign` takes.
+
+    `load` is how many open handoffs they hold. `why_not` says in words why they should not get it; "" when
+    they can.
+    """
+
+    value: str
+    label: str
+    load: int = 0
+    why_not: str = ""
+
+
+def people_for(user: User) -> QuerySet[User]:
+    """Whom this person may give work to: those of the teams they lead and themselves; marketing ops and
+    admins may give it to anybody in sales."""
+    people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
+    if permissions.is_marketing(user) or permissions.is_admin(user):
+        return people
+    return people.filter(Q(team__manager=user) | Q(pk=user.pk))
+
+
+def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
+    """All who could get this handoff from this person, the able with the least load first, then queues.
+
+    Five queries for any number.
+    """
+    people = list(people_for(user).order_by()[:MOST])
+    ids = [person.pk for person in people]
+    loads = dict(
+        Handoff.objects.live()
+        .filter(assignee__in=ids, state__in=_HELD)
+        .values_list("assignee_id")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+    away = {absence.user_id: absence for absence in Absence.objects.at(now).filter(user__in=ids)}
+    refused = _refused(handoff, ids)
+    found = [
+        Receiver(
+            value=person.email,
+            label="Me" if person.pk == user.pk else str(person),
+            load=loads.get(person.pk, 0),
+            why_not=_why_not(person, handoff, away.get(person.pk), refused),
+        )
+        for person in people
+        if person.pk != handoff.assignee_id
+    ]
+    found.sort(key=lambda row: (bool(row.why_not), row.label != "Me", row.load, row.label))
+    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION).exclude(pk=handoff.queue_id)[:MOST]
+    return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in queues]
+
+
+def objection(user: User, handoff: Handoff, to: str, now: datetime) -> str:
+    """Why this handoff should not go there, in words; "" when it may."""
+    known = {row.value: row for row in receivers(user, handoff, now)}
+    wanted = to.strip().lower()
+    if wanted not in known:
+        return "Choose somebody of a team you lead, or a queue."
+    return known[wanted].why_not
+
+
+def _refused(handoff: Handoff, ids: Collection[int]) -> frozenset[int]:
+    acts = Rejection.objects.filter(handoff=handoff, undone_at__isnull=True, by__in=ids)
+    return frozenset(acts.values_list("by_id", flat=True))
+
+
+def _why_not(person: User, handoff: Handoff, absence: Absence | None, refused: frozenset[int]) -> str:
+    if absence is not None:
+        return f"away until {absence.ends_at:%-d %b}"
+    return "rejected this lead" if person.pk in refused else ""
