@@ -1,0 +1,115 @@
+"""What both sides agreed, as data: the MQL definition, rejection reasons, the pre-flight checklist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Max
+from django.http import HttpRequest
+from django.utils import timezone
+from simple_history.admin import SimpleHistoryAdmin
+
+from leads.admin.base import Kept, acting
+from leads.choices import Check, TriggerKind
+from leads.models import MqlDefinition, PreflightSettings, RejectionReason
+from leads.preflight import EXTRA_FIELDS
+
+
+class DefinitionForm(forms.ModelForm):
+    threshold = forms.IntegerField(min_value=0, max_value=100_000)
+    high_intent = forms.MultipleChoiceField(
+        choices=[c for c in TriggerKind.choices if c[0] != TriggerKind.SCORE_THRESHOLD],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    class Meta:
+        model = MqlDefinition
+        fields = ("threshold", "high_intent", "note")
+
+
+@admin.register(MqlDefinition)
+class MqlDefinitionAdmin(Kept):
+    """Versions of the definition. A new one holds from the moment it is added; none is ever edited, since
+    every score is judged by the version of its time."""
+
+    form = DefinitionForm
+    list_display = ("version", "threshold", "in_force_from", "created_by", "note")
+    list_select_related = ("created_by",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("threshold", "high_intent", "note")
+        return ("version", "threshold", "high_intent", "in_force_from", "created_by", "note")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: MqlDefinition, form: Any, change: bool) -> None:
+        obj.version = (MqlDefinition.objects.aggregate(last=Max("version"))["last"] or 0) + 1
+        obj.in_force_from = timezone.now()
+        obj.created_by = acting(request)
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(RejectionReason)
+class RejectionReasonAdmin(Kept, SimpleHistoryAdmin):
+    """Reasons can be renamed and switched off; their codes stand in the log and stay."""
+
+    list_display = ("label", "code", "next_step", "cool_off_days", "gives_turn_back", "position", "is_active")
+    list_filter = ("is_active", "next_step")
+    search_fields = ("label", "code")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("code",) if obj else ()
+
+
+class LinesField(forms.Field):
+    """A list of words, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 12, "cols": 40})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(str(line) for line in value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        lines = value if isinstance(value, list) else str(value or "").splitlines()
+        return list(dict.fromkeys(word for line in lines if (word := " ".join(str(line).split()).casefold())))
+
+    def validate(self, value: list[str]) -> None:
+        if len(value) > 500 or any(len(word) > 100 for word in value):
+            raise ValidationError("At most 500 words of at most 100 characters each.")
+        if any(not word.isprintable() for word in value):
+            raise ValidationError("Control characters are not allowed.")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class PreflightForm(forms.ModelForm):
+    disabled_checks = forms.MultipleChoiceField(
+        choices=Check.choices, widget=forms.CheckboxSelectMultiple, required=False
+    )
+    required_fields = forms.MultipleChoiceField(
+        choices=[(name, name.replace("_", " ").capitalize()) for name in EXTRA_FIELDS],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    placeholders = LinesField(required=False, help_text="One a line; empty for the list that ships.")
+
+    class Meta:
+        model = PreflightSettings
+        fields = ("disabled_checks", "required_fields", "placeholders")
+
+
+@admin.register(PreflightSettings)
+class PreflightSettingsAdmin(Kept, SimpleHistoryAdmin):
+    """The one row of settings."""
+
+    form = PreflightForm
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not PreflightSettings.objects.exists()

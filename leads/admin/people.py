@@ -1,0 +1,176 @@
+"""People, teams and absences. An edit after which somebody cannot answer for their work moves it on."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+
+from leads import escalation
+from leads.admin.base import Kept, acting
+from leads.lifecycle import Act
+from routing.models import Absence, Queue, Team, User
+from routing.people import ROLES
+
+
+class OneAddress(forms.ModelForm):
+    """One person an address, however it is written."""
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].strip().lower()
+        if User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).exists():
+            raise ValidationError("Somebody has this address already.")
+        return email
+
+
+class PersonForm(OneAddress, UserChangeForm):
+    """Who keeps a queue alive cannot be switched off, and nobody switches themselves off."""
+
+    acting: User | None = None
+
+    class Meta:
+        model = User
+        fields = "__all__"
+
+    def clean_time_zone(self) -> str:
+        name: str = self.cleaned_data["time_zone"].strip()
+        if name and name not in zoneinfo.available_timezones():
+            raise ValidationError(f"{name} is not a known time zone; an example is Europe/Berlin.")
+        return name
+
+    def clean_is_active(self) -> bool:
+        active: bool = self.cleaned_data["is_active"]
+        if active or not self.instance.is_active:
+            return active
+        if self.acting is not None and self.acting.pk == self.instance.pk:
+            raise ValidationError("You cannot deactivate yourself.")
+        if queues := ", ".join(Queue.objects.filter(owner=self.instance).values_list("name", flat=True)):
+            raise ValidationError(f"Owns the queues {queues}: give them another owner first.")
+        return active
+
+
+class NewPersonForm(OneAddress, AdminUserCreationForm):
+    """A new person. Without a password they sign in through single sign-on or a reset."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "team", "groups")
+
+
+@admin.register(User)
+class PersonAdmin(Kept, UserAdmin):
+    """People. They are deactivated, never deleted: the log names them for ever."""
+
+    form = PersonForm
+    add_form = NewPersonForm
+    list_display = ("email", "name", "role_names", "team", "is_active")
+    list_filter = ("is_active", "groups", "team")
+    list_select_related = ("team",)
+    search_fields = ("email", "name")
+    ordering = ("name", "email")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Work", {"fields": ("groups", "team", "calendar", "time_zone", "country", "subdivision")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Times", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {"fields": ("email", "name", "team", "groups", "usable_password", "password1", "password2")},
+        ),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+    @admin.display(description="Roles")
+    def role_names(self, person: User) -> str:
+        return ", ".join(role for role in ROLES if role in person.roles)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        # Whoever may change a password may become that person.
+        if obj is not None and obj.is_superuser and not acting(request).is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        own = () if acting(request).is_superuser else ("is_superuser",)
+        return (*self.readonly_fields, *own)
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> type[ModelForm]:
+        form = super().get_form(request, obj, **kwargs)
+        form.acting = acting(request)  # type: ignore[attr-defined]
+        return form
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        form.before = None
+        if change:
+            stored = User.objects.get(pk=obj.pk)
+            form.before = (stored.is_active, stored.roles)
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if form.before is None:
+            return
+        person = User.objects.get(pk=form.instance.pk)
+        if (person.is_active, person.roles) != form.before:
+            _let_go(request, person)
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin):
+    list_display = ("name", "manager", "calendar")
+    list_select_related = ("manager", "calendar")
+    search_fields = ("name",)
+
+
+class AbsenceForm(forms.ModelForm):
+    class Meta:
+        model = Absence
+        fields = ("user", "starts_at", "ends_at", "cover", "note")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("cover") and cleaned["cover"] == cleaned.get("user"):
+            self.add_error("cover", "Somebody else has to cover.")
+        starts, ends = cleaned.get("starts_at"), cleaned.get("ends_at")
+        if starts and ends and ends <= starts:
+            self.add_error("ends_at", "The absence ends before it starts.")
+        return cleaned
+
+
+@admin.register(Absence)
+class AbsenceAdmin(admin.ModelAdmin):
+    """Absences. One that has begun moves on what the person still owes an answer; a later one does so by
+    the sweep when it begins."""
+
+    form = AbsenceForm
+    list_display = ("user", "starts_at", "ends_at", "cover", "note")
+    list_select_related = ("user", "cover")
+    list_filter = ("user__team",)
+    search_fields = ("user__email", "user__name")
+    date_hierarchy = "starts_at"
+
+    def save_model(self, request: HttpRequest, obj: Absence, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.starts_at <= timezone.now() < obj.ends_at:
+            _let_go(request, obj.user)
+
+
+def _let_go(request: HttpRequest, person: User) -> None:
+    moved = escalation.let_go(person, Act(timezone.now(), acting(request)))
+    if moved:
+        plural = "" if moved == 1 else "s"
+        messages.info(request, f"{moved} handoff{plural} of {person} moved on to somebody who can answer.")
