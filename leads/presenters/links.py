@@ -58,5 +58,5 @@ def phone(number: str) -> Link | None:
 
 
 def _short(url: str) -> str:
-    shown = re.sub(r"^https?://(www\.)?", "", url, flags=re.IGNORECASE).rstrip("/")
+    shown = re.sub(r"^https?://(www\.)?", "", url, flags=re.IGNORECASE).rstrip("/") or url
     return shown if len(shown) <= 60 else f"{shown[:59]}…"

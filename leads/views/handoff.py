@@ -22,7 +22,7 @@ from leads.lifecycle import guard
 from leads.models import Handoff
 from leads.presenters import rows, times
 from leads.presenters.actions import Panel
-from leads.views import inbox, pane, worklist
+from leads.views import inbox, news, pane, worklist
 from leads.views.shell import UNDO_SECONDS, Shell, Toast, shell_of, tell
 from leads.views.worklist import Params
 from routing.models import User
@@ -54,7 +54,7 @@ SAID = {
     "opportunity": "opportunity recorded",
     "disqualify": "disqualified",
     "note": "note kept",
-    "reassign": "given on",
+    "reassign": "given",
 }
 
 
@@ -80,7 +80,9 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if verb not in VERBS:
         raise Http404("no such verb")
     frame = shell_of(request)
-    found = pane.find(frame.user, pk)
+    found = _visible(frame.user, pk)
+    if found is None:
+        return _lost(request, pk)
     if permissions.is_only_viewer(frame.user):
         raise PermissionDenied("viewers read")
     form = FORMS[verb](request.POST)
@@ -94,7 +96,10 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
             raise guard.refusal(found, verb)
         after = VERBS[verb](pk, lifecycle.Act(frame.now, frame.user), **arguments)
     except lifecycle.Refused as refused:
-        return _again(request, pane.find(frame.user, pk), verb, {"": refused.message}, 409)
+        found = _visible(frame.user, pk)
+        if found is None:
+            return _lost(request, pk)
+        return _again(request, found, verb, {"": refused.message}, 409)
     except lifecycle.Invalid as invalid:
         errors = {FIELD_OF.get(name, name): words for name, words in invalid.errors.items()}
         return _again(request, found, verb, errors, 422)
@@ -179,6 +184,21 @@ def _again(
     return inbox.page(request, params, found, panel, status=status)
 
 
+def _lost(request: HttpRequest, pk: int) -> HttpResponse:
+    """It was taken from this person while the page was open: by whom and when. A foreign one is Http404."""
+    frame = shell_of(request)
+    told = news.lost(frame.user, pk, frame.now)
+    if told is None:
+        raise Http404("no such handoff")
+    if request.htmx:  # type: ignore[attr-defined]
+        # Only the notice is put in, so that what was typed stays where it stands.
+        response = inbox.fragment(request, "leads/_news.html", {"news": told}, status=409)
+        response["HX-Retarget"], response["HX-Reswap"] = "#lead-news", "innerHTML"
+        return response
+    typed = "\n".join(request.POST.get(name, "") for name in ("explanation", "text", "note")).strip()
+    return inbox.page(request, Params.of(request.POST), None, status=409, lost=told, typed=typed)
+
+
 def _alone(request: HttpRequest, found: Handoff, panel: Panel, *, status: int = 200) -> HttpResponse:
     frame = shell_of(request)
     shown = pane.load(frame.user, found, frame.now, panel)
@@ -199,6 +219,10 @@ def _said(after: Handoff, verb: str, frame: Shell) -> str:
     text = f"{rows.name_of(after)}: {SAID[verb]}"
     if verb == "accept" and after.contact_due_at is not None:
         text += f", contact due {times.by(after.contact_due_at, frame.now)}"
+    elif verb == "reject" and after.rejection_reason is not None:
+        text += f", {after.rejection_reason.label.lower()}"
+    elif verb == "reassign":
+        text += f" to {after.assignee or f'queue {after.queue}'}"
     elif verb == "defer" and after.deferred_until is not None:
         text += f" to {times.moment(after.deferred_until, frame.now)}"
     elif verb == "contact" and after.next_touch_at is not None:

@@ -6,8 +6,6 @@ The list's queries are `worklist`, the lead's are `pane`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,27 +13,12 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from leads.choices import EventKind
-from leads.lifecycle.guard import UNOBTRUSIVE
-from leads.models import Event, Handoff
-from leads.presenters import rows, times
+from leads.models import Handoff
 from leads.presenters.actions import Panel
-from leads.views import pane, worklist
+from leads.views import news, pane, worklist
 from leads.views.pane import Pane
 from leads.views.shell import person, shell_of
 from leads.views.worklist import Params, WorkList
-from routing.models import User
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What somebody else did to the open lead meanwhile. `revision` is what the words already cover."""
-
-    id: int
-    name: str
-    text: str
-    revision: int
-    is_gone: bool
 
 
 @require_safe
@@ -109,43 +92,10 @@ def _poll(request: HttpRequest, params: Params) -> HttpResponse:
     """204 while nothing has changed; else the list, the frame's counts, and news of the open lead."""
     frame = shell_of(request)
     open_id, revision = number(request.GET.get("open")), number(request.GET.get("rev"))
-    news = None
+    told = None
     if open_id is not None and revision is not None:
-        news = _news(frame.user, open_id, revision, frame.now)
-    if news is None and request.GET.get("v") == worklist.version(frame.user, frame, frame.now):
+        told = news.since(frame.user, open_id, revision, frame.now)
+    if told is None and request.GET.get("v") == worklist.version(frame.user, frame, frame.now):
         return HttpResponse(status=204)
     found = worklist.load(frame.user, frame, frame.now, params, open_id)
-    return fragment(request, "leads/_list.html", around(found, None) | {"oob": True, "news": news})
-
-
-def _news(user: User, open_id: int, revision: int, now: datetime) -> News | None:
-    """What others did to this handoff after the revision that the page shows."""
-    handoff = (
-        Handoff.objects.visible_to(user)
-        .filter(pk=open_id)
-        .select_related("lead")
-        .only(
-            "revision",
-            "state",
-            "assignee",
-            "is_history",
-            "lead__first_name",
-            "lead__last_name",
-            "lead__email",
-        )
-        .first()
-    )
-    if handoff is None:
-        return News(open_id, "This lead", "It is no longer yours to see.", revision, True)
-    if handoff.revision <= revision:
-        return None
-    hidden = [str(kind) for kind in UNOBTRUSIVE - {EventKind.NOTED, EventKind.RAISED}]
-    since = Event.objects.filter(handoff=open_id, number__gt=revision).exclude(kind__in=hidden)
-    event = since.exclude(user=user).select_related("user").order_by("-number").first()
-    if event is None:
-        return None
-    who = str(event.user) if event.user is not None else "The system"
-    what = EventKind(event.kind).label.lower()
-    text = f"{who}: {what}, {times.day(event.occurred_at, now)}."
-    is_gone = worklist.list_of(user, handoff) is None
-    return News(open_id, rows.name_of(handoff), text, handoff.revision, is_gone)
+    return fragment(request, "leads/_list.html", around(found, None) | {"oob": True, "news": told})

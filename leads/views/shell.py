@@ -125,9 +125,8 @@ class Shell:
         for place in PLACES:
             if not (self._is_for(place.roles) or (place.icon == "inbox" and self.mine["all"])):
                 continue
-            try:
-                href = reverse(place.view)
-            except NoReverseMatch:
+            href = address(place.view)
+            if not href:
                 continue
             count, late, words = self._counts(place.icon)
             items.append(
@@ -170,6 +169,18 @@ class Shell:
     def city(self) -> str:
         """The place that the zone is named after: "Amsterdam"."""
         return self.zone.rsplit("/", 1)[-1].replace("_", " ")
+
+    @property
+    def search_href(self) -> str:
+        return address("leads:search")
+
+    @property
+    def bell_href(self) -> str:
+        return address("leads:notifications")
+
+    @property
+    def profile_href(self) -> str:
+        return address("leads:profile")
 
     def _is_for(self, roles: frozenset[str]) -> bool:
         return bool(self.user.roles & roles) or (self.user.is_superuser and ADMIN in roles)
@@ -214,6 +225,14 @@ def person(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied("nobody is signed in")
     return request.user
+
+
+def address(view: str) -> str:
+    """The path of a page, or "" when this site does not have it."""
+    try:
+        return reverse(view)
+    except NoReverseMatch:
+        return ""
 
 
 def capped(count: int) -> str:

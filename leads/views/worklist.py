@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
+from django.urls import reverse
 
 from leads.choices import WEAK_SIGNALS, EventKind, LeadType, State
 from leads.models import Activity, ContactAttempt, Deferral, DuplicatePair, Event, Handoff, RejectionReason
@@ -62,9 +63,15 @@ class Params:
         return bool(self.words or self.kind)
 
     def query(self, **more: Any) -> str:
-        """The address's query with these parameters and more: "?queue=dach&h=12", "?" for none."""
+        """The address's query with these parameters and more: "?queue=dach&h=12", "" for none."""
         pairs = {"queue": self.queue, "q": self.words, "type": self.kind} | more
-        return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+        found = urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+        return f"?{found}" if found else ""
+
+    @property
+    def opening(self) -> str:
+        """What stands before the id in a row's link: "?queue=dach&h="."""
+        return f"{self.query() or '?'}{'&' if self.query() else ''}h="
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +257,7 @@ def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:
 def _tabs(queues: list[Queue], shell: Shell, params: Params) -> list[Tab]:
     if not queues:
         return []
-    tabs = [Tab("Mine", shell.mine["all"], Params().query(), not params.queue)]
+    tabs = [Tab("Mine", shell.mine["all"], reverse("leads:inbox"), not params.queue)]
     for queue in queues:
         href = Params(queue=queue.slug).query()
         tabs.append(Tab(queue.name, queue.waiting, href, queue.slug == params.queue))  # type: ignore[attr-defined]

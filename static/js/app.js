@@ -47,8 +47,8 @@
         if (use) use.setAttribute("href", `#i-${ICON[state] || "none"}`);
       }
     }
-    for (const toast of $$(".toast[data-seconds]")) {
-      toast._until ??= now + Number(toast.dataset.seconds) * 1000;
+    for (const toast of $$(".toast:not([data-tone=late])")) {
+      toast._until ??= now + Number(toast.dataset.seconds || 10) * 1000;
       const left = Math.ceil((toast._until - now) / 1000);
       const count = $("[data-countdown]", toast);
       if (count) count.textContent = `${Math.max(0, left)} s`;
