@@ -6,6 +6,16 @@ from django.urls import include, path
 
 from handoff_site import health
 from handoff_site.home import home
+from leads.api import acting, handoffs, intake
+from leads.api.auth import BearerKey
+from leads.api.openapi import Api
+from metrics.api import router as metrics_router
+
+api = Api()
+api.add_router("", intake.router)
+api.add_router("", handoffs.router)
+api.add_router("", acting.router)
+api.add_router("", metrics_router, auth=BearerKey("read"))
 
 urlpatterns = [
     path("", home, name="home"),
@@ -15,5 +25,6 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("", include("leads.urls")),
     path("", include("metrics.urls")),
+    path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

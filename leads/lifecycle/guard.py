@@ -42,8 +42,9 @@ def locked(handoff_id: int) -> Handoff:
 
 
 def last_move(handoff: Handoff) -> Event | None:
-    """The last event that moved the handoff, for the words of a refusal."""
-    hidden = [str(kind) for kind in UNOBTRUSIVE]
+    """The last event that moved the handoff, for the words of a refusal: who rejected it says more than
+    that the rejection was followed up."""
+    hidden = [str(kind) for kind in UNOBTRUSIVE | {EventKind.FOLLOWED_UP}]
     return handoff.events.exclude(kind__in=hidden).select_related("user").order_by("-number").first()
 
 

@@ -138,8 +138,8 @@ def _check_contact(
         errors["at"] = "This is in the future."
     elif at < handoff.mql_at:
         errors["at"] = f"This is before the lead qualified ({handoff.mql_at:%Y-%m-%d %H:%M} UTC)."
-    own = Activity.objects.filter(pk=activity_id, lead_id=handoff.lead_id) if activity_id else None
-    if own is not None and not own.exists():
+    own = Activity.objects.filter(pk=activity_id, lead_id=handoff.lead_id)
+    if activity_id is not None and not own.exists():
         errors["activity_id"] = "This is not one of the lead's activities."
     if next_touch_at is not None and not act.now < next_touch_at <= act.now + timedelta(days=365):
         errors["next_touch_at"] = "Choose a time within the next year."
