@@ -258,7 +258,8 @@ def begin(
 def finish(attempt: EnrichmentAttempt, fields: dict[str, Any], problem: str = "") -> list[str]:
     """Write what came of an attempt: what it filled, or why it failed. Returns the fields filled."""
     with transaction.atomic():
-        filled, refused = [], []
+        filled: list[str] = []
+        refused: list[str] = []
         if not problem:
             lead = (
                 Lead.objects.select_for_update(of=("self",)).select_related("company").get(pk=attempt.lead_id)

@@ -68,7 +68,7 @@ def lines(handoff: Handoff) -> Iterator[str]:
 def sentences(decision: RoutingDecision, names: Names) -> list[str]:
     """One decision: what each rule said, then who was looked at and who took it."""
     document = decision.ruleset.document if decision.ruleset else {}
-    told = engine.explain(document, _dicts(decision.trace), names)
+    told = engine.explain(document, tuple(_dicts(decision.trace)), names)
     told += [_candidate(candidate, names) for candidate in _dicts(decision.candidates)]
     if decision.outcome == "nobody":
         told.append("Nobody could take it.")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from leads import completion, escalation, notifications
@@ -48,7 +50,7 @@ def prune() -> int:
     Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
     """
     now = timezone.now()
-    doomed = (
+    doomed: tuple[QuerySet[Any], ...] = (
         RememberedAnswer.objects.filter(at__lt=now - ANSWERS_KEPT),
         Notification.objects.filter(read_at__lt=now - READ_MESSAGES_KEPT).exclude(
             mail=Notification.Mail.PENDING

@@ -38,7 +38,10 @@ class PersonForm(OneAddress, UserChangeForm):
 
     class Meta:
         model = User
-        fields = "__all__"
+        fields = (
+            "email", "name", "password", "groups", "team", "calendar", "time_zone", "country", "subdivision",
+            "is_active", "is_staff", "is_superuser",
+        )  # fmt: skip
 
     def clean_time_zone(self) -> str:
         name: str = self.cleaned_data["time_zone"].strip()
@@ -108,8 +111,10 @@ class PersonAdmin(Kept, UserAdmin):
         own = () if acting(request).is_superuser else ("is_superuser",)
         return (*self.readonly_fields, *own)
 
-    def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> type[ModelForm]:
-        form = super().get_form(request, obj, **kwargs)
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        form = super().get_form(request, obj, change=change, **kwargs)
         form.acting = acting(request)  # type: ignore[attr-defined]
         return form
 
