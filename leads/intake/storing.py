@@ -96,9 +96,11 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
         times = dict(lead.field_times)
         item.changed = apply_lead(lead, item.event, item.at, words)
         item.changed |= _address(lead, item, who.email_key, aliases, now)
-        if item.company is not None and lead.company_id != item.company.pk:
+        if item.company is not None:
+            if lead.company_id != item.company.pk:
+                item.changed.add("company")
+            # Also when it is the same row: a known lead was read with a company that the event changed.
             lead.company = item.company
-            item.changed.add("company")
         if not item.is_new and (item.changed or lead.field_times != times):
             lead.updated_at = now
             changed.append(lead)
