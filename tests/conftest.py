@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
 from django.test import Client
 
 from handoff_site import reference
@@ -112,14 +113,16 @@ def _flush_through_the_door() -> Iterator[None]:
     PostgreSQL truncates, which row triggers do not see. For the whole session, because the flush runs
     after a test's own fixtures are gone.
     """
-    real = DatabaseOperations.sql_flush
+    # Its operations cannot be imported by themselves where the run is on PostgreSQL.
+    operations = SqliteWrapper.ops_class
+    real = operations.sql_flush
     door = RedactionDoor._meta.db_table
 
-    def sql_flush(self: DatabaseOperations, style: object, tables: list[str], **options: object) -> list[str]:
+    def sql_flush(self: Any, style: object, tables: list[str], **options: object) -> list[str]:
         statements = real(self, style, [table for table in tables if table != door], **options)
         opened = f"INSERT INTO {door} (id, reason) VALUES (1, 'flush')"
         return [f"DELETE FROM {door}", opened, *statements, f"DELETE FROM {door}"]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        patch.setattr(operations, "sql_flush", sql_flush)
         yield
