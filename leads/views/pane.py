@@ -123,7 +123,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
     lead, panel = handoff.lead, panel or Panel()
     buttons = actions(handoff, set(permissions.verbs_for(user, handoff)), panel)
     verbs = {action.verb for action in buttons}
-    activities, total = _activities(lead)
+    activities, total = activities_of(lead)
     is_weak = not any(activity.kind not in WEAK_SIGNALS for activity in activities)
     has_duplicate = DuplicatePair.objects.filter(
         Q(first=lead) | Q(second=lead), status=DuplicatePair.Status.OPEN
@@ -146,7 +146,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         linkedin=outside(lead.linkedin_url, "LinkedIn") if personal else None,
         there=times.there(lead.timezone, now),
         language=signals.cut(lead.language, 35),
-        consent=_consent(lead),
+        consent=consent_words(lead),
         actions=buttons,
         panel=panel,
         reasons=_reasons(verbs),
@@ -157,7 +157,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         ),
         is_weak=is_weak,
         has_duplicate=has_duplicate,
-        card=_card(lead),
+        card=card_of(lead),
         timeline=signals.timeline(activities, total, now),
         openers=signals.openers(activities, now) if handoff.is_open else (),
         references=signals.references(activities, now) if "contact" in verbs else (),
@@ -220,7 +220,7 @@ def _past(handoff: Handoff) -> _Past:
     return _Past(events, notes, rejections, deferrals, attempts, decision, names)
 
 
-def _activities(lead: Lead) -> tuple[list[Activity], int]:
+def activities_of(lead: Lead) -> tuple[list[Activity], int]:
     """The newest activities, older direct interactions among them, newest first; and how many there are."""
     direct = [str(kind) for kind in DIRECT_INTERACTIONS]
     own = lead.activities.order_by("-occurred_at", "-id")
@@ -229,7 +229,8 @@ def _activities(lead: Lead) -> tuple[list[Activity], int]:
     return found, own.count()
 
 
-def _card(lead: Lead) -> CompanyCard:
+def card_of(lead: Lead) -> CompanyCard:
+    """What is known of the lead's company, with how many others come from there."""
     others = {"leads": 0, "handoffs": 0}
     if lead.company_id is not None:
         others = (
@@ -294,7 +295,7 @@ def _state_words(handoff: Handoff, now: datetime, user: User) -> str:
     return ""
 
 
-def _consent(lead: Lead) -> list[str]:
+def consent_words(lead: Lead) -> list[str]:
     """What the lead has forbidden, in words."""
     found = []
     if lead.email_opt_out:
