@@ -46,6 +46,11 @@ def columns() -> dict[str, models.Field]:
     return {field.attname: field for field in fields if field.attname not in NOT_LOGGED}
 
 
+@cache
+def _defaults() -> dict[str, Any]:
+    return {name: field.get_default() for name, field in columns().items()}
+
+
 def decode(column: str, value: Any) -> Any:
     """A JSON value of an event as the column's Python value. Raises ValidationError when it is none."""
     if value is None:
@@ -63,7 +68,7 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
     first event was recorded and `updated_at` when the last was, unless an event sets them. A name that is
     no column, or a value that is none of its column's, raises ValueError.
     """
-    result = {name: field.get_default() for name, field in columns().items()}
+    result = dict(_defaults())
     for position, event in enumerate(events):
         if position == 0:
             result["created_at"] = event.recorded_at

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from leads import escalation, invariants, keys, lifecycle, tasks
@@ -303,3 +305,23 @@ def test_pruning_deletes_only_what_nobody_needs(cast: Cast) -> None:
     assert sorted(RememberedAnswer.objects.values_list("idempotency_key", flat=True)) == ["0", "1"]
     assert Notification.objects.count() == 2
     assert [session.session_key for session in Session.objects.all()] == ["new"]
+
+
+@pytest.mark.storm
+@pytest.mark.django_db(transaction=True)
+def test_four_sweeps_at_once_fire_each_step_once(cast: Cast) -> None:
+    for _ in range(6):
+        factories.make_handoff("assigned", cast.femke)
+    at = NOW + timedelta(days=2)
+
+    def work() -> list[dict[str, Any]]:
+        try:
+            return sweep(at)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        fired = [item for future in [pool.submit(work) for _ in range(4)] for item in future.result()]
+    keys_ = [(item["handoff"], item["step"]) for item in fired]
+    assert len(keys_) == len(set(keys_)) == FiredStep.objects.count() == 6 * 7
+    assert list(invariants.violations()) == []

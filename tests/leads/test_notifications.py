@@ -1,6 +1,7 @@
 """Who is told, in which words, and how mail leaves: once, late enough to be undone, never for ever."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from smtplib import SMTPServerDisconnected
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.locmem import EmailBackend as Locmem
+from django.db import connection
 from django.db.models.query import QuerySet
 
 from leads import lifecycle, notifications
@@ -166,7 +168,7 @@ def test_missing_data_is_said_in_words(cast: Cast) -> None:
 
 def test_hostile_names_stay_one_harmless_line(cast: Cast, held: Handoff) -> None:
     lead = held.lead
-    lead.first_name = "Eve\r\nBcc: all@example.com\x00\u202e"
+    lead.first_name = "Eve\r\nBcc: all@example.com\u202e"
     lead.last_name = "{lead.email} %s http://evil.example/" + "x" * 500
     lead.company.name = "<script>alert(1)</script>"
     lead.company.save()
@@ -186,7 +188,7 @@ def test_a_lead_without_a_name_or_company_has_words(cast: Cast) -> None:
 
 def test_joined_scripts_keep_their_letters() -> None:
     assert plain("\u0646\u06cc\u200c\u0645\u0627") == "\u0646\u06cc\u200c\u0645\u0627"
-    assert plain("  a\tb\n c  ") == "a b c" and len(plain("y" * 999)) == 80
+    assert plain("  a\tb\x00\n c  ") == "a b c" and len(plain("y" * 999)) == 80
 
 
 # Mail
@@ -360,3 +362,22 @@ def test_an_undone_act_sends_nothing(cast: Cast, held: Handoff) -> None:
     lifecycle.reject(held.pk, act, reason="bad_data", undoable=True)
     lifecycle.undo(held.pk, lifecycle.Act(NOW + timedelta(seconds=5), cast.femke))
     assert deliver_due(NOW + timedelta(hours=1)) == 0 and mail.outbox == []
+
+
+@pytest.mark.storm
+@pytest.mark.django_db(transaction=True)
+def test_four_workers_send_each_mail_once(cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    Notification.objects.all().delete()
+    Notification.objects.bulk_create(message(cast.femke, handoff, "assigned", NOW) for _ in range(12))
+
+    def work() -> int:
+        try:
+            return deliver_due(SOON)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        sent = [future.result() for future in [pool.submit(work) for _ in range(4)]]
+    assert sum(sent) == len(mail.outbox) == 12
+    assert set(Notification.objects.values_list("mail", "mail_attempts")) == {("sent", 1)}

@@ -1,9 +1,11 @@
 """Publishing: what the draft compiles to, what keeps it from being published, and the one pointer."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from routing.engine import Ruleset as Compiled
 from routing.engine import decide
@@ -236,3 +238,19 @@ def test_queries_do_not_grow_with_rules(
         )
     with django_assert_max_num_queries(20):
         publish(NOW, None)
+
+
+@pytest.mark.storm
+@pytest.mark.django_db(transaction=True)
+def test_four_publishers_at_once_make_one_version(cast: Cast, draft: list[Rule]) -> None:
+    before = live().version
+
+    def work() -> int:
+        try:
+            return publish(NOW, None).version
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as workers:
+        made = {future.result() for future in [workers.submit(work) for _ in range(4)]}
+    assert made == {before + 1} == {live().version}
