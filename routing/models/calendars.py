@@ -13,14 +13,14 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from routing import hours
+from routing import hours as business_hours
 
 
 def validate_zone(value: str) -> None:
     """Refuse a time zone that the system does not know."""
     try:
         zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValidationError(f"{value} is not a known time zone; an example is Europe/Berlin") from None
 
 
@@ -47,16 +47,16 @@ class Calendar(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def hours(self) -> hours.Calendar:
+    def hours(self) -> business_hours.Calendar:
         """This calendar as the pure value that `routing.hours` works on; two queries per revision."""
         return _compiled(self.pk, self.revision)
 
-    def compile(self) -> hours.Calendar:
+    def compile(self) -> business_hours.Calendar:
         """The pure value from the rows as they are now."""
         week: list[list[tuple[int, int]]] = [[] for _ in range(7)]
         for row in self.intervals.all():
             week[row.weekday].append((row.start_minute, row.end_minute))
-        return hours.Calendar(
+        return business_hours.Calendar(
             zone=self.time_zone,
             week=tuple(tuple(sorted(day)) for day in week),
             closed=frozenset(row.day for row in self.closed_days.all()),
@@ -76,7 +76,8 @@ class CalendarInterval(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(weekday__lte=6), name="interval_weekday"),
             models.CheckConstraint(
-                condition=Q(end_minute__gt=F("start_minute")) & Q(end_minute__lte=1440), name="interval_in_order"
+                condition=Q(end_minute__gt=F("start_minute")) & Q(end_minute__lte=1440),
+                name="interval_in_order",
             ),
             models.UniqueConstraint(
                 fields=["calendar", "weekday", "start_minute"], name="one_interval_per_start"
@@ -104,7 +105,7 @@ class ClosedDay(models.Model):
 
 
 @lru_cache(maxsize=512)
-def _compiled(calendar_id: int, revision: int) -> hours.Calendar:
+def _compiled(calendar_id: int, revision: int) -> business_hours.Calendar:
     return Calendar.objects.get(pk=calendar_id).compile()
 
 

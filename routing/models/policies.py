@@ -41,7 +41,9 @@ class SlaPolicy(models.Model):
         verbose_name_plural = "SLA policies"
         constraints = [
             models.UniqueConstraint(fields=["slug", "version"], name="one_policy_version"),
-            models.UniqueConstraint(fields=["slug"], condition=Q(is_live=True), name="one_live_policy_version"),
+            models.UniqueConstraint(
+                fields=["slug"], condition=Q(is_live=True), name="one_live_policy_version"
+            ),
             models.UniqueConstraint(
                 fields=["lead_type"], condition=Q(is_live=True, is_default=True), name="one_default_policy"
             ),
@@ -93,4 +95,4 @@ class SlaStep(models.Model):
 
     def step(self) -> sla.Step:
         after = None if self.after_minutes is None else sla.Target(self.after_minutes, self.after_business)
-        return sla.Step(self.code, self.clock, self.share, after, tuple(self.who), self.what)  # type: ignore[arg-type]
+        return sla.Step(self.code, self.clock, self.share, after, tuple(self.who), self.what)

@@ -32,7 +32,9 @@ class Queue(models.Model):
         ordering = ["name"]
         constraints = [
             # Exactly one completion queue and one overflow queue catch what has nowhere else to go.
-            models.UniqueConstraint(fields=["kind"], condition=~Q(kind="sales"), name="one_queue_of_each_kind"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=~Q(kind="sales"), name="one_queue_of_each_kind"
+            ),
         ]
 
     def __str__(self) -> str:
