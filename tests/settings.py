@@ -6,7 +6,7 @@ import tempfile
 os.environ.setdefault("DEBUG", "1")
 os.environ.setdefault("SECURE_SSL", "0")
 
-from handoff_site.settings import *  # noqa: E402, F403
+from handoff_site.settings import *  # noqa: F403
 
 DEBUG = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

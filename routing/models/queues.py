@@ -12,7 +12,7 @@ from django.db.models import Q
 
 
 class Queue(models.Model):
-    """A place where handoffs wait for a person. It always has a named owner: nobody's queue is a black hole."""
+    """A place where handoffs wait for a person. It has a named owner, always."""
 
     class Kind(models.TextChoices):
         SALES = "sales", "Sales"
