@@ -14,7 +14,7 @@ from metrics import charts, cohorts, words
 from metrics.facts import Fact, People
 from metrics.measures import Belongs, Dimension, dimensions, figures, within
 from metrics.periods import Week, WeekFinder, WeekRange
-from metrics.words import SHOWN, Reading, Shown, Status
+from metrics.words import MQLS, SHOWN, Reading, Shown, Status
 
 # Gives the address of the list behind a figure: (shown, part, weeks, filters on top of the page's own).
 Behind = Callable[[Shown, str, WeekRange, Mapping[str, str]], str]
@@ -252,6 +252,10 @@ class Board:
         """MQLs of the last week shown, in words."""
         found = self.found["week"].get(self.weeks.last.name)
         return words.many(found.mqls if found else 0, "MQL")
+
+    @property
+    def mqls_href(self) -> str:
+        return self.behind(MQLS, "all", self.weeks.only(self.weeks.last), {})
 
     @property
     def anchor(self) -> Week | None:

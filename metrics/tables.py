@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from metrics import charts, words
 from metrics.measures import Figures
-from metrics.words import SHOWN, Reading, Shown
+from metrics.words import MQLS, SHOWN, Reading, Shown
 
 MOST_BARS = 10
 REJECTION = SHOWN["rejection_rate"]
@@ -38,7 +38,7 @@ class Row:
 
     name: str
     href: str
-    mqls: str
+    mqls: Cell
     cells: tuple[Cell, ...]
 
 
@@ -73,15 +73,11 @@ class Reasons:
 def groups(found: Mapping[str, Figures], kind: str, behind: Behind, narrow: Narrow) -> list[Row]:
     """Teams or reps (`kind`) with their figures in the order of COLUMNS, most MQLs first."""
     ordered = sorted(found.items(), key=lambda pair: (-pair[1].mqls, pair[0]))
-    return [
-        Row(
-            name,
-            narrow(kind, name),
-            f"{each.mqls:,}",
-            tuple(_cell(each, shown, kind, name, behind) for shown in COLUMNS),
-        )
-        for name, each in ordered
-    ]
+    rows = []
+    for name, each in ordered:
+        cells = tuple(_cell(each, shown, kind, name, behind) for shown in COLUMNS)
+        rows.append(Row(name, narrow(kind, name), _mqls(each, kind, name, behind), cells))
+    return rows
 
 
 def sources(
@@ -117,7 +113,8 @@ def sources(
             Cell(words.share(whole.value), _of(whole), href, words.is_over(whole)),
             Cell(words.share(week.value), _of(week)),
         )
-        rows.append(Row(name, narrow("source", name), f"{found[name].mqls:,}", cells))
+        mqls = _mqls(found[name], "source", name, behind)
+        rows.append(Row(name, narrow("source", name), mqls, cells))
     return Sources(
         charts.bars(shares, words.SOURCE_ALARM, f"alarm {alarm}"),
         spoken,
@@ -142,6 +139,10 @@ def reasons(counts: Mapping[str, int], labels: Mapping[str, str]) -> Reasons:
         spoken = f"{most.label} is the most frequent reason: {most.share} of {words.many(total, 'rejection')}"
     chart = charts.pareto([(row.label, row.count) for row in rows[:MOST_BARS]], total)
     return Reasons(chart, spoken, total, tuple(rows))
+
+
+def _mqls(found: Figures, kind: str, name: str, behind: Behind) -> Cell:
+    return Cell(f"{found.mqls:,}", href=behind(MQLS, "all", {kind: name}) if found.mqls else "")
 
 
 def _cell(found: Figures, shown: Shown, kind: str, name: str, behind: Behind) -> Cell:

@@ -126,6 +126,17 @@ SHOWN = {
     )
 }
 
+# Not a tile of its own, but a figure with a list behind it like any other.
+MQLS = Shown(
+    "mqls",
+    "MQLs",
+    "mqls",
+    counted="handoffs",
+    hits="handoffs",
+    misses="handoffs",
+    about="Leads whose trigger fired",
+)
+
 
 @dataclass(frozen=True)
 class Reading:

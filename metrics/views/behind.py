@@ -25,7 +25,7 @@ from metrics.facts import Fact
 from metrics.filters import Filters
 from metrics.measures import behind
 from metrics.periods import WeekRange
-from metrics.words import SHOWN, Shown
+from metrics.words import MQLS, SHOWN, Shown
 
 PAGE = 50
 MOST_CSV = 100_000
@@ -75,7 +75,9 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
         "title": shown.title if measure != "time_to_first_contact" else "Time to first contact",
         "about": shown.about,
         "which": halves[part],
-        "parts": [(name, halves[name], f"{base}?{urlencode(own | {'part': name})}") for name in PARTS],
+        "parts": [(name, halves[name], f"{base}?{urlencode(own | {'part': name})}") for name in PARTS]
+        if shown is not MQLS
+        else [],
         "part": part,
         "span": _span_words(weeks),
         "count": f"{len(kept):,}",
@@ -225,5 +227,5 @@ def _span_words(weeks: WeekRange) -> str:
 
 def _shown(measure: str, filters: Filters) -> Shown | None:
     """The words for a measure; for times those of the lead type that is filtered for."""
-    fitting = [shown for shown in SHOWN.values() if shown.measure == measure]
+    fitting = [shown for shown in (*SHOWN.values(), MQLS) if shown.measure == measure]
     return next((shown for shown in fitting if shown.lead_type == filters.type), next(iter(fitting), None))

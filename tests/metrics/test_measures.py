@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metrics import measures
@@ -110,9 +110,9 @@ def test_percentiles_interpolate(minutes: list[int], share: float, value: float 
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="PERCENTILE_CONT is PostgreSQL's")
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40), st.sampled_from([0.5, 0.9]))
-def test_percentiles_are_those_of_postgresql(micros: list[int], share: float) -> None:
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(micros=st.lists(st.integers(0, 10**9), min_size=1, max_size=40), share=st.sampled_from([0.5, 0.9]))
+def test_percentiles_are_those_of_postgresql(db: None, micros: list[int], share: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT percentile_cont(%s) WITHIN GROUP (ORDER BY n) FROM unnest(%s::float8[]) n",

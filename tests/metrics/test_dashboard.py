@@ -1,0 +1,342 @@
+"""The dashboard and the lists behind its figures: works, for whom, and that both always agree."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from leads import history, lifecycle
+from leads.models import Handoff
+from routing.models import User
+from tests.conftest import NOW, Cast
+from tests.factories import make_handoff
+
+SignIn = Callable[[User], Client]
+PAGES = ("/dashboard/", "/dashboard/figures.csv", "/dashboard/handoffs/")
+LONG_AGO = NOW - timedelta(days=21)
+HOSTILE = "<script>alert('x')</script>"
+
+
+@pytest.fixture(autouse=True)
+def _frozen() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def some(cast: Cast) -> list[Handoff]:
+    """Three weeks ago: accepted, won, rejected, ignored, accepted by the other team; and one of today."""
+    return [
+        make_handoff("accepted", cast.femke, at=LONG_AGO),
+        make_handoff("converted", cast.femke, at=LONG_AGO, kind="demo_request"),
+        make_handoff("rejected", cast.jonas, at=LONG_AGO),
+        make_handoff("assigned", cast.jonas, at=LONG_AGO),
+        make_handoff("accepted", cast.rosa, at=LONG_AGO),
+        make_handoff("assigned", cast.femke, at=NOW - timedelta(hours=1)),
+    ]
+
+
+def figures(client: Client, query: str = "") -> dict[tuple[str, str], dict[str, str]]:
+    """The CSV of the page, by group and measure."""
+    text = client.get(f"/dashboard/figures.csv{query}").content.decode()
+    return {(row["group"], row["measure"]): row for row in csv.DictReader(io.StringIO(text))}
+
+
+def total(client: Client, measure: str, query: str = "") -> tuple[int, int]:
+    row = figures(client, query)["total", measure]
+    return int(row["numerator"]), int(row["denominator"] or 0)
+
+
+# Who may
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_anonymous_are_sent_to_sign_in(db: None, client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("login"))
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_nothing_here_writes(cast: Cast, as_: SignIn, path: str, method: str) -> None:
+    assert getattr(as_(cast.otto), method)(path).status_code == 405
+
+
+def test_each_sees_the_figures_of_what_they_see(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    def mqls(user: User) -> int:
+        return total(as_(user), "mqls")[0]
+
+    assert [mqls(user) for user in (cast.otto, cast.vera, cast.ada)] == [6, 6, 6]
+    assert [mqls(user) for user in (cast.mia, cast.nils)] == [5, 1]
+    assert [mqls(user) for user in (cast.femke, cast.jonas, cast.rosa)] == [3, 2, 1]
+
+
+def test_a_viewer_reads_names_and_no_address_of_a_lead(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    client = as_(cast.vera)
+    lead = some[0].lead
+    for query in ("?measure=mqls", "?measure=mqls&format=csv"):
+        text = html.unescape(client.get(f"/dashboard/handoffs/{query}").content.decode())
+        assert lead.full_name in text
+        assert lead.email not in text
+
+
+# What it says
+
+
+def test_the_page_shows_tiles_line_and_tables(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    response = as_(cast.otto).get("/dashboard/")
+    assert response.status_code == 200
+    text = response.content.decode()
+    assert text.count('class="tile"') == 5
+    assert "<h1>Week 11</h1>" in text
+    assert "1 MQL</a> so far" in text
+    assert text.count('role="img"') == 7  # five trends, the line, the reasons; no source has enough decided
+    assert "2 of 3" not in text.split("By team")[0]
+    assert "femke@handoff.example.com" in text
+    acceptance = next(tile for tile in response.context["tiles"] if tile.title == "Acceptance rate")
+    # Three weeks ago is the last mature week but two; the one between has nothing.
+    assert acceptance.this_week == "W11 so far: none decided"
+    row = next(row for row in response.context["weekly"].rows if row.name == "W08")
+    assert (row.value, row.numerator, row.denominator, row.is_early) == ("75 %", "3", "4", False)
+    assert [row.name for row in response.context["weekly"].rows if row.is_early] == ["W11", "W10"]
+
+
+def test_it_says_what_it_cannot_say_on_an_empty_database(cast: Cast, as_: SignIn) -> None:
+    response = as_(cast.otto).get("/dashboard/")
+    text = response.content.decode()
+    assert response.status_code == 200
+    assert "Nothing was rejected in these weeks." in text
+    assert "Nobody held an MQL of these weeks yet." in text
+    assert "No data" in text
+    assert as_(cast.otto).get("/dashboard/handoffs/").content.decode().count("No handoff is behind") == 1
+
+
+def test_a_figure_moves_when_somebody_acts(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    client = as_(cast.otto)
+    before = client.get("/dashboard/").context["tiles"][0].this_week
+    lifecycle.contact(some[-1].pk, lifecycle.Act(NOW, cast.femke), channel="phone", outcome="reached")
+    after = client.get("/dashboard/").context["tiles"][0].this_week
+    assert (before, after) == ("W11 so far: none decided", "W11 so far: 100 % of 1")
+
+
+def test_the_page_can_look_back(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    client = as_(cast.otto)
+    moment = (LONG_AGO + timedelta(seconds=30)).isoformat().replace("+00:00", "Z")
+    assert total(client, "mqls", f"?as_of={moment}") == (5, 0)
+    assert total(client, "acceptance_rate", f"?as_of={moment}") == (0, 0)
+    text = client.get(f"/dashboard/?as_of={moment}").content.decode()
+    assert "As it stood on 17 February 2026, 10:00" in text
+    # The moment travels with every link.
+    assert f"as_of={moment.replace(':', '%3A')}" in html.unescape(text)
+
+
+@pytest.mark.parametrize(
+    ("query", "mqls", "accepted"),
+    [
+        ("", 6, (3, 4)),
+        ("?type=demo", 1, (1, 1)),
+        ("?rep=femke@handoff.example.com", 3, (2, 2)),
+        ("?rep=jonas@handoff.example.com", 2, (0, 1)),
+        ("?team=Nordics", 1, (1, 1)),
+        ("?team=DACH&type=standard", 4, (1, 2)),
+        ("?source=Webinar", 6, (3, 4)),
+        ("?source=webinar", 0, (0, 0)),
+        ("?source=(none)", 0, (0, 0)),
+        ("?week=2026-W09", 5, (3, 4)),
+        ("?week=2026-W07", 0, (0, 0)),
+    ],
+)
+def test_filters_stand_in_the_address(
+    cast: Cast, some: list[Handoff], as_: SignIn, query: str, mqls: int, accepted: tuple[int, int]
+) -> None:
+    client = as_(cast.otto)
+    assert client.get(f"/dashboard/{query}").status_code == 200
+    assert total(client, "mqls", query)[0] == mqls
+    assert total(client, "acceptance_rate", query) == accepted
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "week=2026-W54",
+        "week=soon",
+        "week=0001-W01",
+        "as_of=yesterday",
+        "as_of=0001-01-01",
+        "metric=luck",
+        "metric=%00",
+    ],
+)
+def test_there_is_no_such_page(cast: Cast, as_: SignIn, path: str, query: str) -> None:
+    assert as_(cast.otto).get(f"{path}?{query}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["measure=luck", "part=half", "first=2026-W20&last=2026-W10", "first=1980-W01", "after=17", "after=x"],
+)
+def test_there_is_no_such_list(cast: Cast, as_: SignIn, query: str) -> None:
+    assert as_(cast.otto).get(f"/dashboard/handoffs/?{query}").status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nonsense_in_filters_finds_nothing(cast: Cast, some: list[Handoff], as_: SignIn, path: str) -> None:
+    nonsense = "%00%27%22%3Cq7%3E" + "x" * 5000
+    for name in ("source", "rep", "team", "type"):
+        response = as_(cast.otto).get(f"{path}?{name}={nonsense}")
+        assert response.status_code == 200
+        assert b"<q7>" not in response.content
+
+
+# The lists
+
+
+def links(client: Client, query: str = "") -> list[tuple[str, str]]:
+    """Every link to a list on the page but those of the tiles, with its words."""
+    text = client.get(f"/dashboard/{query}").content.decode()
+    text = re.sub(r'<a class="tile".*?</a>', "", text, flags=re.DOTALL)
+    found = re.findall(r'<a[^>]*href="(/dashboard/handoffs/[^"]*)"[^>]*>(.*?)</a>', text, re.DOTALL)
+    return [(html.unescape(href), html.unescape(re.sub(r"<[^>]+>", "", words))) for href, words in found]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?metric=contact_demo", "?rep=femke@handoff.example.com", "?type=demo"]
+)
+def test_every_figure_opens_as_many_handoffs_as_it_says(
+    cast: Cast, some: list[Handoff], as_: SignIn, query: str
+) -> None:
+    client = as_(cast.otto)
+    checked = 0
+    for href, words in links(client, query):
+        response = client.get(href)
+        numbers = re.findall(r"[\d,]+", words.split(" in W")[0])
+        # "3 of 4" opens all four where both are asked for, the three where only the hits are.
+        assert response.context["count"] == (numbers[-1] if "part=all" in href else numbers[0]), (href, words)
+        assert len(response.context["rows"]) == int(response.context["count"])
+        checked += 1
+    assert checked >= 8
+
+
+def test_a_tile_opens_the_week_that_it_shows(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    client = as_(cast.otto)
+    # As of two weeks ago, the week of the handoffs is the last mature one.
+    at = (NOW - timedelta(days=7)).isoformat().replace("+00:00", "Z")
+    tiles = client.get(f"/dashboard/?as_of={at}").context["tiles"]
+    shown = {tile.title: re.findall(r"\bof ([\d,]+)", f"{tile.of} {tile.more}") for tile in tiles}
+    assert shown == {
+        "Acceptance rate": ["4"],
+        "Time to first contact": ["1"],
+        "MQL to opportunity": [],  # 45 days are not over
+        "Rejection rate": ["4"],
+        "Black holes": [],  # its last mature week is the one after
+    }
+    for tile in tiles:
+        assert [client.get(tile.href).context["count"]] == (shown[tile.title] or ["0"])
+
+
+def test_a_list_has_its_two_halves_and_links_to_the_handoffs(
+    cast: Cast, some: list[Handoff], as_: SignIn
+) -> None:
+    client = as_(cast.otto)
+    base = "/dashboard/handoffs/?measure=acceptance_rate"
+    counts = [client.get(f"{base}&part={part}").context["count"] for part in ("all", "hits", "misses")]
+    assert counts == ["4", "3", "1"]
+    text = client.get(f"{base}&part=misses").content.decode()
+    assert "Acceptance rate: 1 rejected" in text
+    assert reverse("leads:handoff", args=[some[2].pk]) in text
+    assert "Not our customer profile" in text
+
+
+def test_a_foreign_handoff_is_not_in_the_list(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    text = as_(cast.nils).get("/dashboard/handoffs/?measure=mqls").content.decode()
+    assert some[4].lead.full_name in html.unescape(text)
+    assert not any(handoff.lead.full_name in html.unescape(text) for handoff in (*some[:4], some[5]))
+
+
+def history_file(count: int, name: str = "Ada", source: str = "Webinar") -> io.StringIO:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["external_id", "first_name", "company", "lead_source", "mql_at"])
+    for number in range(count):
+        at = LONG_AGO + timedelta(minutes=number)
+        writer.writerow([f"h-{number}", f"{name} {number}", HOSTILE, source, at.isoformat()])
+    out.seek(0)
+    return out
+
+
+def test_pages_follow_one_another_without_a_gap(cast: Cast, as_: SignIn) -> None:
+    history.import_history(history_file(120), NOW)
+    client = as_(cast.otto)
+    seen: list[str] = []
+    href = "/dashboard/handoffs/?measure=mqls"
+    for _ in range(5):
+        response = client.get(href)
+        seen += [row.name for row in response.context["rows"]]
+        href = response.context["next"]
+        if not href:
+            break
+    assert seen == [f"Ada {number}" for number in reversed(range(120))]
+    assert response.context["last"] == 120
+
+
+def test_hostile_words_are_words(cast: Cast, as_: SignIn) -> None:
+    history.import_history(history_file(2, f"=HYPERLINK(1) {HOSTILE}", f"{HOSTILE}"), NOW)
+    client = as_(cast.otto)
+    for path in ("/dashboard/", "/dashboard/handoffs/?measure=mqls", "/dashboard/?source=" + HOSTILE):
+        assert b"<script>alert" not in client.get(path).content
+    text = client.get("/dashboard/handoffs/?measure=mqls&format=csv").content.decode()
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[1][1].startswith("'=HYPERLINK")
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+    assert len(rows) == 3
+
+
+def test_nothing_is_inline(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    client = as_(cast.otto)
+    for path in ("/dashboard/", "/dashboard/handoffs/?measure=mqls"):
+        response = client.get(path)
+        text = response.content.decode()
+        assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\bsrc=)", text)
+        assert "unsafe" not in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/dashboard/", "/dashboard/handoffs/?measure=mqls"])
+def test_queries_do_not_grow_with_the_rows(cast: Cast, as_: SignIn, path: str) -> None:
+    client = as_(cast.otto)
+
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert client.get(path).status_code == 200
+        return len(captured)
+
+    make_handoff("accepted", cast.femke, at=LONG_AGO)
+    client.get(path)
+    one = queries()
+    for state, user in (("rejected", cast.jonas), ("converted", cast.rosa)):
+        make_handoff(state, user, at=LONG_AGO)
+    assert queries() == one
+
+
+def test_times_are_the_viewers(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    cast.otto.time_zone = "Asia/Tokyo"
+    cast.otto.save()
+    rows = as_(cast.otto).get("/dashboard/handoffs/?measure=mqls").context["rows"]
+    assert rows[0].mql == "18:00"
+    assert rows[0].mql_exact == "Tue 10 Mar 2026, 18:00:00 JST"
+    assert isinstance(NOW, datetime)
