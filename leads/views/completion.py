@@ -1,0 +1,277 @@
+"""Completion: marketing ops put data right, waive, enrich, discard; the handoff then goes on by itself.
+
+Owns the page and the way from its forms to `leads.editing`, `leads.completion` and the lifecycle verbs.
+What was typed and not saved stays in the form, whatever else was done meanwhile. The queries are `waiting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from leads import completion as asking
+from leads import editing, enrichment, exports, identity, lifecycle, permissions
+from leads.choices import State
+from leads.lifecycle import Act, Invalid, Refused
+from leads.models import Complaint, EnrichmentAttempt, Handoff
+from leads.presenters import repair, rows, times
+from leads.views import access, inbox, waiting
+from leads.views.shell import Toast, shell_of, tell
+from leads.views.waiting import Params, Typed
+from routing.people import ADMIN, MARKETING
+
+Result = EnrichmentAttempt.Result
+MOST_EXPORTED = 10_000
+HEADER = ("handoff", "due", "name", "company", "e-mail", "source", "type", "missing", "why")
+
+
+@require_safe
+def completion(request: HttpRequest) -> HttpResponse:
+    """The page, with one handoff opened (`h`); for htmx the list alone."""
+    access.only(request, MARKETING, ADMIN)
+    params, open_id = Params.of(request.GET), inbox.number(request.GET.get("h"))
+    if inbox.wants(request, "board"):
+        values = _values(request, waiting.load(params, shell_of(request).now, open_id))
+        return inbox.fragment(request, "leads/completion/_board.html", values)
+    return _page(request, params, open_id)
+
+
+@require_safe
+def as_file(request: HttpRequest) -> HttpResponse:
+    """The list as CSV, with its filter."""
+    access.only(request, MARKETING, ADMIN)
+    return exports.download("completion.csv", HEADER, _lines(Params.of(request.GET)))
+
+
+def _lines(params: Params) -> Iterator[tuple[Any, ...]]:
+    found = list(waiting.export(params)[:MOST_EXPORTED])
+    for start in range(0, len(found), 500):
+        part = found[start : start + 500]
+        findings = waiting.findings_of(part)
+        for handoff in part:
+            known = repair.by_check(findings.get(handoff.pk, ()))
+            missing = [str(code) for code in handoff.missing]
+            yield (
+                handoff.pk,
+                handoff.completion_due_at,
+                rows.name_of(handoff),
+                str(handoff.lead.company or ""),
+                handoff.lead.email,
+                handoff.lead_source,
+                handoff.effective_type,
+                ", ".join(repair.label_of(code) for code in missing),
+                " ".join(repair.detail_of(code, known) for code in missing),
+            )
+
+
+@require_POST
+def save(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write what was typed about the lead and its company; the checks then run by themselves."""
+    handoff = _handoff(request, pk)
+    act = _act(request)
+    changes = editing.typed(request.POST)
+    try:
+        changed = editing.edit(handoff.lead, changes, act)
+    except Invalid as invalid:
+        return _again(request, handoff, invalid.errors, 422)
+    if not changed:
+        lifecycle.recheck(pk, act)
+    return _done(request, handoff, "saved" if changed else "checked again")
+
+
+@require_POST
+def recheck(request: HttpRequest, pk: int) -> HttpResponse:
+    """Run the checks again, with nothing changed by hand."""
+    handoff = _handoff(request, pk)
+    lifecycle.recheck(pk, _act(request))
+    return _done(request, handoff, "checked again", keeps=True)
+
+
+@require_POST
+def waive(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let one check pass for this handoff, with the reason in writing."""
+    handoff = _handoff(request, pk)
+    check = request.POST.get("check", "")[:40]
+    reason = request.POST.get(f"reason_{check}") or request.POST.get("reason", "")
+    try:
+        lifecycle.waive(pk, _act(request), check=check, reason=reason)
+    except Refused as refused:
+        return _refused(request, handoff, refused)
+    except Invalid as invalid:
+        return _again(request, handoff, _why(invalid, "this lead may go without it"), 422, check)
+    return _done(request, handoff, f"{repair.label_of(check).lower()} waived", keeps=True)
+
+
+@require_POST
+def discard(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give it up: it will never go to sales."""
+    handoff = _handoff(request, pk)
+    reason = request.POST.get("reason_discard") or request.POST.get("reason", "")
+    revision = inbox.number(request.POST.get("revision"))
+    try:
+        lifecycle.discard(pk, _act(request), reason=reason, revision=revision)
+    except Refused as refused:
+        return _refused(request, handoff, refused)
+    except Invalid as invalid:
+        return _again(request, handoff, _why(invalid, "it is given up"), 422, "discard")
+    return _done(request, handoff, "discarded")
+
+
+@require_POST
+def enrich(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the provider now, whatever was asked before; without one, the company directory."""
+    handoff = _handoff(request, pk)
+    now = shell_of(request).now
+    provider = enrichment.http_provider()
+    if provider is not None:
+        attempt = asking.enrich(pk, provider, now, again=True)
+        text = _came_of(attempt)
+    else:
+        with transaction.atomic():
+            linked = enrichment.consult_directory([handoff.lead], now)
+            identity.find_duplicates(linked, now)
+        lifecycle.recheck(pk, _act(request))
+        text = "the directory knows the company" if linked else "the directory knows nothing new"
+    return _done(request, handoff, text, keeps=True)
+
+
+@require_POST
+def clear(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody has looked at what a rep said was wrong, and it is settled."""
+    access.only(request, MARKETING, ADMIN)
+    complaint = Complaint.objects.filter(pk=pk).first()
+    if complaint is None:
+        raise Http404("no such report")
+    handoff = _handoff(request, complaint.handoff_id)
+    lifecycle.clear_complaint(pk, _act(request))
+    return _done(request, handoff, "report cleared", keeps=True)
+
+
+def _act(request: HttpRequest) -> Act:
+    frame = shell_of(request)
+    return Act(frame.now, frame.user)
+
+
+def _handoff(request: HttpRequest, pk: int) -> Handoff:
+    """The handoff with its lead, for somebody who completes data: foreign is 404, reading only is 403."""
+    user = access.only(request, MARKETING, ADMIN)
+    found = Handoff.objects.visible_to(user).select_related("lead__company").filter(pk=pk).first()
+    if found is None:
+        raise Http404("no such handoff")
+    access.marketing(request)
+    return found
+
+
+def _why(invalid: Invalid, what: str) -> dict[str, str]:
+    """The same errors; an empty reason says what it is for."""
+    errors = dict(invalid.errors)
+    if errors.get("reason") == "This is needed.":
+        errors["reason"] = f"Write why {what}."
+    return errors
+
+
+def _came_of(attempt: EnrichmentAttempt | None) -> str:
+    if attempt is None:
+        return "was asked about a moment ago"
+    if attempt.result == Result.FAILED:
+        return f"the provider failed: {attempt.detail}"
+    names = ", ".join(str(name).split(".")[-1].replace("_", " ") for name in attempt.fields)
+    return f"enrichment brought {names}" if names else "the provider knows nothing new"
+
+
+def _done(request: HttpRequest, handoff: Handoff, what: str, *, keeps: bool = False) -> HttpResponse:
+    """Says what came of it; the same handoff again while it still waits, else the one below it.
+
+    `keeps` leaves what was typed into the form and not sent to be saved.
+    """
+    frame = shell_of(request)
+    params = Params.of(request.POST)
+    fresh = Handoff.objects.select_related("lead", "assignee", "queue").get(pk=handoff.pk)
+    text = f"{rows.name_of(fresh)}: {what}{_and_now(fresh, frame.now)}"
+    href = reverse("leads:handoff", args=[fresh.pk]) if fresh.state != State.INCOMPLETE else ""
+    still = fresh.state == State.INCOMPLETE
+    open_id = fresh.pk if still else waiting.after(handoff, params)
+    if not request.htmx:  # type: ignore[attr-defined]
+        tell(request, text)
+        return redirect(f"{reverse('leads:completion')}{params.query(h=open_id)}")
+    typed = Typed(_typed(request)) if keeps and still else None
+    board = waiting.load(params, frame.now, open_id, typed)
+    values = _values(request, board) | {"oob": True, "toasts": [Toast(text, href=href, link="Open")]}
+    response = inbox.fragment(request, "leads/completion/_after.html", values)
+    response["HX-Push-Url"] = f"{reverse('leads:completion')}{params.query(h=board.open_id)}"
+    return response
+
+
+def _and_now(handoff: Handoff, now: Any) -> str:
+    """What became of it, in words."""
+    if handoff.state == State.INCOMPLETE:
+        missing = ", ".join(repair.label_of(str(code)).lower() for code in handoff.missing)
+        return f". Still missing: {missing}."
+    if handoff.state == State.DISCARDED:
+        return "."
+    if handoff.state in (State.ASSIGNED, State.QUEUED):
+        to = handoff.assignee or f"the queue {handoff.queue}"
+        due = f", due {times.by(handoff.accept_due_at, now)}" if handoff.accept_due_at else ""
+        return f". It went to {to}{due}."
+    return f". It is {handoff.get_state_display().lower()} now."
+
+
+def _typed(request: HttpRequest) -> dict[str, str]:
+    """What stands in the form and differs from what the page had shown, and the reasons begun."""
+    reasons = {name: str(value) for name, value in request.POST.items() if name.startswith("reason_")}
+    return editing.typed(request.POST) | reasons
+
+
+def _again(
+    request: HttpRequest, handoff: Handoff, errors: dict[str, str], status: int, check: str = ""
+) -> HttpResponse:
+    """The same repair as it was typed, with what is wrong with it."""
+    params = Params.of(request.POST)
+    typed = Typed(_typed(request), errors, check)
+    if request.htmx:  # type: ignore[attr-defined]
+        board = waiting.load(params, shell_of(request).now, handoff.pk, typed)
+        values = _values(request, board)
+        return inbox.fragment(request, "leads/completion/_board.html", values, status=status)
+    return _page(request, params, handoff.pk, typed, status=status)
+
+
+def _refused(request: HttpRequest, handoff: Handoff, refused: Refused) -> HttpResponse:
+    """Somebody else was there first: who and when, and what had been typed."""
+    params = Params.of(request.POST)
+    board = waiting.load(params, shell_of(request).now, None)
+    board.notice = refused.message
+    board.kept = "; ".join(words.strip() for words in _typed(request).values() if words.strip())
+    values = _values(request, board)
+    if request.htmx:  # type: ignore[attr-defined]
+        return inbox.fragment(request, "leads/completion/_board.html", values, status=409)
+    values |= {"beside": waiting.beside(shell_of(request).now)}
+    return render(request, "leads/completion/completion.html", values, status=409)
+
+
+def _page(
+    request: HttpRequest,
+    params: Params,
+    open_id: int | None,
+    typed: Typed | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    now = shell_of(request).now
+    values = _values(request, waiting.load(params, now, open_id, typed))
+    values |= {"beside": waiting.beside(now)}
+    return render(request, "leads/completion/completion.html", values, status=status)
+
+
+def _values(request: HttpRequest, board: waiting.Board) -> dict[str, Any]:
+    return {
+        "board": board,
+        "params": board.params,
+        "may_complete": permissions.is_marketing(shell_of(request).user),
+        "has_provider": enrichment.http_provider() is not None,
+    }

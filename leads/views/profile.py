@@ -1,0 +1,147 @@
+"""One's own profile: name, time zone, theme, single keys, and when one is away.
+
+Owns the page. The forms are `leads.personal`; an absence that has begun moves on what the person still owes
+an answer (`leads.escalation`), a later one does so when it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from leads import escalation
+from leads.forms import complaints
+from leads.lifecycle import Act
+from leads.models import Handoff
+from leads.personal import THEMES, AbsenceForm, ProfileForm, covers, zones
+from leads.presenters import times
+from leads.views.shell import person, shell_of, tell
+from routing.models import Absence
+from routing.people import MANAGER, REP, User
+
+MOST_ABSENCES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """An absence in words; `is_now` while it lasts."""
+
+    id: int
+    days: str
+    cover: str
+    note: str
+    is_now: bool
+
+
+@require_safe
+def profile(request: HttpRequest) -> HttpResponse:
+    """The page of whoever is signed in."""
+    return _page(request)
+
+
+@require_POST
+def save(request: HttpRequest) -> HttpResponse:
+    """Keep name, time zone, theme and single keys."""
+    user = person(request)
+    form = ProfileForm(request.POST)
+    if not form.is_valid():
+        return _page(request, given=_given(request), errors=complaints(form), status=422)
+    tell(request, "Saved." if form.save(user) else "Nothing was changed.")
+    return redirect("leads:profile")
+
+
+@require_POST
+def add_absence(request: HttpRequest) -> HttpResponse:
+    """Say when one is away. If that is now, open work goes to the cover or is routed again."""
+    frame = shell_of(request)
+    form = AbsenceForm(request.POST, user=frame.user, now=frame.now)
+    if not form.is_valid():
+        return _page(request, away=_given(request), away_errors=complaints(form), status=422)
+    absence = form.save()
+    moved = escalation.let_go(frame.user, Act(frame.now, frame.user)) if _is_now(absence, frame.now) else 0
+    plural = "" if moved == 1 else "s"
+    tell(request, f"Kept. {moved} lead{plural} went to somebody who can answer." if moved else "Kept.")
+    return redirect("leads:profile")
+
+
+@require_POST
+def delete_absence(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take an absence of one's own back; one that lasts ends now."""
+    frame = shell_of(request)
+    absence = Absence.objects.filter(user=frame.user, pk=pk).first()
+    if absence is None:
+        raise Http404("no such absence")
+    if absence.starts_at < frame.now < absence.ends_at:
+        absence.ends_at = frame.now
+        absence.save(update_fields=["ends_at"])
+        tell(request, "Welcome back. New leads come to you again.")
+    elif absence.ends_at > frame.now:
+        absence.delete()
+        tell(request, "The absence is deleted.")
+    return redirect("leads:profile")
+
+
+def _is_now(absence: Absence, now: datetime) -> bool:
+    return absence.starts_at <= now < absence.ends_at
+
+
+def _given(request: HttpRequest) -> dict[str, str]:
+    return {name: str(value) for name, value in request.POST.items()}
+
+
+def _page(
+    request: HttpRequest,
+    *,
+    given: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    away: Mapping[str, str] | None = None,
+    away_errors: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    frame = shell_of(request)
+    user = frame.user
+    sells = bool(user.roles & {REP, MANAGER})
+    values: dict[str, Any] = {
+        "given": given or {name: getattr(user, name) for name in ProfileForm.base_fields},
+        "errors": errors or {},
+        "zones": zones(),
+        "themes": THEMES,
+        "away": away or {},
+        "away_errors": away_errors or {},
+        "absences": _absences(user, frame.now),
+        "covers": [(person.pk, str(person)) for person in covers(user)] if sells else [],
+        "sells": sells,
+        "held": Handoff.objects.held_by(user).count() if sells else 0,
+        "roles": frame.roles,
+        "team": user.team,
+        "today": frame.now.date().isoformat(),
+    }
+    return render(request, "leads/profile.html", values, status=status)
+
+
+def _absences(user: User, now: datetime) -> list[Away]:
+    rows = Absence.objects.filter(user=user, ends_at__gt=now).select_related("cover").order_by("starts_at")
+    return [
+        Away(
+            id=row.pk,
+            days=_days(row, now),
+            cover=str(row.cover) if row.cover else "",
+            note=row.note,
+            is_now=_is_now(row, now),
+        )
+        for row in rows[:MOST_ABSENCES]
+    ]
+
+
+def _days(absence: Absence, now: datetime) -> str:
+    """The days in words; the end is the first moment after them."""
+    first = times.local(absence.starts_at, now)
+    last = times.local(absence.ends_at - timedelta(seconds=1), now)
+    shown = f"{first:%a} {first.day} {first:%b}"
+    return shown if first.date() == last.date() else f"{shown} to {last:%a} {last.day} {last:%b}"

@@ -1,0 +1,46 @@
+"""Search: one field for names, addresses, companies, domains and ids.
+
+Owns the page. What is found, and by what, is `leads.searching`.
+"""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from leads import permissions, searching
+from leads.presenters import people, rows
+from leads.presenters.company import size
+from leads.presenters.signals import cut
+from leads.views.leads import latest_handoffs
+from leads.views.shell import shell_of
+
+
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """What fits the words in `q`, the sharpest first, only of what this person sees."""
+    frame = shell_of(request)
+    words = searching.plain(request.GET.get("q", ""))
+    found = searching.search(frame.user, words)
+    personal = permissions.sees_personal_data(frame.user)
+    latest = latest_handoffs(frame.user, found.leads)
+    values = {
+        "search_words": words,
+        "handoff": found.handoff,
+        "handoff_name": rows.name_of(found.handoff, personal=personal) if found.handoff else "",
+        "handoff_state": people.state_words(found.handoff) if found.handoff else "",
+        "rows": [people.row(lead, latest.get(lead.pk), frame.now, personal=personal) for lead in found.leads],
+        "companies": [
+            {
+                "id": company.pk,
+                "name": cut(str(company), 120),
+                "text": ", ".join(
+                    part for part in (company.domain or "", cut(company.industry, 60), size(company)) if part
+                ),
+            }
+            for company in found.companies
+        ],
+        "is_cut": found.is_cut,
+    }
+    return render(request, "leads/people/search.html", values)

@@ -1,0 +1,239 @@
+"""What the team page shows: who needs help, and who holds how much.
+
+Owns the queries of the page and which handoffs are whose to watch: a manager's are those of the teams they
+lead and of the queues they own. A constant number of queries, whatever the number of rows or people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.http import QueryDict
+
+from leads import paging, permissions
+from leads.choices import HOLDS_TURN, WAITING, State
+from leads.models import Handoff
+from leads.presenters import teams, times
+from leads.presenters.teams import Group, RepLine, TeamRow
+from leads.receivers import Receiver, receivers
+from leads.views.inbox import number
+from leads.views.worklist import default_calendar
+from routing.models import Absence, PoolMember, Team, User
+from routing.people import MANAGER, REP
+
+MOST_ROWS = 25
+MOST_LOOKED_AT = 200  # of which some are at risk
+MOST_PEOPLE = 300
+_WAITING = [str(state) for state in WAITING]
+_HELD = [str(state) for state in HOLDS_TURN]
+_OWED = [str(State.ASSIGNED), str(State.ACCEPTED)]
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the page shows, as it stands in the address: a team, and a person whose work is listed."""
+
+    team: int | None = None
+    rep: int | None = None
+
+    @classmethod
+    def of(cls, data: QueryDict) -> Params:
+        return cls(team=number(data.get("team")), rep=number(data.get("rep")))
+
+    def query(self, **more: Any) -> str:
+        pairs = {"team": self.team, "rep": self.rep} | more
+        return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+
+
+@dataclass
+class Reassigning:
+    """The form that is open under a row."""
+
+    id: int
+    revision: int
+    receivers: Sequence[Receiver]
+    to: str = ""
+    reason: str = ""
+    to_error: str = ""
+    reason_error: str = ""
+    asks_anyway: bool = False
+
+
+@dataclass
+class Overview:
+    """All that the page shows."""
+
+    params: Params
+    teams: Sequence[Team]
+    groups: Sequence[Group]
+    lines: Sequence[RepLine]
+    totals: Any
+    states: Sequence[tuple[str, int]]
+    open_count: int
+    rep: User | None
+    work: Sequence[TeamRow]
+    is_work_cut: bool
+    form: Reassigning | None = None
+    notice: str = ""
+    kept: str = ""
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing needs anybody."""
+        return not any(group.rows for group in self.groups)
+
+
+def watched(user: User, params: Params) -> QuerySet[Handoff]:
+    """The open handoffs that this person watches over, of one team or person if the address says so."""
+    rows = Handoff.objects.open()
+    if not _sees_all(user):
+        # Not by the permission to see alone: that also holds what one once decided on.
+        rows = rows.filter(
+            Q(assignee__team__manager=user) | Q(assignee=user) | Q(state=State.QUEUED, queue__owner=user)
+        )
+    if params.team is not None:
+        rows = rows.filter(
+            Q(assignee__team=params.team) | Q(state=State.QUEUED, queue__owner__team=params.team)
+        )
+    if params.rep is not None:
+        rows = rows.filter(assignee=params.rep)
+    return rows
+
+
+def people_of(user: User, params: Params) -> QuerySet[User]:
+    """The people in sales whose work this person watches over."""
+    people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
+    if not _sees_all(user):
+        people = people.filter(Q(team__manager=user) | Q(pk=user.pk))
+    return people.filter(team=params.team) if params.team is not None else people
+
+
+def load(user: User, params: Params, now: datetime) -> Overview:
+    """The page. `now` is in the viewer's zone."""
+    rows = watched(user, params)
+    calendar = default_calendar()
+    shown = rows.select_related(
+        "lead__company", "policy", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
+    ).defer("lead__custom", "lead__attribution", "lead__field_times")
+    groups = teams.groups()
+    taken: set[int] = set()
+    for key, condition, order in _conditions(now):
+        group = groups[key]
+        found = list(shown.filter(condition).exclude(pk__in=taken).order_by(*order)[: MOST_LOOKED_AT + 1])
+        made = [teams.row(handoff, key, now, calendar) for handoff in found]
+        if key == "risk":
+            made = [row for row in made if teams.is_at_risk(row.clock)]
+        taken |= {row.id for row in made}
+        group.count = paging.count_words(len(made), MOST_LOOKED_AT)
+        group.rows = made[:MOST_ROWS]
+    lines = _lines(user, params, now)
+    counts = rows.order_by().values_list("state").annotate(n=Count("pk"))
+    by_state = {state: count for state, count in counts if state != State.INCOMPLETE}
+    rep = people_of(user, Params()).filter(pk=params.rep).first() if params.rep is not None else None
+    work = (
+        list(shown.exclude(state=State.INCOMPLETE).order_by("next_due_at", "pk")[: MOST_LOOKED_AT + 1])
+        if rep
+        else []
+    )
+    led = Team.objects.all() if _sees_all(user) else Team.objects.filter(manager=user)
+    return Overview(
+        params=params,
+        teams=list(led),
+        groups=[group for group in groups.values() if group.rows or group.empty],
+        lines=lines,
+        totals=teams.totals(lines),
+        states=[(str(state.label), by_state.get(str(state), 0)) for state in State if str(state) in by_state],
+        open_count=sum(by_state.values()),
+        rep=rep,
+        work=[teams.row(handoff, "", now, calendar) for handoff in work[:MOST_LOOKED_AT]],
+        is_work_cut=len(work) > MOST_LOOKED_AT,
+    )
+
+
+def form_for(user: User, handoff: Handoff, now: datetime) -> Reassigning:
+    """The open form of one handoff."""
+    return Reassigning(handoff.pk, handoff.revision, receivers(user, handoff, now))
+
+
+def _sees_all(user: User) -> bool:
+    return permissions.is_marketing(user) or permissions.is_admin(user)
+
+
+def _conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
+    """What puts a handoff into a section, the heaviest first; one that fits several stands in the first."""
+    gone = Q(state__in=_HELD) & (Q(assignee__isnull=True) | Q(assignee__is_active=False))
+    return (
+        ("lost", gone, ("next_due_at", "pk")),
+        ("hole", Q(state__in=_OWED, black_hole_at__isnull=False), ("black_hole_at", "pk")),
+        ("unowned", Q(state=State.QUEUED), ("next_due_at", "pk")),
+        ("late", Q(state__in=_WAITING, next_due_at__lt=now), ("next_due_at", "pk")),
+        ("silent", Q(state__in=_OWED, no_activity_at__isnull=False), ("no_activity_at", "pk")),
+        ("risk", Q(state__in=_OWED, next_due_at__gte=now), ("next_due_at", "pk")),
+    )
+
+
+def _lines(user: User, params: Params, now: datetime) -> list[RepLine]:
+    """Everybody's work in figures; four queries for any number of people."""
+    people = list(people_of(user, Params(params.team)).select_related("team").order_by()[:MOST_PEOPLE])
+    ids = [person.pk for person in people]
+    owed = Q(state__in=_OWED)
+    counted = {
+        row["assignee"]: row
+        for row in Handoff.objects.open()
+        .filter(assignee__in=ids)
+        .order_by()
+        .values("assignee")
+        .annotate(
+            answer=Count("pk", filter=Q(state=State.ASSIGNED)),
+            contact=Count("pk", filter=Q(state=State.ACCEPTED)),
+            follow=Count("pk", filter=Q(state=State.WORKING)),
+            deferred=Count("pk", filter=Q(state=State.DEFERRED)),
+            late=Count("pk", filter=owed & Q(next_due_at__lt=now)),
+            silent=Count(
+                "pk", filter=owed & (Q(no_activity_at__isnull=False) | Q(black_hole_at__isnull=False))
+            ),
+        )
+    }
+    caps: dict[int, list[int | None]] = {}
+    seats = PoolMember.objects.filter(user__in=ids, is_active=True)
+    for person_id, cap in seats.values_list("user_id", Coalesce("cap_open", "pool__cap_open")):
+        caps.setdefault(person_id, []).append(cap)
+    away = {absence.user_id: absence for absence in Absence.objects.at(now).filter(user__in=ids)}
+    lines = [
+        _line(person, counted.get(person.pk, {}), _cap(caps.get(person.pk, [])), away.get(person.pk), now)
+        for person in people
+    ]
+    return sorted(lines, key=lambda line: (-line.late, -line.silent, -line.load, line.name))
+
+
+def _cap(caps: Sequence[int | None]) -> int | None:
+    """The most a person may hold by their seats; None when one of them has no cap, or there is no seat."""
+    known = [cap for cap in caps if cap is not None]
+    return max(known) if known and len(known) == len(caps) else None
+
+
+def _line(
+    person: User, counts: dict[str, Any], cap: int | None, absence: Absence | None, now: datetime
+) -> RepLine:
+    load = sum(counts.get(name, 0) for name in ("answer", "contact", "deferred"))
+    return RepLine(
+        id=person.pk,
+        name=str(person),
+        team=str(person.team) if person.team else "",
+        answer=counts.get("answer", 0),
+        contact=counts.get("contact", 0),
+        follow=counts.get("follow", 0),
+        deferred=counts.get("deferred", 0),
+        late=counts.get("late", 0),
+        silent=counts.get("silent", 0),
+        load=load,
+        cap=str(cap) if cap is not None else "",
+        share=min(100, round(100 * load / cap)) if cap else None,
+        note=f"away until {times.moment(absence.ends_at, now)}" if absence else "",
+    )

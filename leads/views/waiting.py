@@ -1,0 +1,354 @@
+"""What the completion page shows: the handoffs that wait for data, and one of them opened for repair.
+
+Owns the queries of the page, its filters in the address, and the figures beside the list. A constant number
+of queries, whatever the number of rows. Never writes.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.cache import cache
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
+from django.http import QueryDict
+
+from leads import cases, identity, paging
+from leads.choices import Check, EventKind, LeadType
+from leads.lifecycle.placing import live_ruleset
+from leads.models import Complaint, DuplicatePair, Event, FiredStep, Handoff, Inspection, Lead
+from leads.presenters import repair, times
+from leads.presenters.repair import FixRow, Input, Step
+from leads.views.worklist import default_calendar
+from routing.engine import Decision, decide
+from routing.models import Pool, Queue, User
+
+SIZE = 25
+MOST_COUNTED = 1000
+ORDER = ("completion_due_at", "id")
+SOURCES_OVER = timedelta(days=30)
+MOST_HELD = 1000
+KEPT = 60  # seconds for which the figures beside the list stand
+DEMO = "demo"
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the list shows, as it stands in the address: a check's code or "demo", and the page's cursor."""
+
+    show: str = ""
+    after: str = ""
+
+    @classmethod
+    def of(cls, data: QueryDict) -> Params:
+        return cls(show=data.get("show", "")[:40], after=data.get("after", "")[:400])
+
+    def query(self, **more: Any) -> str:
+        """The address's query with these parameters and more; "?" for none."""
+        pairs = {"show": self.show, "after": self.after} | more
+        return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    label: str
+    count: str
+    href: str
+    is_current: bool
+
+
+@dataclass
+class Repair:
+    """The opened handoff. `what_next` says where it goes once everything is there."""
+
+    handoff: Handoff
+    steps: Sequence[Step]
+    rest: Sequence[Input]
+    what_next: str = ""
+    is_rest_open: bool = False
+    discard_reason: str = ""
+    discard_error: str = ""
+    alert: str = ""
+    focus: str = ""
+
+
+@dataclass
+class Board:
+    """All that the list shows."""
+
+    params: Params
+    rows: Sequence[FixRow]
+    chips: Sequence[Chip]
+    count: str
+    total: int
+    late: int
+    more: str
+    opened: Repair | None = None
+    owner: User | None = None
+    open_id: int | None = None
+    notice: str = ""
+    kept: str = ""
+
+
+@dataclass
+class Typed:
+    """What somebody typed into a repair, and what is wrong with it (`errors` by field, "" for the whole)."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    check: str = ""
+
+
+def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None = None) -> Board:
+    """The list with one handoff opened, if it still waits. `now` is in the viewer's zone."""
+    tally = list(
+        Handoff.objects.incomplete()
+        .order_by("completion_due_at")
+        .values_list("missing", "lead_type", "raised_at", "completion_due_at")[: MOST_COUNTED + 1]
+    )
+    found = paging.page(_shown(params), ORDER, params.after, SIZE)
+    handoffs = found.rows
+    if open_id is not None and all(handoff.pk != open_id for handoff in handoffs):
+        # A link to one that is further down, or not in this filter: it stands on top.
+        handoffs = [*_with_row(Handoff.objects.incomplete().filter(pk=open_id)), *handoffs]
+    findings = _findings(handoffs)
+    queue = Queue.objects.filter(kind=Queue.Kind.COMPLETION).select_related("owner", "calendar").first()
+    calendar = queue.calendar.hours() if queue and queue.calendar else default_calendar()
+    board = Board(
+        params=params,
+        rows=[repair.row(row, findings.get(row.pk, ()), now, calendar) for row in handoffs],
+        chips=_chips(params, tally),
+        count=paging.count_words(len(tally), MOST_COUNTED),
+        total=len(tally),
+        late=sum(1 for *_, due in tally if due is not None and due < now),
+        more=params.query(after=found.next) if found.next else "",
+        owner=queue.owner if queue else None,
+    )
+    opened = next((handoff for handoff in handoffs if handoff.pk == open_id), None)
+    if opened is not None:
+        board.open_id = opened.pk
+        board.opened = _repair(opened, findings.get(opened.pk, ()), typed or Typed(), now)
+    return board
+
+
+def after(handoff: Handoff, params: Params) -> int | None:
+    """The waiting handoff that stands below this one in the filter, else the first; None for none."""
+    others = _shown(params).exclude(pk=handoff.pk).order_by(*ORDER)
+    due = handoff.completion_due_at
+    below = others.filter(completion_due_at__gte=due) if due is not None else others
+    below = below.exclude(completion_due_at=due, pk__lt=handoff.pk) if due is not None else below
+    return (below.values_list("pk", flat=True).first()) or others.values_list("pk", flat=True).first()
+
+
+def export(params: Params) -> QuerySet[Handoff]:
+    """The rows of the list as a file has them."""
+    return _shown(params).order_by(*ORDER)
+
+
+def findings_of(handoffs: Sequence[Handoff]) -> dict[int, list[Any]]:
+    """The latest findings of each of these handoffs, by its id."""
+    return _findings(handoffs)
+
+
+def _shown(params: Params) -> QuerySet[Handoff]:
+    rows = _with_row(Handoff.objects.incomplete())
+    if params.show == DEMO:
+        return rows.filter(Q(lead_type=LeadType.DEMO) | Q(raised_at__isnull=False))
+    if params.show:
+        # As text, because not every database can look into a list that is stored as JSON.
+        text = Cast("missing", TextField())
+        return rows.annotate(missing_text=text).filter(missing_text__contains=f'"{params.show}"')
+    return rows
+
+
+def _with_row(rows: QuerySet[Handoff]) -> QuerySet[Handoff]:
+    latest = Inspection.objects.filter(handoff=OuterRef("pk")).order_by("-at", "-id").values("pk")[:1]
+    return (
+        rows.select_related("lead__company", "policy")
+        .defer("lead__attribution", "lead__custom", "lead__company__news", "lead__company__technologies")
+        .annotate(inspection_id=Subquery(latest))
+    )
+
+
+def _findings(handoffs: Sequence[Handoff]) -> dict[int, list[Any]]:
+    ids = {handoff.pk: getattr(handoff, "inspection_id", None) for handoff in handoffs}
+    found = Inspection.objects.in_bulk([pk for pk in ids.values() if pk is not None])
+    return {pk: found[at].findings for pk, at in ids.items() if at in found}
+
+
+def _chips(params: Params, tally: Sequence[tuple[Any, ...]]) -> list[Chip]:
+    counted: Counter[str] = Counter()
+    for missing, lead_type, raised_at, _ in tally[:MOST_COUNTED]:
+        counted.update(str(code) for code in missing)
+        counted[DEMO] += lead_type == LeadType.DEMO or raised_at is not None
+    chips = [Chip("All", paging.count_words(len(tally), MOST_COUNTED), "?", not params.show)]
+    order = [DEMO, *Check.values, *sorted(counted.keys() - {DEMO, *Check.values})]
+    for code in order:
+        if counted[code] or code == params.show:
+            label = "Demo" if code == DEMO else repair.label_of(code)
+            href = Params(show=code).query()
+            chips.append(Chip(label, f"{counted[code]:,}", href, code == params.show))
+    return chips
+
+
+def _repair(handoff: Handoff, findings: Sequence[Any], typed: Typed, now: datetime) -> Repair:
+    lead = handoff.lead
+    own = Q(first=lead) | Q(second=lead)
+    pairs = DuplicatePair.objects.filter(own, status=DuplicatePair.Status.OPEN).select_related(
+        "first__company", "second__company"
+    )
+    complaints = list(
+        Complaint.objects.filter(lead=lead, cleared_at__isnull=True).select_related("by").order_by("at")
+    )
+    fields = repair.inputs(
+        lead,
+        typed.values,
+        typed.errors,
+        domain=identity.company_domain(lead.email_key or "", "") or "",
+        shared=_shared(lead),
+    )
+    lines = [repair.pair_line(pair, lead.pk, now) for pair in pairs]
+    steps, rest = repair.steps(handoff, findings, fields, lines, complaints, now)
+    for step in steps:
+        step.reason = typed.values.get(f"reason_{step.check}", "")
+        step.error = typed.errors.get("reason", "") if typed.check == step.check else ""
+    focus = next((name for name in typed.errors if name in fields), "") or next(
+        (field.name for step in steps for field in step.inputs), ""
+    )
+    is_vague = any(not complaint.field for complaint in complaints)
+    return Repair(
+        handoff=handoff,
+        steps=steps,
+        rest=rest,
+        what_next=_what_next(handoff),
+        is_rest_open=is_vague or any(field.error or field.value != field.was for field in rest),
+        discard_reason=typed.values.get("reason_discard", ""),
+        discard_error=typed.errors.get("reason", "") if typed.check == "discard" else "",
+        alert=typed.errors.get("", ""),
+        focus=focus,
+    )
+
+
+def _shared(lead: Lead) -> int:
+    if lead.company_id is None:
+        return 0
+    others = Lead.objects.filter(company_id=lead.company_id, merged_into__isnull=True).exclude(pk=lead.pk)
+    return others.order_by()[:1000].count()
+
+
+def _what_next(handoff: Handoff) -> str:
+    """Where it would go by the rules in force, with what is known now."""
+    decision = decide(live_ruleset()[1], cases.load([handoff])[0].facts())
+    if decision.rule_id is None:
+        return "No rule matches yet."
+    to = _target(decision)
+    return f"Then the rule “{decision.rule_name}” sends it to {to}, and its clock starts." if to else ""
+
+
+def _target(decision: Decision) -> str:
+    if not decision.targets:
+        return ""
+    first = decision.targets[0]
+    if first.kind == "pool":
+        row: Any = Pool.objects.filter(pk=first.id).first()
+        return f"the pool {row}" if row else ""
+    if first.kind == "queue":
+        row = Queue.objects.filter(pk=first.id).first()
+        return f"the queue {row}" if row else ""
+    row = User.objects.filter(pk=first.id).first()
+    return str(row) if row else ""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """What was missing most often in the leads of one source. `share`: percent of all that were held."""
+
+    name: str
+    cells: tuple[str, ...]
+    leads: int
+    share: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The figures beside the list: this week's, and what was missing by source over 30 days."""
+
+    clean: str
+    clean_words: str
+    median: str
+    late: int
+    columns: tuple[str, ...]
+    sources: tuple[SourceRow, ...]
+    is_cut: bool
+
+
+def beside(now: datetime) -> Beside:
+    """The figures beside the list; they stand for a minute."""
+    kept: Beside | None = cache.get("completion-beside")
+    if kept is None:
+        kept = _beside(now)
+        cache.set("completion-beside", kept, KEPT)
+    return kept
+
+
+def _beside(now: datetime) -> Beside:
+    monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    week = Handoff.objects.live().filter(mql_at__gte=monday)
+    counts = week.aggregate(all=Count("pk"), clean=Count("pk", filter=Q(completion_visits=0)))
+    spans = week.filter(completion_visits__gt=0, ready_at__isnull=False).annotate(
+        took=F("ready_at") - F("received_at")
+    )
+    took = list(spans.values_list("took", flat=True)[:MOST_HELD])
+    late = FiredStep.objects.filter(handoff__in=week, code="completion_breach").count()
+    columns, sources, is_cut = _sources(now)
+    share = round(100 * counts["clean"] / counts["all"]) if counts["all"] else None
+    return Beside(
+        clean="none" if share is None else f"{share} %",
+        clean_words=f"{counts['clean']:,} of {counts['all']:,} passed every check on arrival.",
+        median=times.length(statistics.median(took)) if took else "none",
+        late=late,
+        columns=columns,
+        sources=sources,
+        is_cut=is_cut,
+    )
+
+
+def _sources(now: datetime) -> tuple[tuple[str, ...], tuple[SourceRow, ...], bool]:
+    """By source, which checks held leads back when they came: the three most frequent as columns."""
+    held = (
+        Handoff.objects.live()
+        .filter(mql_at__gte=now - SOURCES_OVER, completion_visits__gt=0)
+        .order_by("-mql_at")
+        .values_list("pk", "lead_source")[: MOST_HELD + 1]
+    )
+    source_of = dict(held)
+    events = Event.objects.filter(handoff__in=list(source_of)[:MOST_HELD], kind=EventKind.HELD)
+    first: dict[int, list[str]] = {}
+    for pk, data in events.order_by("handoff", "number").values_list("handoff_id", "data"):
+        changed = data.get("set") if isinstance(data, dict) else None
+        missing = changed.get("missing") if isinstance(changed, dict) else None
+        if isinstance(missing, list):
+            first.setdefault(pk, [str(code) for code in missing])
+    by_check: Counter[str] = Counter(code for missing in first.values() for code in missing)
+    by_source: dict[str, Counter[str]] = {}
+    leads: Counter[str] = Counter()
+    for pk, missing in first.items():
+        leads[source_of[pk]] += 1
+        by_source.setdefault(source_of[pk], Counter()).update(missing)
+    top = [code for code, _ in by_check.most_common(3)]
+    rows = tuple(
+        SourceRow(
+            name=source or "No source",
+            cells=tuple(str(by_source[source][code]) for code in top),
+            leads=count,
+            share=round(100 * count / len(first)),
+        )
+        for source, count in leads.most_common(8)
+    )
+    return tuple(repair.label_of(code) for code in top), rows, len(source_of) > MOST_HELD
