@@ -91,10 +91,14 @@ class Site:
 
     def start(self) -> int:
         """Start it and wait until it serves; the supervisor's pid. The second start takes the same port."""
-        with self.log.open("wb") as log:
+        # Through the site's own launcher: a test run that is killed leaves no server behind either.
+        with self.log.open("wb") as log, open(os.devnull) as pipe:
+            launcher = [str(ROOT / "handoff_site" / "lifeline.py"), str(os.getpid()), str(pipe.fileno())]
+            command = [str(ROOT / "manage.py"), "start", "--bind", f"127.0.0.1:{self.port}"]
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "start", "--bind", f"127.0.0.1:{self.port}"],
-                env=self.environment, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                [sys.executable, *launcher, sys.executable, *command],
+                env=self.environment, cwd=self.folder, pass_fds=(pipe.fileno(),),
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         said = wait_for(
             lambda: re.search(r"127\.0\.0\.1:(\d+) ", self.log.read_text()), 30, "it never listened"
