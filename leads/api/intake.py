@@ -52,6 +52,9 @@ def intake(request: HttpRequest) -> HttpResponse:
     as the first time (`duplicate`). One event answers with its result, or 422 when it is not valid. An
     array answers `{"results": [...]}` in order; an event that is not valid is answered `invalid` and spoils
     none of the others.
+
+    For everything in an event, also for members that we do not know: whole numbers of at most 64 bits, text
+    of at most 2,000 characters without control characters but tab and line ends, eight levels of nesting.
     """
     by = caller(request)
     raw, is_batch = _events(request, by)

@@ -89,6 +89,8 @@ def _complete(operation: dict[str, Any]) -> None:
         # An absent parameter is absent: a query or a header has no null.
         kinds = parameter["schema"].pop("anyOf", [{}])
         parameter["schema"] |= next(kind for kind in kinds if kind.get("type") != "null")
+        if parameter["in"] == "query":
+            parameter["allowEmptyValue"] = True
     codes = [401, 403, 429, 500]
     if operation.get("requestBody"):
         codes += [400, 411, 413, 415]

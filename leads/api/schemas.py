@@ -7,17 +7,13 @@ elsewhere (`leads.representation`, `leads.api.detail`) and only described here. 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from leads.choices import Channel, Check, EventKind, LeadType, Outcome, Stage, State, TriggerKind
-from leads.intake.schema import Currency, Instant
-
-# Control characters but tab, newline and carriage return are refused, as everywhere.
-CLEAN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+from leads.intake.schema import CLEAN, Amount, Currency, Instant
 
 Text = Annotated[str, Field(max_length=2000, pattern=CLEAN)]
 Needed = Annotated[str, Field(min_length=1, max_length=2000, pattern=CLEAN)]
@@ -38,6 +34,13 @@ def _day(value: Any) -> Any:
             return datetime.combine(date.fromisoformat(value), time(), UTC).isoformat()
         except ValueError:
             return value
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """A whole number as JSON has it (3 and 3.0), never text that looks like one."""
+    if isinstance(value, bool | str):
+        raise ValueError("use a whole number")
     return value
 
 
@@ -70,7 +73,7 @@ class Acting(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     on_behalf_of: Person = Field(description="the e-mail address of the person for whom this is done")
-    revision: Annotated[int, Strict(), Field(ge=0, le=2**31 - 1)] | None = Field(
+    revision: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_whole)] | None = Field(
         None, description="the revision the decision was made on; refused when others moved it since"
     )
 
@@ -115,8 +118,8 @@ class Contact(Acting):
 
 class Opportunity(Acting):
     external_id: Annotated[str, Field(max_length=200, pattern=CLEAN)] | None = None
-    amount: Annotated[Decimal, Field(ge=0, max_digits=17, decimal_places=2)] | None = None
-    currency: Currency | None = Field(None, description="ISO 4217, needed with an amount", examples=["EUR"])
+    amount: Amount | None = None
+    currency: Currency | None = Field(None, description="needed with an amount", examples=["EUR"])
     stage: Short | None = None
     at: Instant | None = Field(None, description="when it came about, if not now")
 

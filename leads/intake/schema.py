@@ -14,7 +14,15 @@ from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from leads import identity
 from leads.choices import SIZE_BAND_NAMES, ActivityKind, TriggerKind
@@ -37,6 +45,8 @@ KEYS_LIMIT = 200
 # database takes.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_AMOUNT = r"\d{1,15}(\.\d{1,2}0*)?"
+LARGEST_AMOUNT = 10**15
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 Problem = dict[str, str]
@@ -71,16 +81,59 @@ def _currency(value: Any) -> Any:
     return value.strip().upper()
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Country = Annotated[str, BeforeValidator(_country)]
-Currency = Annotated[str, BeforeValidator(_currency)]
-Text = Annotated[str, Field(max_length=STRING_LIMIT)]
+def _amount(value: Any) -> Any:
+    """Money as text, exact to the cent; a number is rounded to it."""
+    if isinstance(value, float) and abs(value) < LARGEST_AMOUNT:
+        return round(Decimal(repr(value)), 2)
+    if isinstance(value, str):
+        value = value.strip()
+    if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_AMOUNT, value)):
+        raise ValueError("use a decimal number as text, such as 12500.50")
+    return value
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "description": "RFC 3339 with an offset, 1990 to 2199"}
+    ),
+]
+Country = Annotated[
+    str,
+    BeforeValidator(_country),
+    WithJsonSchema({"type": "string", "pattern": "^([A-Za-z]{2})?$", "description": "ISO 3166, two letters"}),
+]
+Currency = Annotated[
+    str,
+    BeforeValidator(_currency),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^([A-Za-z]{3})?$", "description": "ISO 4217, three letters"}
+    ),
+]
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    Field(ge=0, lt=LARGEST_AMOUNT),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_AMOUNT}$"},
+                {"type": "number", "minimum": 0, "exclusiveMaximum": LARGEST_AMOUNT},
+            ],
+            "description": "best as text; a number is rounded to cents",
+        }
+    ),
+]
+# The pattern is for readers of the OpenAPI document; `_walk` holds it for every string of an event.
+CLEAN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+Text = Annotated[str, Field(max_length=STRING_LIMIT, json_schema_extra={"pattern": CLEAN})]
 Points = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Scalar = str | int | float | bool | None
 
 
 class Part(BaseModel):
-    """A part of an event: unknown members are ignored, text is trimmed, types are not guessed."""
+    """A part of an event: unknown members are ignored, text is trimmed."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, strict=False)
 
@@ -97,6 +150,17 @@ class ConsentIn(Part):
 
 
 class LeadIn(Part):
+    """The person: an e-mail address or one external id is needed. Omitted is unchanged, null clears."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["email"], "properties": {"email": {"type": "string", "format": "email"}}},
+                {"required": ["external_ids"], "properties": {"external_ids": {"minItems": 1}}},
+            ]
+        }
+    )
+
     external_ids: Annotated[list[ExternalIdIn], Field(max_length=20)] = []
     email: Annotated[str, Field(max_length=320)] | None = None
     first_name: Text | None = None
@@ -116,7 +180,7 @@ class LeadIn(Part):
 
 
 class RevenueIn(Part):
-    amount: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)]
+    amount: Amount
     currency: Currency = ""
 
 
@@ -197,8 +261,19 @@ class TriggerIn(Part):
 
 
 class OpportunityIn(Part):
+    """What came of it; an amount needs its currency."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"amount": {"type": "null"}}},
+                {"required": ["currency"], "properties": {"currency": {"minLength": 3}}},
+            ]
+        }
+    )
+
     external_id: Annotated[str, Field(max_length=200)] = ""
-    amount: Annotated[Decimal, Field(ge=0, max_digits=17, decimal_places=2)] | None = None
+    amount: Amount | None = None
     currency: Currency = ""
     stage: Annotated[str, Field(max_length=100)] = ""
 
@@ -216,10 +291,21 @@ class DataIn(Part):
 class EventIn(Part):
     """One CloudEvents 1.0 object with our `data`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"pattern": r"^opportunity\."}}},
+            "then": {
+                "properties": {
+                    "data": {"required": ["opportunity"], "properties": {"opportunity": {"type": "object"}}}
+                }
+            },
+        }
+    )
+
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Field(min_length=1, max_length=200)]
     source: Annotated[str, Field(min_length=1, max_length=300)]
-    type: str
+    type: Annotated[str, Field(json_schema_extra={"enum": list(EVENT_TYPES)})]
     time: Instant
     data: DataIn
 
