@@ -83,9 +83,7 @@ def _accountable() -> Iterator[Violation]:
         about, state = f"handoff {handoff.pk}", State(handoff.state)
         if state == State.WORKING:
             if not handoff.is_complete:
-                yield Violation(
-                    "accountable", about, "is worked but lacks what makes it complete"
-                )
+                yield Violation("accountable", about, "is worked but lacks what makes it complete")
             continue
         if state in HOLDS_TURN:
             if handoff.assignee is None:
