@@ -255,6 +255,9 @@ class Board:
 
     @property
     def mqls_href(self) -> str:
+        """Where their list is; "" for none."""
+        if self.weeks.last.name not in self.found["week"]:
+            return ""
         return self.behind(MQLS, "all", self.weeks.only(self.weeks.last), {})
 
     @property
