@@ -73,8 +73,9 @@ def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
         if person.pk != handoff.assignee_id
     ]
     found.sort(key=lambda row: (bool(row.why_not), row.label != "Me", row.load, row.label))
-    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION).exclude(pk=handoff.queue_id)[:MOST]
-    return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in queues]
+    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST]
+    others = (queue for queue in queues if queue.pk != handoff.queue_id)
+    return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
 
 
 def objection(user: User, handoff: Handoff, to: str, now: datetime) -> str:

@@ -41,13 +41,14 @@ def items() -> QuerySet[TriageItem]:
 def settle_rejection(handoff: Handoff, act: Act) -> bool:
     """Somebody has looked at the rejection and it stands. False when it was settled before."""
     Lead.objects.select_for_update(of=("self",)).get(pk=handoff.lead_id)
-    if not rejections().filter(pk=handoff.pk).exists():
+    closed_at = rejections().filter(pk=handoff.pk).values_list("closed_at", flat=True).first()
+    if closed_at is None:
         return False
     TriageItem.objects.create(
         lead_id=handoff.lead_id,
         kind=REJECTED,
         data={"handoff": handoff.pk},
-        at=handoff.closed_at,
+        at=closed_at,
         settled_at=act.now,
         settled_by=act.user,
     )

@@ -15,6 +15,8 @@ from leads.presenters import people, times
 from leads.presenters.repair import SAME
 from leads.presenters.signals import cut
 
+TELLING = frozenset({"Name", "E-mail", "Phone", "Title", "Company", "Domain", "Country"})
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -68,12 +70,16 @@ def pair(row: DuplicatePair, known: Known, now: datetime) -> Pair:
         found=times.day(row.found_at, now),
         exact=times.exact(row.found_at, now),
         lines=tuple(
-            Line(label, one, other, bool(one and other and one.casefold() != other.casefold()))
-            for (label, one), (_, other) in values
+            Line(label, one, other, _differs(label, one, other)) for (label, one), (_, other) in values
         ),
         both_open=first.pk in known.open and second.pk in known.open,
         decided=decided_words(row, now),
     )
+
+
+def _differs(label: str, one: str, other: str) -> bool:
+    """Whether the two say different things of the person; counts and dates say nothing of that."""
+    return label in TELLING and bool(one and other) and one.casefold() != other.casefold()
 
 
 def decided_words(row: DuplicatePair, now: datetime) -> str:

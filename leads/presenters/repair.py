@@ -141,11 +141,19 @@ def label_of(code: str) -> str:
     return known.get(code) or code.replace("_", " ").capitalize()
 
 
-def row(handoff: Handoff, findings: Iterable[Any], now: datetime, calendar: hours.Calendar | None) -> FixRow:
-    """The row of an incomplete handoff (lead, company and policy loaded) with its latest findings."""
+def row(
+    handoff: Handoff,
+    findings: Iterable[Any],
+    reports: Sequence[str],
+    now: datetime,
+    calendar: hours.Calendar | None,
+) -> FixRow:
+    """The row of an incomplete handoff (lead, company and policy loaded) with its latest findings and what
+    reps reported."""
     known = by_check(findings)
     missing = [str(code) for code in handoff.missing]
-    details = [detail_of(code, known) for code in missing]
+    said = " ".join(f"“{cut(report)}”" for report in reports)
+    details = [said if code == BAD_DATA and said else detail_of(code, known) for code in missing]
     return FixRow(
         id=handoff.pk,
         name=rows.name_of(handoff),

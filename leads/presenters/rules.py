@@ -12,6 +12,8 @@ from typing import Any
 
 from routing.conditions import sentence
 
+MOST_MEMBERS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -56,16 +58,14 @@ def lines(document: Mapping[str, Any], fired: Mapping[str, int], names: Names) -
             RuleLine(
                 number=number,
                 name=str(rule.get("name") or f"Rule {number}"),
-                when=sentence(rule.get("when"), territories),
+                when=_when(rule.get("when"), territories),
                 to=place(target, names, territories),
-                who=", ".join(names.members.get(str(target.get("id")), ()))
-                if target.get("kind") == "pool"
-                else "",
+                who=_who(target, names),
                 fallback=place(rule["fallback"], names, territories) if rule.get("fallback") else "",
                 policy=str(rule.get("policy") or ""),
                 fired=count,
                 share=round(100 * count / most) if most else 0,
-                health=health(target, count, names),
+                health=health(target, names) or ("" if count or is_last_resort(rule) else "Never fired"),
             )
         )
     return found
@@ -85,8 +85,26 @@ def place(target: Mapping[str, Any], names: Names, territories: Mapping[str, str
     return names.people.get(who, "a person who is gone")
 
 
-def health(target: Mapping[str, Any], fired: int, names: Names) -> str:
-    """What is wrong with a rule, the worst first."""
+def _when(conditions: Any, territories: Mapping[str, str]) -> str:
+    """The conditions as a sentence of their own."""
+    words = sentence(conditions, territories)
+    return "Every lead." if words == "every lead" else f"When {words}."
+
+
+def _who(target: Mapping[str, Any], names: Names) -> str:
+    """The members of the target's pool, some by name."""
+    members = names.members.get(str(target.get("id")), ()) if target.get("kind") == "pool" else ()
+    shown = ", ".join(members[:MOST_MEMBERS])
+    return f"{shown} and {len(members) - MOST_MEMBERS} more" if len(members) > MOST_MEMBERS else shown
+
+
+def is_last_resort(rule: Mapping[str, Any]) -> bool:
+    """A catch-all: that it never had to fire is good news."""
+    return bool(rule.get("when") == {"all": []})
+
+
+def health(target: Mapping[str, Any], names: Names) -> str:
+    """What is wrong with a rule's target, the worst first."""
     kind, who = target.get("kind"), str(target.get("id") or "")
     if kind == "rep" and who in names.inactive:
         return "Points at somebody who is no longer active"
@@ -94,4 +112,4 @@ def health(target: Mapping[str, Any], fired: int, names: Names) -> str:
         return "Its pool has no members"
     if kind == "rep" and who in names.away:
         return "Points at somebody who is away"
-    return "" if fired else "Never fired"
+    return ""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -43,7 +43,7 @@ def completion(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def as_file(request: HttpRequest) -> HttpResponse:
+def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV, with its filter."""
     access.only(request, MARKETING, ADMIN)
     return exports.download("completion.csv", HEADER, _lines(Params.of(request.GET)))

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -59,7 +59,7 @@ def leads(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def as_file(request: HttpRequest) -> HttpResponse:
+def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV, with its filters; the first 50,000."""
     found, order = _found(request)
     rows = found.qs.select_related("company").order_by(*order)[:MOST_EXPORTED]

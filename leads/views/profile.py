@@ -18,7 +18,6 @@ from django.views.decorators.http import require_POST, require_safe
 from leads import escalation
 from leads.forms import complaints
 from leads.lifecycle import Act
-from leads.models import Handoff
 from leads.personal import THEMES, AbsenceForm, ProfileForm, covers, zones
 from leads.presenters import times
 from leads.views.shell import person, shell_of, tell
@@ -117,7 +116,7 @@ def _page(
         "absences": _absences(user, frame.now),
         "covers": [(person.pk, str(person)) for person in covers(user)] if sells else [],
         "sells": sells,
-        "held": Handoff.objects.held_by(user).count() if sells else 0,
+        "owed": sum(frame.mine[str(state)] for state in escalation.OWED) if sells else 0,
         "roles": frame.roles,
         "team": user.team,
         "today": frame.now.date().isoformat(),

@@ -183,8 +183,8 @@ def _lines(user: User, params: Params, now: datetime) -> list[RepLine]:
     people = list(people_of(user, Params(params.team)).select_related("team").order_by()[:MOST_PEOPLE])
     ids = [person.pk for person in people]
     owed = Q(state__in=_OWED)
-    counted = {
-        row["assignee"]: row
+    counted: dict[int, dict[str, Any]] = {
+        row["assignee"]: dict(row)
         for row in Handoff.objects.open()
         .filter(assignee__in=ids)
         .order_by()

@@ -34,6 +34,7 @@ MOST_COUNTED = 1000
 ORDER = ("completion_due_at", "id")
 SOURCES_OVER = timedelta(days=30)
 MOST_HELD = 1000
+MOSTLY = 3  # checks named for a source
 KEPT = 60  # seconds for which the figures beside the list stand
 DEMO = "demo"
 
@@ -117,12 +118,15 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
     if open_id is not None and all(handoff.pk != open_id for handoff in handoffs):
         # A link to one that is further down, or not in this filter: it stands on top.
         handoffs = [*_with_row(Handoff.objects.incomplete().filter(pk=open_id)), *handoffs]
-    findings = _findings(handoffs)
+    findings, reports = _findings(handoffs), _reports(handoffs)
     queue = Queue.objects.filter(kind=Queue.Kind.COMPLETION).select_related("owner", "calendar").first()
     calendar = queue.calendar.hours() if queue and queue.calendar else default_calendar()
     board = Board(
         params=params,
-        rows=[repair.row(row, findings.get(row.pk, ()), now, calendar) for row in handoffs],
+        rows=[
+            repair.row(row, findings.get(row.pk, ()), reports.get(row.lead_id, ()), now, calendar)
+            for row in handoffs
+        ],
         chips=_chips(params, tally),
         count=paging.count_words(len(tally), MOST_COUNTED),
         total=len(tally),
@@ -180,6 +184,15 @@ def _findings(handoffs: Sequence[Handoff]) -> dict[int, list[Any]]:
     ids = {handoff.pk: getattr(handoff, "inspection_id", None) for handoff in handoffs}
     found = Inspection.objects.in_bulk([pk for pk in ids.values() if pk is not None])
     return {pk: found[at].findings for pk, at in ids.items() if at in found}
+
+
+def _reports(handoffs: Sequence[Handoff]) -> dict[int, list[str]]:
+    """What reps say is wrong with these leads, by lead."""
+    found: dict[int, list[str]] = {}
+    open_ones = Complaint.objects.filter(lead__in=[row.lead_id for row in handoffs], cleared_at__isnull=True)
+    for lead_id, text in open_ones.order_by("at").values_list("lead_id", "text"):
+        found.setdefault(lead_id, []).append(text)
+    return found
 
 
 def _chips(params: Params, tally: Sequence[tuple[Any, ...]]) -> list[Chip]:
@@ -270,7 +283,7 @@ class SourceRow:
     """What was missing most often in the leads of one source. `share`: percent of all that were held."""
 
     name: str
-    cells: tuple[str, ...]
+    mostly: str
     leads: int
     share: int
 
@@ -283,7 +296,6 @@ class Beside:
     clean_words: str
     median: str
     late: int
-    columns: tuple[str, ...]
     sources: tuple[SourceRow, ...]
     is_cut: bool
 
@@ -306,21 +318,20 @@ def _beside(now: datetime) -> Beside:
     )
     took = list(spans.values_list("took", flat=True)[:MOST_HELD])
     late = FiredStep.objects.filter(handoff__in=week, code="completion_breach").count()
-    columns, sources, is_cut = _sources(now)
+    sources, is_cut = _sources(now)
     share = round(100 * counts["clean"] / counts["all"]) if counts["all"] else None
     return Beside(
         clean="none" if share is None else f"{share} %",
         clean_words=f"{counts['clean']:,} of {counts['all']:,} passed every check on arrival.",
         median=times.length(statistics.median(took)) if took else "none",
         late=late,
-        columns=columns,
         sources=sources,
         is_cut=is_cut,
     )
 
 
-def _sources(now: datetime) -> tuple[tuple[str, ...], tuple[SourceRow, ...], bool]:
-    """By source, which checks held leads back when they came: the three most frequent as columns."""
+def _sources(now: datetime) -> tuple[tuple[SourceRow, ...], bool]:
+    """By source, how many leads were held when they came, and which checks held them most often."""
     held = (
         Handoff.objects.live()
         .filter(mql_at__gte=now - SOURCES_OVER, completion_visits__gt=0)
@@ -335,20 +346,20 @@ def _sources(now: datetime) -> tuple[tuple[str, ...], tuple[SourceRow, ...], boo
         missing = changed.get("missing") if isinstance(changed, dict) else None
         if isinstance(missing, list):
             first.setdefault(pk, [str(code) for code in missing])
-    by_check: Counter[str] = Counter(code for missing in first.values() for code in missing)
     by_source: dict[str, Counter[str]] = {}
     leads: Counter[str] = Counter()
     for pk, missing in first.items():
         leads[source_of[pk]] += 1
         by_source.setdefault(source_of[pk], Counter()).update(missing)
-    top = [code for code, _ in by_check.most_common(3)]
     rows = tuple(
         SourceRow(
             name=source or "No source",
-            cells=tuple(str(by_source[source][code]) for code in top),
+            mostly=", ".join(
+                f"{repair.label_of(code)} {n}" for code, n in by_source[source].most_common(MOSTLY)
+            ),
             leads=count,
             share=round(100 * count / len(first)),
         )
         for source, count in leads.most_common(8)
     )
-    return tuple(repair.label_of(code) for code in top), rows, len(source_of) > MOST_HELD
+    return rows, len(source_of) > MOST_HELD
