@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from leads.choices import CLOSED, EventKind, State, TriggerKind
+from leads.choices import CLOSED, Check, EventKind, NextStep, State, TriggerKind
 from leads.models import ContactAttempt, Deferral, Event, Handoff, Inspection, Note, Rejection
 from leads.presenters import times
 from leads.presenters.rows import attempt_words, outcome_words
@@ -50,6 +50,14 @@ def called(user: User | None, me: int | None) -> str:
     if user is None:
         return "nobody"
     return "You" if user.pk == me else str(user)
+
+
+def missing_words(handoff: Handoff) -> str:
+    """What keeps it from sales: "Business e-mail, Company name missing"."""
+    if "bad_data" in handoff.missing:
+        return "a rep says the data is wrong"
+    names = [Check(code).label if code in Check.values else str(code) for code in handoff.missing]
+    return f"{', '.join(names)} missing" if names else "data is missing"
 
 
 def rail(handoff: Handoff, inspection: Inspection | None, now: datetime, me: int | None) -> list[Step]:
@@ -233,6 +241,9 @@ def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
     text = str(kind.label)
     if kind in (EventKind.ASSIGNED, EventKind.REASSIGNED, EventKind.RESUMED) and isinstance(holder, int):
         text += f" to {'you' if holder == me else names.get(holder, 'somebody')}"
+    step = data.get("next_step")
+    if kind == EventKind.FOLLOWED_UP and step in NextStep.values:
+        text += f": {NextStep(step).label.lower()}"
     reason = data.get("reason")
     if isinstance(reason, str) and reason:
         text += f": {cut(reason.replace('_', ' '), 200)}"

@@ -95,6 +95,7 @@ class Pane:
     is_mine: bool
     wants_view: bool
     can_report: bool
+    can_contact: bool
     channels: Sequence[tuple[str, str]] = tuple(Channel.choices)
     outcomes: Sequence[tuple[str, str]] = tuple(Outcome.choices)
     currencies: Sequence[str] = CURRENCIES
@@ -162,7 +163,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         openers=signals.openers(activities, now) if handoff.is_open else (),
         references=signals.references(activities, now) if "contact" in verbs else (),
         source=_source(handoff),
-        why=why.why_me(past.decision, handoff.rule_name, past.moved, past.names, user.pk, past.words_of_move),
+        why=_why(handoff, past, user),
         has_trace=past.decision is not None,
         steps=stages.rail(handoff, handoff.inspections.order_by("-at", "-id").first(), now, user.pk),
         history=stages.history(
@@ -173,6 +174,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         is_mine=handoff.assignee_id == user.pk,
         wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
         can_report="reject" in verbs,
+        can_contact="contact" in verbs,
     )
 
 
@@ -204,6 +206,12 @@ class _Past:
         if moved is None:
             return ""
         return next((note.text for note in self.notes if note.at == moved.occurred_at), "")
+
+
+def _why(handoff: Handoff, past: _Past, user: User) -> str:
+    if past.decision is None and handoff.state == State.INCOMPLETE:
+        return "It is routed as soon as the data is complete."
+    return why.why_me(past.decision, handoff.rule_name, past.moved, past.names, user.pk, past.words_of_move)
 
 
 def _past(handoff: Handoff) -> _Past:
@@ -289,7 +297,7 @@ def _state_words(handoff: Handoff, now: datetime, user: User) -> str:
     if handoff.state == State.QUEUED:
         return f"Waits in {handoff.queue}"
     if handoff.state == State.INCOMPLETE:
-        return "With marketing: data is missing"
+        return f"With marketing: {stages.missing_words(handoff)}"
     if handoff.assignee is not None and handoff.assignee_id != user.pk:
         return f"{handoff.get_state_display()}, held by {handoff.assignee}"
     return ""

@@ -33,6 +33,7 @@ MOST_COUNTED = 99
 
 EVERYONE = frozenset(ROLES)
 OPEN_STATES = [str(state) for state in OPEN]
+ANSWERABLE = (str(State.ASSIGNED), str(State.ACCEPTED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,22 @@ class Shell:
     def mine(self) -> dict[str, Any]:
         """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn);
         `changed` is when any of it last changed."""
-        found = Handoff.objects.held_by(self.user).aggregate(
-            **{state: Count("pk", filter=Q(state=state)) for state in OPEN_STATES},
-            late=Count("pk", filter=Q(state__in=[State.ASSIGNED, State.ACCEPTED], next_due_at__lt=self.now)),
-            all=Count("pk"),
-            changed=Max("updated_at"),
-        )
+        by_state = {
+            state: (count, late, changed)
+            for state, count, late, changed in Handoff.objects.held_by(self.user)
+            .order_by()
+            .values_list("state")
+            .annotate(
+                count=Count("pk"),
+                overdue=Count("pk", filter=Q(next_due_at__lt=self.now)),
+                changed=Max("updated_at"),
+            )
+        }
+        found: dict[str, Any] = {state: by_state.get(state, (0,))[0] for state in OPEN_STATES}
+        found["all"] = sum(found.values())
         found["held"] = sum(found[str(state)] for state in HOLDS_TURN)
+        found["late"] = sum(by_state[state][1] for state in ANSWERABLE if state in by_state)
+        found["changed"] = max((row[2] for row in by_state.values()), default=None)
         return found
 
     @property

@@ -17,7 +17,16 @@ from django.http import Http404, QueryDict
 from django.urls import reverse
 
 from leads.choices import WEAK_SIGNALS, EventKind, LeadType, State
-from leads.models import Activity, ContactAttempt, Deferral, DuplicatePair, Event, Handoff, RejectionReason
+from leads.models import (
+    Activity,
+    ContactAttempt,
+    Deferral,
+    DuplicatePair,
+    Event,
+    Handoff,
+    RejectionReason,
+    Score,
+)
 from leads.presenters import rows
 from leads.presenters.rows import DoneRow, Section
 from leads.views.shell import Shell
@@ -37,7 +46,7 @@ _ROW_FIELDS = (
     "lead__company__name", "lead__company__domain",
     "policy__accept_minutes", "policy__accept_business",
     "policy__contact_minutes", "policy__contact_business",
-    "trigger_activity__kind", "trigger_activity__title", "score__reasons",
+    "trigger_activity__kind", "trigger_activity__title", "score_id",
 )  # fmt: skip
 
 
@@ -116,27 +125,29 @@ class WorkList:
 def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int | None = None) -> WorkList:
     """The list of this person. `now` is in the viewer's zone. A queue that is not theirs is Http404."""
     queues = _queues(user)
-    chosen = next((queue for queue in queues if queue.slug == params.queue), None)
+    chosen = next((row for row in queues if row.queue.slug == params.queue), None)
     if params.queue and chosen is None:
         raise Http404("no such queue")
     base = (
         Handoff.objects.held_by(user)
         if chosen is None
-        else Handoff.objects.filter(queue=chosen, state=State.QUEUED, is_history=False)
+        else Handoff.objects.filter(queue=chosen.queue, state=State.QUEUED, is_history=False)
     )
     found = list(_with_row(_filtered(base, params))[: MOST_ROWS + 1])
     is_cut = len(found) > MOST_ROWS
     found = found[:MOST_ROWS]
+    _fetch_scores(found)
     notes = _notes(found, now)
     if chosen is None:
         calendar = calendar_of(user)
         counts: dict[str, Any] = {} if params.is_filtered else shell.mine
         sections = rows.sections(found, counts, now, calendar, notes, open_id)
     else:
-        calendar = chosen.calendar.hours() if chosen.calendar else default_calendar()
-        section = Section("queued", f"Waiting in {chosen}", "soonest due first")
+        row = chosen.queue.calendar
+        calendar = row.hours() if row is not None else default_calendar()
+        section = Section("queued", f"Waiting in {chosen.queue}", "soonest due first")
         section.rows = [rows.row(handoff, now, calendar, open_id=open_id) for handoff in found]
-        section.count = len(found) if params.is_filtered else chosen.waiting  # type: ignore[attr-defined]
+        section.count = len(found) if params.is_filtered else chosen.count
         sections = [section] if section.rows else []
     return WorkList(
         params=params,
@@ -162,7 +173,7 @@ def list_of(user: User, handoff: Handoff) -> Params | None:
     if handoff.is_open and handoff.assignee_id == user.pk:
         return Params()
     queue = handoff.queue if handoff.is_open and handoff.state == State.QUEUED else None
-    if queue is not None and any(own.pk == queue.pk for own in _queues(user)):
+    if queue is not None and any(own.queue.pk == queue.pk for own in _queues(user)):
         return Params(queue=queue.slug)
     return None
 
@@ -182,17 +193,33 @@ def default_calendar() -> hours.Calendar | None:
     return row.hours() if row else None
 
 
-def _queues(user: User) -> list[Queue]:
-    """The sales queues that this person is a member or the owner of, with what waits in them."""
-    waiting = Q(handoffs__state=State.QUEUED, handoffs__is_history=False)
-    return list(
-        Queue.objects.filter(Q(pk__in=user.queues.values("pk")) | Q(owner=user))
-        .exclude(kind=Queue.Kind.COMPLETION)
-        .select_related("calendar")
-        .annotate(
-            waiting=Count("handoffs", filter=waiting), changed=Max("handoffs__updated_at", filter=waiting)
+@dataclass(slots=True)
+class Waiting:
+    """A sales queue of somebody's, with what waits in it and when that last changed."""
+
+    queue: Queue
+    count: int = 0
+    changed: datetime | None = None
+
+
+def _queues(user: User) -> list[Waiting]:
+    """The sales queues that this person is a member or the owner of."""
+    ids = set(user.queues.values_list("pk", flat=True))
+    sales = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)
+    found = [Waiting(queue) for queue in sales if queue.pk in ids or queue.owner_id == user.pk]
+    if found:
+        waiting = Handoff.objects.filter(
+            queue__in=[row.queue.pk for row in found], state=State.QUEUED, is_history=False
         )
-    )
+        counts = {
+            pk: (count, changed)
+            for pk, count, changed in waiting.order_by()
+            .values_list("queue")
+            .annotate(count=Count("pk"), changed=Max("updated_at"))
+        }
+        for row in found:
+            row.count, row.changed = counts.get(row.queue.pk, (0, None))
+    return found
 
 
 def _filtered(base: QuerySet[Handoff], params: Params) -> QuerySet[Handoff]:
@@ -215,7 +242,7 @@ def _with_row(base: QuerySet[Handoff]) -> QuerySet[Handoff]:
     pairs = DuplicatePair.objects.filter(status=DuplicatePair.Status.OPEN)
     weak = [str(kind) for kind in WEAK_SIGNALS]
     return (
-        base.select_related("lead__company", "policy", "score", "trigger_activity")
+        base.select_related("lead__company", "policy", "trigger_activity")
         .only(*_ROW_FIELDS)
         .annotate(
             has_duplicate=Exists(pairs.filter(Q(first=lead) | Q(second=lead))),
@@ -223,6 +250,15 @@ def _with_row(base: QuerySet[Handoff]) -> QuerySet[Handoff]:
         )
         .order_by(Coalesce("next_due_at", "next_touch_at").asc(nulls_last=True), "pk")
     )
+
+
+def _fetch_scores(found: list[Handoff]) -> None:
+    """The scores of those rows that have nothing else to give as their reason, in one query."""
+    bare = [row for row in found if row.trigger_activity_id is None and not row.trigger_reason]
+    ids = [row.score_id for row in bare if row.score_id is not None]
+    scores = Score.objects.only("reasons").in_bulk(ids) if ids else {}
+    for row in found:
+        row.score = scores.get(row.score_id or 0)
 
 
 def _notes(found: list[Handoff], now: datetime) -> dict[int, str]:
@@ -250,23 +286,24 @@ def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:
     reasons = {str(event.data.get("reason")) for event in newest_first if isinstance(event.data, dict)} - {
         "None"
     }
-    labels = dict(RejectionReason.objects.filter(code__in=reasons).values_list("code", "label"))
+    named = RejectionReason.objects.filter(code__in=reasons).values_list("code", "label") if reasons else ()
+    labels = dict(named)
     return rows.done_today(reversed(newest_first), labels, now, open_id)
 
 
-def _tabs(queues: list[Queue], shell: Shell, params: Params) -> list[Tab]:
+def _tabs(queues: list[Waiting], shell: Shell, params: Params) -> list[Tab]:
     if not queues:
         return []
     tabs = [Tab("Mine", shell.mine["all"], reverse("leads:inbox"), not params.queue)]
-    for queue in queues:
-        href = Params(queue=queue.slug).query()
-        tabs.append(Tab(queue.name, queue.waiting, href, queue.slug == params.queue))  # type: ignore[attr-defined]
+    for row in queues:
+        slug = row.queue.slug
+        tabs.append(Tab(row.queue.name, row.count, Params(queue=slug).query(), slug == params.queue))
     return tabs
 
 
-def _version(shell: Shell, queues: list[Queue], now: datetime) -> str:
-    changed = [shell.mine["changed"], *(queue.changed for queue in queues)]  # type: ignore[attr-defined]
+def _version(shell: Shell, queues: list[Waiting], now: datetime) -> str:
+    changed = [shell.mine["changed"], *(row.changed for row in queues)]
     latest = max((at for at in changed if at is not None), default=None)
-    waiting = sum(queue.waiting for queue in queues)  # type: ignore[attr-defined]
+    waiting = sum(row.count for row in queues)
     stamp = "0" if latest is None else f"{latest.timestamp():.6f}"
     return f"{shell.mine['all']}.{waiting}.{stamp}.{shell.unread}.{int(now.timestamp()) // REFRESH}"
