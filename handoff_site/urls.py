@@ -1,11 +1,12 @@
 """The URL map of the whole site; the API is assembled here from the apps' routers."""
 
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from handoff_site import health
 from handoff_site.home import home
+from handoff_site.login import SignIn, demo_login
 from leads.api import acting, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
@@ -19,7 +20,8 @@ api.add_router("", metrics_router, auth=BearerKey("read"))
 
 urlpatterns = [
     path("", home, name="home"),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", SignIn.as_view(), name="login"),
+    path("login/demo/", demo_login, name="demo_login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

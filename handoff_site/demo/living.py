@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, Min, Q
 
 from handoff_site.demo.events import Sender
-from handoff_site.demo.scenes import Move, Scene, Then
+from handoff_site.demo.scenes import Move, Scene, ScriptFailed, Then
 from leads import escalation, lifecycle
 from leads.intake import receive
 from leads.models import Activity, ApiKey, DuplicatePair, Handoff, Lead, Notification
@@ -28,10 +28,6 @@ DELAY = timedelta(seconds=2)
 TODAY = timedelta(hours=4)
 MINUTE = timedelta(minutes=1)
 UNREAD = timedelta(minutes=40)
-
-
-class ScriptFailed(RuntimeError):
-    """A scene did not go as it was written: the script and the system disagree."""
 
 
 @dataclass(order=True)

@@ -15,7 +15,7 @@ from django.db import transaction
 from handoff_site import reference
 from handoff_site.demo import others, past, people, rules, scenes
 from handoff_site.demo.events import Sender
-from handoff_site.demo.living import Living, ScriptFailed
+from handoff_site.demo.living import Living
 from handoff_site.demo.names import Crowd
 from leads.models import ApiKey, Handoff, Lead
 from routing.people import User
@@ -87,7 +87,7 @@ def _make(now: datetime, leads: int, seed: int, weeks: int, with_password: bool)
     script = [scene for name in SCRIPTS for scene in scenes.load(name)]
     result = past.Past(rng, crowd, now, weeks).write(leads, script, sender, key)
     if result.failed:
-        raise ScriptFailed(f"the history has bad rows: {result.problems[0]}")
+        raise scenes.ScriptFailed(f"the history has bad rows: {result.problems[0]}")
     living = Living(users, key, sender, now, users[people.FEMKE].time_zone)
     living.play([*script, *colleagues])
 

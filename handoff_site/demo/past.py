@@ -11,7 +11,7 @@ import csv
 import io
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from handoff_site.demo import rules
 from handoff_site.demo.events import Origin, Sender, firm_json, origin_json
 from handoff_site.demo.names import PLACES, Crowd, Firm, Place, Somebody
 from handoff_site.demo.people import DOMAIN
-from handoff_site.demo.scenes import Before, Scene
+from handoff_site.demo.scenes import Before, Scene, ScriptFailed
 from leads import history
 from leads.intake import receive
 from leads.models import ApiKey
@@ -87,7 +87,7 @@ class Told:
     week: int
     holder: str
     is_black_hole: bool = False
-    values: dict[str, Any] = field(default_factory=dict)
+    is_rejected: bool = False
 
     @property
     def kind(self) -> str:
@@ -113,7 +113,9 @@ class Past:
         told = self._tell(count)
         contacts = self._contacts(told, sender)
         for begin_at in range(0, len(contacts), 500):
-            receive(contacts[begin_at : begin_at + 500], key, self.start)
+            for answer in receive(contacts[begin_at : begin_at + 500], key, self.start):
+                if answer["status"] != "processed":
+                    raise ScriptFailed(f"{answer['id']}: {answer['reason']} {answer['errors']}")
         rows = [self._row(number, item) for number, item in enumerate(told, start=1)]
         rows += [self._earlier(scene, scene.earlier) for scene in scenes if scene.earlier is not None]
         file = io.StringIO(newline="")
@@ -151,7 +153,7 @@ class Past:
             )
         told.sort(key=lambda item: (item.mql_at, item.who.number))
         for week in range(self.weeks + 1):
-            self._lose([item for item in told if item.week == week], week)
+            self._fates([item for item in told if item.week == week], week)
         return told
 
     def _moment(self) -> datetime:
@@ -182,16 +184,33 @@ class Past:
         seats = next(row[3] for row in rules.POOLS if row[0] == pool)
         return self.rng.choices([seat[0] for seat in seats], [seat[1] for seat in seats])[0]
 
-    def _lose(self, items: list[Told], week: int) -> None:
-        """Mark this week's black holes: as many as the story wants, more often with some people."""
+    def _fates(self, items: list[Told], week: int) -> None:
+        """Which of a week's handoffs become black holes, and which are rejected.
+
+        As many as the story wants, so that a week's rates do not jump; who and what it hits is drawn.
+        """
+        if not items:
+            return
         first, last = BLACK_HOLES
-        progress = min(1.0, week / max(1, self.weeks - 1))
-        wanted = round(len(items) * (first + (last - first) * progress))
-        ranked = sorted(
-            items, key=lambda item: self.rng.random() ** (1 / NEGLECT.get(item.holder, 1.0)), reverse=True
-        )
-        for item in ranked[:wanted]:
+        share = first + (last - first) * min(1.0, week / max(1, self.weeks - 1))
+        leaning = [NEGLECT.get(item.holder, 1.0) * (0.4 if item.kind == "demo" else 1.0) for item in items]
+        mean = sum(leaning) / len(leaning)
+        for item in self._drawn(items, [share * lean / mean for lean in leaning]):
             item.is_black_hole = True
+        for item in self._drawn(items, [item.source.rejected for item in items]):
+            item.is_rejected = True
+
+    def _drawn(self, items: list[Told], chances: list[float]) -> list[Told]:
+        """A systematic sample: each item with its own chance, and the sum of them in all."""
+        order = list(range(len(items)))
+        self.rng.shuffle(order)
+        mark, passed, drawn = self.rng.random(), 0.0, []
+        for place in order:
+            passed += min(chances[place], 0.97)
+            if passed > mark:
+                mark += 1
+                drawn.append(items[place])
+        return drawn
 
     def _contacts(self, told: Sequence[Told], sender: Sender) -> list[dict[str, Any]]:
         return [
@@ -227,10 +246,11 @@ class Past:
             contact = answer + rng.uniform(5, 90) * MINUTE
         else:
             minutes = self._pace(item)
-            opens = _opens(assigned)
+            # Demos have a duty roster, the rest waits for the morning.
+            opens = assigned if item.kind == "demo" else _opens(assigned)
             answer = opens + minutes * rng.uniform(0.2, 0.7) * MINUTE
             contact = opens + minutes * MINUTE
-        if rng.random() < item.source.rejected:
+        if item.is_rejected:
             self._set(row, "rejected_at", answer)
             if "rejected_at" in row:
                 table = BAD_REASONS if item.source.name == rules.SYNDICATION else REASONS

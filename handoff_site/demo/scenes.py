@@ -29,6 +29,10 @@ _DAY = re.compile(r"\+(\d+)d (\d\d):00")
 MOMENTS = ("until", "next_touch_at")
 
 
+class ScriptFailed(RuntimeError):
+    """A scene did not go as it was written: the script and the system disagree."""
+
+
 @dataclass(frozen=True)
 class Then:
     """A moment from now: `after`, moved to that full hour in the zone of whoever acts."""

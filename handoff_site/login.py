@@ -1,0 +1,80 @@
+"""The sign-in page, and the demo logins on it.
+
+Owns when the demo cards are shown and when they work: in a debug run with demo data, asked for at a
+loopback address by a browser on the same machine. Elsewhere the page has no cards, and their address is
+not there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import split_domain_port
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from handoff_site.demo.people import LOGINS, PASSWORD
+from routing.people import User
+
+# A proxy on this machine speaks for somebody who may be anywhere.
+FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
+
+
+class SignIn(LoginView):
+    """Sign in by e-mail and password; with demo data on one's own machine, by a card."""
+
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        if is_open(self.request):
+            there = set(
+                User.objects.filter(
+                    email__in=[person.email for person in LOGINS], is_active=True
+                ).values_list("email", flat=True)
+            )
+            href = reverse("demo_login")
+            context["demo_people"] = [
+                asdict(person) | {"href": href} for person in LOGINS if person.email in there
+            ]
+        return context
+
+
+@login_not_required
+@require_POST
+def demo_login(request: HttpRequest) -> HttpResponse:
+    """Become one of the demo people, as their password would; 404 where the cards are not shown."""
+    email = request.POST.get("email", "")
+    if not is_open(request) or email not in {person.email for person in LOGINS}:
+        raise Http404("no such page")
+    # The demo password, not a way around it: an account that was given another one stays shut.
+    user = authenticate(request, username=email, password=PASSWORD)
+    if user is None:
+        return redirect("login")
+    login(request, user)
+    return redirect("home")
+
+
+def is_open(request: HttpRequest) -> bool:
+    """Whether whoever asks sits at this machine, in a debug run."""
+    if not settings.DEBUG or any(name in request.META for name in FORWARDED):
+        return False
+    host, _ = split_domain_port(request.get_host())
+    return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,101 @@
+"""The demo cards: only in a debug run, only with demo data, only from this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from handoff_site.demo.people import LOGINS, PASSWORD
+from routing.models import User
+from routing.people import REP
+
+EMAIL = LOGINS[0].email
+HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8000"}
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def femke(settings: Any) -> User:
+    settings.DEBUG = True
+    settings.ALLOWED_HOSTS = ["*"]
+    user = User.objects.create(email=EMAIL, name="Femke de Boer", password=make_password(PASSWORD))
+    user.groups.add(Group.objects.get_or_create(name=REP)[0])
+    return user
+
+
+def sign_in(client: Client, email: str = EMAIL, **meta: str) -> Any:
+    return client.post("/login/demo/", {"email": email}, **(HERE | meta))
+
+
+def is_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_a_card_for_each_person_who_is_there(client: Client) -> None:
+    page = client.get("/login/", **HERE).content.decode()
+    assert page.count("door-card") == 1
+    assert "Sign in as a rep" in page
+
+
+def test_a_card_signs_in(client: Client) -> None:
+    answer = sign_in(client)
+    assert answer.status_code == 302
+    assert answer["Location"] == "/"
+    assert is_in(client)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"REMOTE_ADDR": "192.168.1.20"},
+        {"REMOTE_ADDR": ""},
+        {"HTTP_HOST": "handoff.example.com"},
+        {"HTTP_X_FORWARDED_FOR": "203.0.113.9"},
+        {"HTTP_FORWARDED": "for=203.0.113.9"},
+    ],
+)
+def test_not_from_elsewhere(client: Client, meta: dict[str, str]) -> None:
+    assert sign_in(client, **meta).status_code == 404
+    assert not is_in(client)
+    assert "door-card" not in client.get("/login/", **(HERE | meta)).content.decode()
+
+
+def test_not_outside_a_debug_run(client: Client, settings: Any) -> None:
+    settings.DEBUG = False
+    assert sign_in(client).status_code == 404
+    assert not is_in(client)
+    assert "door-card" not in client.get("/login/", **HERE).content.decode()
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "[::1]:8000"])
+def test_every_name_of_this_machine(client: Client, host: str) -> None:
+    assert sign_in(client, HTTP_HOST=host, REMOTE_ADDR="::1").status_code == 302
+    assert is_in(client)
+
+
+def test_only_demo_people(client: Client) -> None:
+    User.objects.create(email="boss@handoff.example.com", password=make_password(PASSWORD))
+    assert sign_in(client, "boss@handoff.example.com").status_code == 404
+    assert not is_in(client)
+
+
+def test_an_account_with_another_password_stays_shut(client: Client, femke: User) -> None:
+    femke.set_password("something of her own")
+    femke.save()
+    assert sign_in(client)["Location"] == "/login/"
+    assert not is_in(client)
+
+
+def test_a_card_is_pressed_not_visited(client: Client) -> None:
+    assert client.get("/login/demo/", **HERE).status_code == 405
+
+
+def test_a_card_needs_the_forms_token() -> None:
+    strict = Client(enforce_csrf_checks=True)
+    assert sign_in(strict).status_code == 403
+    assert not is_in(strict)
