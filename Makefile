@@ -56,6 +56,7 @@ run: export DEBUG := 1
 run: export PUBLIC_URL := http://127.0.0.1:$(PORT)
 run: $(INSTALLED)
 	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py setup --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@exec $(BIN)/python manage.py start --bind 127.0.0.1:$(PORT)
 

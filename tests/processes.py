@@ -89,22 +89,26 @@ class Site:
         assert "Traceback" not in done.stderr
         return done.stderr
 
-    def start(self) -> int:
-        """Start it and wait until it serves; the supervisor's pid. The second start takes the same port."""
+    def launch(self, *arguments: str) -> None:
+        """Start a command that goes on by itself; what it prints goes to the log."""
         # Through the site's own launcher: a test run that is killed leaves no server behind either.
         with self.log.open("wb") as log, open(os.devnull) as pipe:
             launcher = [str(ROOT / "handoff_site" / "lifeline.py"), str(os.getpid()), str(pipe.fileno())]
-            command = [str(ROOT / "manage.py"), "start", "--bind", f"127.0.0.1:{self.port}"]
             self.process = subprocess.Popen(
-                [sys.executable, *launcher, sys.executable, *command],
+                [sys.executable, *launcher, sys.executable, str(ROOT / "manage.py"), *arguments],
                 env=self.environment, cwd=self.folder, pass_fds=(pipe.fileno(),),
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
+
+    def start(self) -> int:
+        """Start it and wait until it serves; the supervisor's pid. The second start takes the same port."""
+        self.launch("start", "--bind", f"127.0.0.1:{self.port}")
         said = wait_for(
             lambda: re.search(r"127\.0\.0\.1:(\d+) ", self.log.read_text()), 30, "it never listened"
         )
         self.port = int(said.group(1))
         wait_for(lambda: self.get("/healthz")[0] == 200, 30, "it never answered")
+        assert self.process is not None
         return self.process.pid
 
     def get(self, path: str) -> tuple[int, Any]:

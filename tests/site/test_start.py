@@ -66,6 +66,15 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_is_complete(site:
     assert site.stop(signal.SIGINT) == 0
 
 
+def test_the_worker_alone_opens_no_port(site: Site) -> None:
+    site.launch("start", "--only", "worker")
+    assert site.process is not None
+    wait_for(lambda: len(descendants(site.process.pid)) == 6 if site.process else False, 30)
+    assert site.parts()["web"] == 0
+    assert "http://" not in site.log.read_text()
+    assert site.stop() == 0
+
+
 def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
     site = Site(tmp_path, {"DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"})
     assert "migrations are not applied; run manage.py migrate first" in site.refused("start", "--bind", ":0")

@@ -23,6 +23,8 @@ class Command(BaseCommand):
             if owner is None:
                 raise CommandError(f"there is no active user {options['owner']}")
         made = reference.setup(timezone.now(), owner)
+        if not options["verbosity"]:
+            return
         for line in made:
             self.stdout.write(f"made {line}")
         if not made:

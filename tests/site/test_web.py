@@ -1,0 +1,115 @@
+"""The web process: it leaves no request unanswered, and believes a proxy only where there is one."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.processes import ROOT
+
+# The real server around a small application: slow and large on /slow, else what it was told of the client.
+PROGRAM = """
+import json, socket, time, django
+from handoff_site import web
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(1)
+        return [b"x" * 3_000_000]
+    names = ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
+    return [json.dumps({name: environ.get(name) for name in names}).encode()]
+
+web.application = application
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+web.serve(listener)
+"""
+
+
+class Web:
+    def __init__(self, **environment: str) -> None:
+        environment |= {"DJANGO_SETTINGS_MODULE": "handoff_site.settings", "SECRET_KEY": "for-tests-only"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, **environment}, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def get(self, path: str, **headers: str) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request(
+            "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+        return connection.getresponse().read()
+
+
+@pytest.fixture
+def started() -> Iterator[list[Web]]:
+    """Every server in the list is ended with the test."""
+    made: list[Web] = []
+    yield made
+    for web in made:
+        web.process.kill()
+        web.process.wait()
+
+
+def test_a_stop_waits_for_the_answer_that_is_under_way(started: list[Web]) -> None:
+    web = Web()
+    started.append(web)
+    answers: list[bytes] = []
+    client = threading.Thread(target=lambda: answers.append(web.get("/slow")))
+    client.start()
+    time.sleep(0.4)
+    began = time.monotonic()
+    web.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    with pytest.raises(OSError):
+        web.get("/")
+    client.join(timeout=20)
+    assert [len(answer) for answer in answers] == [3_000_000]
+    assert web.process.wait(timeout=10) == 0
+    assert time.monotonic() - began < 5
+
+
+def test_an_idle_server_stops_at_once(started: list[Web]) -> None:
+    web = Web()
+    started.append(web)
+    web.get("/")
+    began = time.monotonic()
+    web.process.send_signal(signal.SIGTERM)
+    assert web.process.wait(timeout=10) == 0
+    assert time.monotonic() - began < 3
+
+
+FORGED = {"X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https", "X_Forwarded_Host": "evil.example"}
+
+
+def test_without_a_proxy_its_headers_are_dropped(started: list[Web]) -> None:
+    web = Web()
+    started.append(web)
+    assert json.loads(web.get("/", **FORGED)) == {
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.url_scheme": "http",
+        "HTTP_X_FORWARDED_PROTO": None,
+        "HTTP_X_FORWARDED_HOST": None,
+    }
+
+
+def test_behind_a_proxy_its_word_counts_for_address_and_scheme_only(started: list[Web]) -> None:
+    web = Web(TRUST_PROXY="1")
+    started.append(web)
+    assert json.loads(web.get("/", **FORGED)) == {
+        "REMOTE_ADDR": "203.0.113.9",
+        "wsgi.url_scheme": "https",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_X_FORWARDED_HOST": None,
+    }
