@@ -5,11 +5,11 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from handoff_site import health
-from handoff_site.home import home
 from handoff_site.login import SignIn, demo_login
 from leads.api import acting, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
+from leads.views.home import home
 from metrics.api import router as metrics_router
 
 api = Api()

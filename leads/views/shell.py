@@ -58,6 +58,8 @@ PLACES = (
         frozenset({MARKETING, ADMIN}),
         ("/completion/", "/duplicates/"),
     ),
+    Place("leads:triage", "Triage", "triage", frozenset({MARKETING, ADMIN}), ("/triage/",)),
+    Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
 )
 

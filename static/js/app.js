@@ -177,7 +177,7 @@
     } else if (inField(event.target)) event.target.blur();
   }
   function move(step, event) {
-    const rows = $$(".list .row[data-id]").filter(isShown);
+    const rows = $$(".list .row[data-id], [data-rows] a[data-id]").filter(isShown);
     if (!rows.length) return;
     event.preventDefault();
     const from = rows.findIndex((row) => row === document.activeElement);
