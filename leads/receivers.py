@@ -78,15 +78,6 @@ def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
     return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
 
 
-def objection(user: User, handoff: Handoff, to: str, now: datetime) -> str:
-    """Why this handoff should not go there, in words; "" when it may."""
-    known = {row.value: row for row in receivers(user, handoff, now)}
-    wanted = to.strip().lower()
-    if wanted not in known:
-        return "Choose somebody of a team you lead, or a queue."
-    return known[wanted].why_not
-
-
 def _refused(handoff: Handoff, ids: Collection[int]) -> frozenset[int]:
     acts = Rejection.objects.filter(handoff=handoff, undone_at__isnull=True, by__in=ids)
     return frozenset(acts.values_list("by_id", flat=True))

@@ -48,6 +48,7 @@ urlpatterns = [
     path("completion/completion.csv", completion.as_file, name="completion_csv"),
     path("completion/<int:pk>/", completion.save, name="completion_save"),
     path("completion/<int:pk>/enrich/", completion.enrich, name="completion_enrich"),
+    path("completion/<int:pk>/different/<int:pair>/", completion.different, name="completion_different"),
     path("completion/reports/<int:pk>/clear/", completion.clear, name="completion_clear"),
     path("duplicates/", duplicates.duplicates, name="duplicates"),
     path("duplicates/<int:pk>/", duplicates.duplicate, name="duplicate"),

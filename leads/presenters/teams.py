@@ -106,6 +106,11 @@ def groups() -> dict[str, Group]:
     }
 
 
+def chosen() -> Group:
+    """The section of a handoff that somebody came for, whether or not it needs help."""
+    return Group("chosen", "To reassign", "", "")
+
+
 def row(handoff: Handoff, key: str, now: datetime, default: hours.Calendar | None) -> TeamRow:
     """The row of a handoff whose lead, company, policy, assignee (with team) and queue are loaded."""
     return TeamRow(

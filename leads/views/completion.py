@@ -6,10 +6,11 @@ What was typed and not saved stays in the form, whatever else was done meanwhile
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +20,7 @@ from leads import completion as asking
 from leads import editing, enrichment, exports, identity, lifecycle, permissions
 from leads.choices import State
 from leads.lifecycle import Act, Invalid, Refused
-from leads.models import Complaint, EnrichmentAttempt, Handoff
+from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff
 from leads.presenters import repair, rows, times
 from leads.views import access, inbox, waiting
 from leads.views.shell import Toast, shell_of, tell
@@ -75,9 +76,8 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
     """Write what was typed about the lead and its company; the checks then run by themselves."""
     handoff = _handoff(request, pk)
     act = _act(request)
-    changes = editing.typed(request.POST)
     try:
-        changed = editing.edit(handoff.lead, changes, act)
+        changed = editing.edit(handoff.lead, editing.typed(request.POST), act)
     except Invalid as invalid:
         return _again(request, handoff, invalid.errors, 422)
     if not changed:
@@ -99,13 +99,62 @@ def waive(request: HttpRequest, pk: int) -> HttpResponse:
     handoff = _handoff(request, pk)
     check = request.POST.get("check", "")[:40]
     reason = request.POST.get(f"reason_{check}") or request.POST.get("reason", "")
-    try:
+
+    def act() -> None:
         lifecycle.waive(pk, _act(request), check=check, reason=reason)
+
+    what = f"{repair.label_of(check).lower()} waived"
+    return _after_saving(request, handoff, act, what, check, "this lead may go without it")
+
+
+@require_POST
+def clear(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody has looked at what a rep said was wrong, and it is settled."""
+    access.only(request, MARKETING, ADMIN)
+    complaint = Complaint.objects.filter(pk=pk).first()
+    if complaint is None:
+        raise Http404("no such report")
+    handoff = _handoff(request, complaint.handoff_id)
+
+    def act() -> None:
+        lifecycle.clear_complaint(pk, _act(request))
+
+    return _after_saving(request, handoff, act, "report cleared")
+
+
+@require_POST
+def different(request: HttpRequest, pk: int, pair: int) -> HttpResponse:
+    """This lead and the other of the pair are two people."""
+    handoff = _handoff(request, pk)
+    own = Q(first=handoff.lead_id) | Q(second=handoff.lead_id)
+    found = DuplicatePair.objects.filter(own, pk=pair).first()
+    if found is None:
+        raise Http404("no such pair")
+    row = found
+
+    def act() -> None:
+        lifecycle.different(row, _act(request))
+
+    return _after_saving(request, handoff, act, "not the same person")
+
+
+def _after_saving(
+    request: HttpRequest, handoff: Handoff, act: Callable[[], None], what: str, check: str = "", why: str = ""
+) -> HttpResponse:
+    """Write what else was typed, then act: if that sends the lead on, it goes with all that was put right."""
+    try:
+        changed = editing.edit(handoff.lead, editing.typed(request.POST), _act(request))
+    except Invalid as invalid:
+        return _again(request, handoff, invalid.errors, 422)
+    if changed and not Handoff.objects.incomplete().filter(pk=handoff.pk).exists():
+        return _done(request, handoff, "saved")
+    try:
+        act()
     except Refused as refused:
         return _refused(request, handoff, refused)
     except Invalid as invalid:
-        return _again(request, handoff, _why(invalid, "this lead may go without it"), 422, check)
-    return _done(request, handoff, f"{repair.label_of(check).lower()} waived", keeps=True)
+        return _again(request, handoff, _why(invalid, why), 422, check)
+    return _done(request, handoff, what, keeps=True)
 
 
 @require_POST
@@ -139,18 +188,6 @@ def enrich(request: HttpRequest, pk: int) -> HttpResponse:
         lifecycle.recheck(pk, _act(request))
         text = "the directory knows the company" if linked else "the directory knows nothing new"
     return _done(request, handoff, text, keeps=True)
-
-
-@require_POST
-def clear(request: HttpRequest, pk: int) -> HttpResponse:
-    """Somebody has looked at what a rep said was wrong, and it is settled."""
-    access.only(request, MARKETING, ADMIN)
-    complaint = Complaint.objects.filter(pk=pk).first()
-    if complaint is None:
-        raise Http404("no such report")
-    handoff = _handoff(request, complaint.handoff_id)
-    lifecycle.clear_complaint(pk, _act(request))
-    return _done(request, handoff, "report cleared", keeps=True)
 
 
 def _act(request: HttpRequest) -> Act:
@@ -196,6 +233,8 @@ def _done(request: HttpRequest, handoff: Handoff, what: str, *, keeps: bool = Fa
     text = f"{rows.name_of(fresh)}: {what}{_and_now(fresh, frame.now)}"
     href = reverse("leads:handoff", args=[fresh.pk]) if fresh.state != State.INCOMPLETE else ""
     still = fresh.state == State.INCOMPLETE
+    if keeps and not still:
+        text += _kept(request, fresh)
     open_id = fresh.pk if still else waiting.after(handoff, params)
     if not request.htmx:  # type: ignore[attr-defined]
         tell(request, text)
@@ -206,6 +245,15 @@ def _done(request: HttpRequest, handoff: Handoff, what: str, *, keeps: bool = Fa
     response = inbox.fragment(request, "leads/completion/_after.html", values)
     response["HX-Push-Url"] = f"{reverse('leads:completion')}{params.query(h=board.open_id)}"
     return response
+
+
+def _kept(request: HttpRequest, handoff: Handoff) -> str:
+    """Writes what was typed beside an act that sent the lead on; what could not be written, in words."""
+    try:
+        editing.edit(handoff.lead, editing.typed(request.POST), _act(request))
+    except Invalid as invalid:
+        return f" Not saved: {' '.join(invalid.errors.values())}"
+    return ""
 
 
 def _and_now(handoff: Handoff, now: Any) -> str:

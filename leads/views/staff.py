@@ -157,8 +157,21 @@ def load(user: User, params: Params, now: datetime) -> Overview:
 
 
 def form_for(user: User, handoff: Handoff, now: datetime) -> Reassigning:
-    """The open form of one handoff."""
+    """The form of one handoff, empty."""
     return Reassigning(handoff.pk, handoff.revision, receivers(user, handoff, now))
+
+
+def put_in(overview: Overview, form: Reassigning, handoff: Handoff, now: datetime) -> Overview:
+    """The page with this form open under its row; a row that needs nobody's help is put on top."""
+    rows = [*overview.work, *(row for group in overview.groups for row in group.rows)]
+    if all(row.id != handoff.pk for row in rows):
+        row = teams.row(handoff, "", now, default_calendar())
+        chosen = teams.chosen()
+        chosen.rows, chosen.count = [row], "1"
+        overview.groups = [chosen, *overview.groups]
+        overview.work = [row, *overview.work]
+    overview.form = form
+    return overview
 
 
 def _sees_all(user: User) -> bool:

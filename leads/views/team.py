@@ -12,13 +12,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import lifecycle, permissions, receivers
+from leads import lifecycle, permissions
 from leads.lifecycle import Act, Invalid, Refused, guard
 from leads.models import Handoff
 from leads.presenters import rows
 from leads.views import access, inbox, staff
 from leads.views.shell import Toast, shell_of, tell
-from leads.views.staff import Overview, Params
+from leads.views.staff import Overview, Params, Reassigning
 from routing.people import ADMIN, MANAGER, MARKETING, User
 
 
@@ -30,7 +30,8 @@ def team(request: HttpRequest) -> HttpResponse:
     overview = staff.load(user, Params.of(request.GET), now)
     open_id = inbox.number(request.GET.get("h"))
     if open_id is not None:
-        overview.form = staff.form_for(user, _find(user, open_id), now)
+        handoff = _find(user, open_id)
+        staff.put_in(overview, staff.form_for(user, handoff, now), handoff, now)
     if inbox.wants(request, "overview"):
         return inbox.fragment(request, "leads/team/_overview.html", {"overview": overview})
     return render(request, "leads/team/team.html", {"overview": overview})
@@ -43,32 +44,26 @@ def reassign(request: HttpRequest, pk: int) -> HttpResponse:
     frame = shell_of(request)
     user = access.only(request, MANAGER, MARKETING, ADMIN)
     handoff = _find(user, pk)
-    to, reason = request.POST.get("to", "")[:300], request.POST.get("reason", "")
     form = staff.form_for(user, handoff, frame.now)
-    form.to, form.reason = to, reason
-    if not to:
-        form.to_error = "Choose who gets it."
-    else:
-        known = any(row.value == to.strip().lower() for row in form.receivers)
-        problem = receivers.objection(user, handoff, to, frame.now)
-        if problem and not (known and request.POST.get("anyway")):
-            form.to_error, form.asks_anyway = _sentence(problem), known
-    if not reason.strip():
-        form.reason_error = "Write why: the new holder reads it."
+    form.to = request.POST.get("to", "").strip().lower()[:300]
+    form.reason = request.POST.get("reason", "")
+    if handoff.assignee is not None and form.to == handoff.assignee.email:
+        return _done(request, handoff)
+    _check(form, bool(request.POST.get("anyway")))
     if form.to_error or form.reason_error:
-        return _again(request, form)
+        return _again(request, handoff, form)
     try:
         if not permissions.may(user, "reassign", handoff):
             raise guard.refusal(handoff, "reassign")
         revision = inbox.number(request.POST.get("revision"))
         act = Act(frame.now, user)
-        after = lifecycle.reassign(pk, act, to=to, reason=reason, revision=revision)
+        after = lifecycle.reassign(pk, act, to=form.to, reason=form.reason, revision=revision)
     except Refused as refused:
-        return _refused(request, refused, reason)
+        return _refused(request, refused, form.reason)
     except Invalid as invalid:
         form.to_error = invalid.errors.get("to", "")
         form.reason_error = invalid.errors.get("reason", "")
-        return _again(request, form)
+        return _again(request, handoff, form)
     return _done(request, after)
 
 
@@ -76,7 +71,9 @@ def _find(user: User, pk: int) -> Handoff:
     """An open handoff that this person watches over; else Http404."""
     found = (
         staff.watched(user, Params())
-        .select_related("lead__company", "assignee__team", "queue")
+        .select_related(
+            "lead__company", "policy", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
+        )
         .filter(pk=pk)
         .first()
     )
@@ -85,10 +82,20 @@ def _find(user: User, pk: int) -> Handoff:
     return found
 
 
-def _sentence(problem: str) -> str:
-    if problem.endswith("."):
-        return problem
-    return f"This person {'is ' if problem.startswith('away') else ''}{problem}."
+def _check(form: Reassigning, anyway: bool) -> None:
+    """Say what is wrong with what was typed, and whether it can be overruled."""
+    receiver = next((row for row in form.receivers if row.value == form.to), None)
+    if not form.to:
+        form.to_error = "Choose who gets it."
+    elif receiver is None:
+        form.to_error = "Choose somebody of a team you lead, or a queue."
+    elif receiver.why_not:
+        form.asks_anyway = True
+        if not anyway:
+            verb = "is " if receiver.why_not.startswith("away") else ""
+            form.to_error = f"{receiver.label} {verb}{receiver.why_not}."
+    if not form.reason.strip():
+        form.reason_error = "Write why: the new holder reads it."
 
 
 def _done(request: HttpRequest, after: Handoff) -> HttpResponse:
@@ -111,11 +118,10 @@ def _done(request: HttpRequest, after: Handoff) -> HttpResponse:
     return response
 
 
-def _again(request: HttpRequest, form: staff.Reassigning) -> HttpResponse:
+def _again(request: HttpRequest, handoff: Handoff, form: Reassigning) -> HttpResponse:
     frame = shell_of(request)
     overview = staff.load(frame.user, Params.of(request.POST), frame.now)
-    overview.form = form
-    return _answer(request, overview, 422)
+    return _answer(request, staff.put_in(overview, form, handoff, frame.now), 422)
 
 
 def _refused(request: HttpRequest, refused: Refused, reason: str) -> HttpResponse:
