@@ -1,15 +1,15 @@
 """Who may what, as predicates that views, templates and the API share.
 
 One table: the verbs a relation to the handoff allows. Seeing is `HandoffQuerySet.visible_to`; whether
-the state allows the move is `leads.lifecycle`. Never touches the database beyond the person's roles.
+the state allows the move is `leads.lifecycle`. Never touches the database beyond the person's roles,
+queues and teams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from leads.choices import State
 from leads.models import Handoff
+from leads.querysets import led_team_ids, queue_ids
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER, User
 
 ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")
@@ -17,12 +17,13 @@ COMPLETING = ("waive", "recheck", "discard", "merge", "triage")
 ALL_VERBS = (*ANSWERING, "claim", "resume", "reassign", "note", "undo", *COMPLETING)
 
 ALLOWED: dict[str, frozenset[str]] = {
-    "holder": frozenset({*ANSWERING, "resume", "note", "undo"}),
-    "queue_member": frozenset({"claim", "accept", "note", "undo"}),
-    "queue_owner": frozenset({"reassign", "note"}),
-    "manager": frozenset({"reassign", "resume", "note", "undo"}),
-    "marketing": frozenset({"reassign", "note", "undo", *COMPLETING}),
-    "admin": frozenset({"reassign", "note"}),
+    "holder": frozenset({*ANSWERING, "resume"}),
+    "queue_member": frozenset({"claim", "accept"}),
+    "queue_owner": frozenset({"reassign"}),
+    "manager": frozenset({"reassign", "resume"}),
+    "marketing": frozenset({"reassign", *COMPLETING}),
+    "admin": frozenset({"reassign"}),
+    # Whoever sees it writes notes, and takes back what they did themselves.
     "sees": frozenset({"note", "undo"}),
     "viewer": frozenset(),
 }
@@ -45,7 +46,7 @@ def is_admin(user: User) -> bool:
 
 
 def is_only_viewer(user: User) -> bool:
-    """Reads figures and lists, nothing else."""
+    """Reads figures and lists, nothing else. Somebody without a role is no more than that."""
     return not user.is_superuser and user.roles <= {VIEWER}
 
 
@@ -55,24 +56,24 @@ def sees_personal_data(user: User) -> bool:
 
 
 def relations(user: User, handoff: Handoff) -> set[str]:
-    """How this person stands to a handoff that they see (its assignee's team is loaded if there is one)."""
-    found = set()
-    if is_only_viewer(user):
+    """How this person stands to a handoff that they see (its assignee and queue are loaded if there are)."""
+    if is_only_viewer(user) or not user.is_active:
         return {"viewer"}
+    found = {"sees"}
     if handoff.assignee_id == user.pk:
         found.add("holder")
     if handoff.state == State.QUEUED and handoff.queue is not None:
         if handoff.queue.owner_id == user.pk:
             found.add("queue_owner")
-        if handoff.queue_id in _queue_ids(user):
+        if handoff.queue_id in queue_ids(user):
             found.add("queue_member")
-    if is_manager(user) and handoff.assignee is not None and handoff.assignee.team_id in _led_team_ids(user):
+    if is_manager(user) and handoff.assignee is not None and handoff.assignee.team_id in led_team_ids(user):
         found.add("manager")
     if is_marketing(user):
         found.add("marketing")
     if is_admin(user):
         found.add("admin")
-    return found or {"sees"}
+    return found
 
 
 def may(user: User, verb: str, handoff: Handoff) -> bool:
@@ -80,22 +81,15 @@ def may(user: User, verb: str, handoff: Handoff) -> bool:
     return any(verb in ALLOWED[relation] for relation in relations(user, handoff))
 
 
+def may_give(user: User, handoff: Handoff, receiver: User) -> bool:
+    """Whether this person, who may reassign the handoff, may give it to that one: managers move work within
+    the teams they lead and to themselves; the others to anybody in sales."""
+    if relations(user, handoff) & {"marketing", "admin", "queue_owner"}:
+        return True
+    return receiver.pk == user.pk or receiver.team_id in led_team_ids(user)
+
+
 def verbs_for(user: User, handoff: Handoff) -> list[str]:
     """The verbs this person may do, in the fixed order of `ALL_VERBS`."""
     mine = relations(user, handoff)
     return [verb for verb in ALL_VERBS if any(verb in ALLOWED[relation] for relation in mine)]
-
-
-def _queue_ids(user: User) -> frozenset[int]:
-    return _remembered(user, "_queue_ids", lambda: user.queues.values_list("pk", flat=True))
-
-
-def _led_team_ids(user: User) -> frozenset[int]:
-    return _remembered(user, "_led_team_ids", lambda: user.teams_led.values_list("pk", flat=True))
-
-
-def _remembered(user: User, name: str, read: Callable[[], Iterable[int]]) -> frozenset[int]:
-    """Asked for each row of a page, read once per request: a user object lives no longer."""
-    if name not in user.__dict__:
-        user.__dict__[name] = frozenset(read())
-    return user.__dict__[name]

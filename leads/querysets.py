@@ -5,35 +5,43 @@ Owns named selections (`visible_to`, `open`, `due`, `with_context`). Never write
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import models
 from django.db.models import Q
 
 from leads.choices import OPEN, WAITING, State
+from routing.models import Queue
 from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
 
 if TYPE_CHECKING:
-    from leads.models.handoff import Handoff
+    from leads.models.handoff import Handoff  # noqa: F401
 
 _OPEN = [str(state) for state in OPEN]
+T = TypeVar("T")
 
 
 class HandoffQuerySet(models.QuerySet["Handoff"]):
     """Selections of handoffs. Every page and API call starts from `visible_to`."""
 
     def visible_to(self, user: User) -> HandoffQuerySet:
-        """What this person may see: their own and their queues', their teams', or all."""
+        """What this person may see: their own and their queues', their teams', or all.
+
+        Own is what one holds or has decided on: whoever answered keeps seeing what came of it. The
+        conditions are on the handoff's own indexed columns; queues and teams are read before, once.
+        """
         if user.is_superuser or user.roles & {ADMIN, MARKETING, VIEWER}:
             return self
-        mine = Q(assignee=user) | Q(queue__members=user, state=State.QUEUED) | Q(queue__owner=user)
-        # A person who decided on a handoff keeps seeing what came of it.
-        mine |= Q(accepted_by=user) | Q(rejected_by=user) | Q(first_contact_by=user)
-        if MANAGER in user.roles:
-            mine |= Q(assignee__team__manager=user) | Q(rejected_by__team__manager=user)
-            mine |= Q(accepted_by__team__manager=user)
-        return self.filter(pk__in=self.model._base_manager.filter(mine).values("pk"))
+        people = [user.pk, *(team_member_ids(user) if MANAGER in user.roles else ())]
+        mine = Q(assignee__in=people) | Q(accepted_by__in=people) | Q(rejected_by__in=people)
+        mine |= Q(first_contact_by__in=people)
+        if queues := queue_ids(user) | owned_queue_ids(user):
+            mine |= Q(queue__in=queues, state=State.QUEUED)
+        if owns_completion(user):
+            mine |= Q(state=State.INCOMPLETE, is_history=False)
+        return self.filter(mine)
 
     def live(self) -> HandoffQuerySet:
         """Without imported history."""
@@ -48,9 +56,8 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
 
     def waiting_in(self, user: User) -> HandoffQuerySet:
         """Queued handoffs of the queues that this person is a member of or owns."""
-        return self.filter(state=State.QUEUED, is_history=False).filter(
-            Q(queue__in=user.queues.all()) | Q(queue__owner=user)
-        )
+        queues = queue_ids(user) | owned_queue_ids(user)
+        return self.filter(state=State.QUEUED, is_history=False, queue__in=queues)
 
     def incomplete(self) -> HandoffQuerySet:
         return self.filter(state=State.INCOMPLETE, is_history=False)
@@ -68,3 +75,40 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
     def with_context(self) -> HandoffQuerySet:
         """With what a row on a page shows, in a constant number of queries."""
         return self.select_related("lead__company", "assignee", "queue", "policy", "rejection_reason")
+
+
+def queue_ids(user: User) -> frozenset[int]:
+    """The queues this person is a member of."""
+    return _remembered(user, "_queue_ids", lambda: user.queues.values_list("pk", flat=True))
+
+
+def owned_queue_ids(user: User) -> frozenset[int]:
+    """The queues this person answers for."""
+    return frozenset(pk for pk, _ in _owned(user))
+
+
+def owns_completion(user: User) -> bool:
+    """Whether this person answers for what waits for data."""
+    return any(kind == Queue.Kind.COMPLETION for _, kind in _owned(user))
+
+
+def led_team_ids(user: User) -> frozenset[int]:
+    """The teams this person leads."""
+    return _remembered(user, "_led_team_ids", lambda: user.teams_led.values_list("pk", flat=True))
+
+
+def team_member_ids(user: User) -> frozenset[int]:
+    """The people of the teams this person leads."""
+    members = User.objects.filter(team__manager=user)
+    return _remembered(user, "_team_member_ids", lambda: members.values_list("pk", flat=True))
+
+
+def _owned(user: User) -> frozenset[tuple[int, str]]:
+    return _remembered(user, "_owned_queues", lambda: user.queues_owned.values_list("pk", "kind"))
+
+
+def _remembered(user: User, name: str, read: Callable[[], Iterable[T]]) -> frozenset[T]:
+    """Asked for each row of a page, read once per request: a user object lives no longer."""
+    if name not in user.__dict__:
+        user.__dict__[name] = frozenset(read())
+    return user.__dict__[name]

@@ -16,7 +16,10 @@ from django.db.models import Count
 
 from routing.engine import Target
 from routing.models import Absence, Pool, PoolMember, Queue, Turn, User
+from routing.people import MANAGER, REP
 from routing.quota import Member, pick
+
+IN_SALES = (REP, MANAGER)
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Seating:
 class Desk:
     """The state of all seats that some targets need, read once under lock and changed in memory.
 
-    Open it inside a transaction, `seat` any number of works, then `save`. Five queries for any number.
+    Open it inside a transaction, `seat` any number of works, then `save`. Six queries for any number.
     """
 
     def __init__(self, targets: Iterable[Target], now: datetime) -> None:
@@ -95,6 +98,8 @@ class Desk:
             if ids
             else ()
         )
+        sellers = User.groups.through.objects.filter(user_id__in=ids, group__name__in=IN_SALES)
+        self.sellers = frozenset(sellers.values_list("user_id", flat=True) if ids else ())
 
     def seat(self, targets: Sequence[Target], excluded: frozenset[int] = frozenset()) -> Seating:
         """Walk the targets in order and take a turn for the first person who can have it.
@@ -183,6 +188,8 @@ class Desk:
     def _unable(self, user: User, excluded: frozenset[int]) -> str:
         if not user.is_active:
             return "inactive"
+        if user.pk not in self.sellers:
+            return "not in sales"
         if user.pk in self.away:
             return "away"
         return "had it before" if user.pk in excluded else ""
@@ -199,6 +206,12 @@ class Desk:
             Turn.objects.bulk_create(self.turns)
         if self._changed:
             PoolMember.objects.bulk_update(self._changed.values(), ["accrued", "taken"])
+
+
+def can_take(user: User, now: datetime) -> bool:
+    """Whether this person can take new work at this moment: active, in sales, not away."""
+    is_away = Absence.objects.at(now).filter(user=user).exists
+    return user.is_active and bool(user.roles.intersection(IN_SALES)) and not is_away()
 
 
 def take(user: User, ref: str, now: datetime) -> Turn:
@@ -245,5 +258,6 @@ def _settle(turn: Turn, sign: int) -> None:
     for seat in seats:
         seat.accrued += sign * Decimal(turn.shares.get(str(seat.user_id), "0"))
         if seat.user_id == turn.user_id:
-            seat.taken += sign
+            # Somebody may have left the pool and come back with a new seat since.
+            seat.taken = max(0, seat.taken + sign)
     PoolMember.objects.bulk_update(seats, ["accrued", "taken"])
