@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db.models import Max
 
 from leads import identity
-from leads.choices import NOT_A_SIGNAL
+from leads.choices import NOT_A_SIGNAL, NextStep
 from leads.models import Activity, Complaint, EnrichmentAttempt, Handoff, Lead, Rejection, Score, Waiver
 from leads.preflight import Case
 
@@ -87,7 +87,9 @@ def load(handoffs: Iterable[Handoff]) -> list[Case]:
     ):
         waived.setdefault(pk, {})[check] = reason
     rejected: dict[int, set[int]] = {}
+    # Who sent it back for wrong data may get it again once that is put right.
     acts = Rejection.objects.filter(handoff_id__in=ids, undone_at__isnull=True, by__isnull=False)
+    acts = acts.exclude(next_step=NextStep.COMPLETION)
     for pk, user_id in acts.values_list("handoff_id", "by_id"):
         rejected.setdefault(pk, set()).add(user_id)
     cases = []

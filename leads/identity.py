@@ -7,6 +7,7 @@ Owns the match keys and the set-wise look-up of leads and companies. Never opens
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,25 +28,50 @@ from routing.people import User
 # Providers under many national domains: yahoo.co.in and hotmail.fr are as free as yahoo.com.
 FREE_PROVIDERS = frozenset(
     {"gmail", "googlemail", "yahoo", "ymail", "rocketmail", "hotmail", "outlook", "msn", "aol", "icloud"}
-    | {"gmx", "rediffmail", "protonmail", "yandex", "qq", "163", "126"}
+    | {"gmx", "rediffmail", "protonmail", "tutanota", "yandex", "qq", "163", "126"}
 )
 _FREE = frozenset(FREE_DOMAINS)
 _SUFFIXES = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 # Dots and plus-tags are dropped only where the provider is known to ignore them.
 _IGNORES_DOTS = frozenset({"gmail.com", "googlemail.com"})
+_IGNORES_TAGS = _IGNORES_DOTS | frozenset(
+    {"outlook.com", "hotmail.com", "live.com", "msn.com", "icloud.com", "me.com", "mac.com"}
+    | {"fastmail.com", "proton.me", "protonmail.com", "pm.me"}
+)
+# Loose on purpose: whether an address can be written to is a pre-flight check. This says what can name
+# somebody at all.
+_ADDRESS = re.compile(r'[^\s@"(),:;<>\[\\\]]+@(?:[^\s@"(),:;<>\[\\\].]+\.)+[^\s@"(),:;<>\[\\\].]+')
+LONGEST_ADDRESS = 320
+# Where organisations have pages that are not theirs: such a website says nothing about a domain.
+_SHARED_HOSTS = frozenset(
+    {"linkedin.com", "facebook.com", "instagram.com", "twitter.com", "x.com", "youtube.com", "google.com"}
+    | {"xing.com", "tiktok.com", "github.com", "github.io", "medium.com", "linktr.ee", "wordpress.com"}
+    | {"wixsite.com", "blogspot.com", "notion.site", "sites.google.com", "t.me", "wa.me", "crunchbase.com"}
+)
 NAME_MATCH = 92
 
 
 def normalise_email(email: str) -> str:
-    """The key an address is compared by: trimmed, lower-cased, Gmail's dots and tags dropped; "" for none."""
-    address = unicodedata.normalize("NFKC", email).strip().lower()
-    local, at, domain = address.rpartition("@")
-    if not at or not local or not domain:
+    """The key an address is compared by; "" for what is no address and names nobody.
+
+    Trimmed and lower-cased; tags and Gmail's dots dropped where the provider ignores them.
+    """
+    address = unicodedata.normalize("NFKC", email).strip().lower().rstrip(".")
+    if len(address) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(address) or not _is_visible(address):
         return ""
-    domain = domain.rstrip(".")
+    local, _, domain = address.rpartition("@")
+    if domain in _IGNORES_TAGS:
+        local = local.split("+")[0] or local
     if domain in _IGNORES_DOTS:
-        local, domain = local.split("+")[0].replace(".", "") or local, "gmail.com"
+        local, domain = local.replace(".", "") or local, "gmail.com"
     return f"{local}@{domain}"
+
+
+def _is_visible(text: str) -> bool:
+    """No control or format character hides in it: two addresses that look the same are the same."""
+    return (text.isascii() and text.isprintable()) or all(
+        unicodedata.category(char)[0] != "C" for char in text
+    )
 
 
 def email_domain(email_key: str) -> str:
@@ -55,29 +81,32 @@ def email_domain(email_key: str) -> str:
 @lru_cache(maxsize=20_000)
 def registrable_domain(value: str) -> str | None:
     """The registrable domain of a host, URL or address ("https://www.a.co.uk/x" gives "a.co.uk"), or None."""
-    host = value.strip().lower().rpartition("@")[2]
-    if len(host) > 2000:
+    if len(value) > 2000:
         return None
-    parts = _SUFFIXES(host)
+    parts = _SUFFIXES(value.strip().lower())
     domain = parts.top_domain_under_public_suffix
     return domain if domain and len(domain) <= 253 else None
 
 
 @lru_cache(maxsize=20_000)
 def is_free_mail(domain: str) -> bool:
-    """Whether the domain belongs to a free-mail or disposable provider."""
+    """Whether the domain, or the one it belongs to, is a free-mail or disposable provider's."""
     domain = domain.lower()
-    if domain in _FREE or domain in DISPOSABLE_DOMAINS:
+    if any(name in _FREE or name in DISPOSABLE_DOMAINS for name in (domain, registrable_domain(domain))):
         return True
     return _SUFFIXES(domain).domain in FREE_PROVIDERS
 
 
-def company_domain(email_key: str, given: str) -> str | None:
-    """The domain a lead's company is known by: the given one, else the address's; never free mail."""
-    domain = registrable_domain(given) if given else None
-    if domain is None and email_key:
-        domain = registrable_domain(email_domain(email_key))
-    return None if domain is None or is_free_mail(domain) else domain
+def company_domain(email_key: str, given: str, website: str = "") -> str | None:
+    """The domain a lead's company is known by: the given one, else the address's, else the website's.
+
+    Never that of a free-mail provider, nor of a site on which everybody has a page.
+    """
+    for value, is_page in ((given, False), (email_domain(email_key), False), (website, True)):
+        domain = registrable_domain(value) if value else None
+        if domain and not is_free_mail(domain) and not (is_page and domain in _SHARED_HOSTS):
+            return domain
+    return None
 
 
 def text_key(text: str) -> str:
@@ -141,21 +170,23 @@ def lock(keys: Iterable[str]) -> None:
 
 @dataclass
 class Match:
-    """What an identity resolved to. `clash` is the other lead when id and e-mail point to two.
+    """What an identity resolved to.
 
-    `known_ids` are the ids of the event that the lead already has.
+    `others` are further leads that its ids and address point to: possible duplicates. `known_ids` are those
+    of its ids that some lead has already. `is_taken` says that the address is one of the others'.
     """
 
     lead: Lead | None
-    clash: Lead | None
-    known_ids: frozenset[tuple[str, str, str]]
+    known_ids: frozenset[tuple[str, str, str]] = frozenset()
+    others: tuple[Lead, ...] = ()
+    is_taken: bool = False
 
 
 def find(identities: Sequence[Identity]) -> list[Match]:
     """The leads that these identities name, in order, locked; at most four queries for any number.
 
-    An id wins over an address; both pointing to different leads is a clash. A merged lead stands for
-    the one it went into. One lead is one object, however many identities name it.
+    An id wins over an address, the first id over the others. A merged lead stands for the one it went
+    into. One lead is one object, however many identities name it.
     """
     wanted_ids = {key for identity in identities for key in identity.external_ids}
     wanted_mail = {identity.email_key for identity in identities if identity.email_key}
@@ -177,13 +208,15 @@ def find(identities: Sequence[Identity]) -> list[Match]:
 
     matches = []
     for identity in identities:
-        known = frozenset(key for key in identity.external_ids if key in id_owner)
-        by_id = next((leads[id_owner[key]] for key in identity.external_ids if key in id_owner), None)
+        known = [key for key in identity.external_ids if key in id_owner]
+        named = [leads[id_owner[key]] for key in known]
         by_mail = leads[mail_owner[identity.email_key]] if identity.email_key in mail_owner else None
-        if by_id is not None and by_mail is not None and by_id.pk != by_mail.pk:
-            matches.append(Match(by_id, by_mail, known))
-        else:
-            matches.append(Match(by_id or by_mail, None, known))
+        if by_mail is not None:
+            named.append(by_mail)
+        first = named[0] if named else None
+        others = {lead.pk: lead for lead in named if first is not None and lead.pk != first.pk}
+        is_taken = by_mail is not None and by_mail.pk in others
+        matches.append(Match(first, frozenset(known), tuple(others.values()), is_taken))
     return matches
 
 
@@ -270,9 +303,26 @@ def with_open_duplicate(lead_ids: Iterable[int]) -> set[int]:
     return ids & {pk for pair in pairs.values_list("first_id", "second_id") for pk in pair}
 
 
-def close_pairs(keep_id: int, gone_id: int, by: User | None, at: datetime) -> None:
-    """After a merge: the pair of the two is settled, and the merged lead's other open pairs are moot."""
-    pairs = DuplicatePair.objects.filter(status=DuplicatePair.Status.OPEN).filter(
-        Q(first_id=gone_id) | Q(second_id=gone_id)
-    )
-    pairs.update(status=DuplicatePair.Status.MERGED, decided_at=at, decided_by=by)
+def move_pairs(keep_id: int, gone_id: int, by: User | None, at: datetime) -> None:
+    """After a merge: the pair of the two is settled, and what is known of the merged lead and third ones
+    holds for the kept one, unless something is known already."""
+    rows = DuplicatePair.objects.filter(Q(first_id=gone_id) | Q(second_id=gone_id))
+    carried = []
+    for pair in rows:
+        third = pair.second_id if pair.first_id == gone_id else pair.first_id
+        if third != keep_id and pair.status != DuplicatePair.Status.MERGED:
+            first, second = sorted((keep_id, third))
+            carried.append(
+                DuplicatePair(
+                    first_id=first,
+                    second_id=second,
+                    evidence=pair.evidence,
+                    status=pair.status,
+                    found_at=pair.found_at,
+                    decided_at=pair.decided_at,
+                    decided_by_id=pair.decided_by_id,
+                )
+            )
+    DuplicatePair.objects.bulk_create(carried, ignore_conflicts=True)
+    unsettled = Q(status=DuplicatePair.Status.OPEN) | Q(first_id=keep_id) | Q(second_id=keep_id)
+    rows.filter(unsettled).update(status=DuplicatePair.Status.MERGED, decided_at=at, decided_by=by)

@@ -7,7 +7,7 @@ stores, never moves a handoff: `leads.lifecycle` acts on what is found.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -18,6 +18,8 @@ from leads.models import Company, Lead, PreflightSettings, Score
 from routing.engine import Decision
 from routing.facts import Facts
 
+# What a rep says is wrong: a finding of its own, that no check makes and no waiver lets pass.
+BAD_DATA = "bad_data"
 DEFAULT_PLACEHOLDERS = (
     "test", "tester", "testing", "asdf", "asdfgh", "qwerty", "n/a", "na", "none", "null", "nil", "self", "me",
     "-", "--", ".", "..", "x", "xx", "xxx", "?", "unknown", "anonymous", "company", "my company", "abc",
@@ -251,16 +253,18 @@ def inspect(case: Case, settings: PreflightSettings, decision: Decision) -> list
     for code in Check.values:
         if code in settings.disabled_checks:
             continue
-        finding = _routing_rule(decision) if code == Check.ROUTING_RULE else CHECKS[code](case, words)
-        if not finding.passed and code in case.waived:
-            finding = Finding(finding.check, False, finding.detail, finding.fix, waived=True)
-        found.append(finding)
+        found.append(_routing_rule(decision) if code == Check.ROUTING_RULE else CHECKS[code](case, words))
     for name in settings.required_fields:
-        if name in EXTRA_FIELDS and not getattr(case.lead, name):
-            label = name.replace("_", " ")
-            found.append(Finding(name, False, f"No {label}.", f"Fill in the {label}."))
+        if name in EXTRA_FIELDS:
+            label, present = name.replace("_", " "), bool(getattr(case.lead, name))
+            told = ("", "") if present else (f"No {label}.", f"Fill in the {label}.")
+            found.append(Finding(name, present, *told))
+    found = [
+        replace(finding, waived=True) if not finding.passed and finding.check in case.waived else finding
+        for finding in found
+    ]
     found += [
-        Finding("bad_data", False, f"The rep says: {text}", "Correct it, or clear the report.")
+        Finding(BAD_DATA, False, f"The rep says: {text}", "Correct it, or clear the report.")
         for text in case.complaints
     ]
     return found

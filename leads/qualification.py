@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from leads.choices import LeadType, TriggerKind
-from leads.models import MqlDefinition
+from leads.choices import LeadType
+from leads.models import Activity, MqlDefinition
 
 # Senders' clocks run ahead; beyond this an MQL time in the future is clamped to our own.
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -24,7 +24,7 @@ class Trigger:
     kind: str
     reason: str
     at: datetime
-    activity_external_id: str = ""
+    activity: Activity | None = None
     is_clamped: bool = False
 
 
@@ -73,11 +73,3 @@ def crosses(
 def clamp(at: datetime, now: datetime) -> tuple[datetime, bool]:
     """A time more than five minutes in the future becomes the receiving time, and is flagged."""
     return (now, True) if at - now > FUTURE_TOLERANCE else (at, False)
-
-
-def is_high_intent(kind: str, definition: MqlDefinition) -> bool:
-    return kind in definition.high_intent
-
-
-def is_score_trigger(kind: str) -> bool:
-    return kind == TriggerKind.SCORE_THRESHOLD

@@ -19,8 +19,11 @@ LEAD_FIELDS = (
     "language", "linkedin_url",
 )  # fmt: skip
 COMPANY_FIELDS = ("name", "website", "industry", "country_code", "technologies")
-NAMES = frozenset({"first_name", "last_name", "name"})
+# Where forms are filled with "test" and "-". Elsewhere such words can be real: ME is Montenegro.
+GUARDED = frozenset({"first_name", "last_name", "name", "job_title", "industry"})
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "referrer", "landing_page")
+# Senders choose the names of custom fields; a row is kept from growing for ever.
+MOST_FIELDS = 400
 
 
 def set_field(row: Lead | Company, name: str, value: Any, at: datetime, words: frozenset[str]) -> bool:
@@ -29,13 +32,31 @@ def set_field(row: Lead | Company, name: str, value: Any, at: datetime, words: f
     if row.field_times.get(name, "") > stamp:
         return False
     before = getattr(row, name)
-    fake = name in NAMES and isinstance(value, str) and preflight.is_placeholder(value, words)
+    fake = name in GUARDED and value and preflight.is_placeholder(value, words)
     if fake and before and not preflight.is_placeholder(before, words):
         return False
     row.field_times[name] = stamp
     if before == value:
         return False
     setattr(row, name, value)
+    return True
+
+
+def set_entry(lead: Lead, column: str, key: str, value: Any, at: datetime) -> bool:
+    """The same for one entry of a mapping (`custom`, `attribution`); None takes it away."""
+    entries: dict[str, Any] = getattr(lead, column)
+    name, stamp = f"{column}.{key}", at.isoformat()
+    if lead.field_times.get(name, "") > stamp:
+        return False
+    if name not in lead.field_times and len(lead.field_times) >= MOST_FIELDS:
+        return False
+    lead.field_times[name] = stamp
+    if entries.get(key) == value and type(entries.get(key)) is type(value):
+        return False
+    if value is None:
+        del entries[key]
+    else:
+        entries[key] = value
     return True
 
 
@@ -47,17 +68,15 @@ def apply_lead(lead: Lead, event: EventIn, at: datetime, words: frozenset[str]) 
         if name in given.model_fields_set and set_field(lead, name, getattr(given, name) or "", at, words):
             changed.add(name)
     if given.consent is not None:
+        # Null says nothing here: a refusal is taken back by an explicit false only.
         for name in ("email_opt_out", "do_not_call"):
             value = getattr(given.consent, name)
             if value is not None and set_field(lead, name, value, at, words):
                 changed.add(name)
-    if given.custom:
-        for key, value in given.custom.items():
-            stamp = f"custom.{key}"
-            if lead.field_times.get(stamp, "") <= at.isoformat() and lead.custom.get(key) != value:
-                lead.custom[key] = value
-                lead.field_times[stamp] = at.isoformat()
-                changed.add("custom")
+    if "custom" in given.model_fields_set:
+        entries = dict.fromkeys(lead.custom) if given.custom is None else given.custom
+        if sum(set_entry(lead, "custom", key, value, at) for key, value in entries.items()):
+            changed.add("custom")
     if event.data.source is not None:
         changed |= _apply_source(lead, event.data.source, at, words)
     if changed & {"first_name", "last_name"}:
@@ -72,37 +91,45 @@ def _apply_source(lead: Lead, given: SourceIn, at: datetime, words: frozenset[st
     for name, field in (("lead_source", "lead_source"), ("channel", "channel"), ("campaign", "utm_campaign")):
         if field in given.model_fields_set and set_field(lead, name, getattr(given, field) or "", at, words):
             changed.add(name)
-    attribution = {name: getattr(given, name) for name in UTM if getattr(given, name)}
-    if attribution and set_field(lead, "attribution", {**lead.attribution, **attribution}, at, words):
-        changed.add("attribution")
+    for name in UTM:
+        if name in given.model_fields_set and set_entry(
+            lead, "attribution", name, getattr(given, name) or None, at
+        ):
+            changed.add("attribution")
     return changed
 
 
 def apply_company(company: Company, given: CompanyIn, at: datetime, words: frozenset[str]) -> set[str]:
     """Write the event's facts about the company; the names of the fields that changed."""
     changed = set()
+
+    def put(name: str, value: Any) -> bool:
+        if not set_field(company, name, value, at, words):
+            return False
+        changed.add(name)
+        return True
+
+    stated = given.model_fields_set
     for name in COMPANY_FIELDS:
-        if name in given.model_fields_set:
-            empty: Any = [] if name == "technologies" else ""
-            if set_field(company, name, getattr(given, name) or empty, at, words):
-                changed.add(name)
-    if "news" in given.model_fields_set:
-        news = [item.model_dump() for item in given.news or []]
-        if set_field(company, "news", news, at, words):
-            changed.add("news")
-    count = given.employee_count
-    if "employee_count" in given.model_fields_set and set_field(company, "employee_count", count, at, words):
-        changed.add("employee_count")
-        if count and set_field(company, "size_band", size_band(count), at, words):
-            changed.add("size_band")
-    if given.size_band and set_field(company, "size_band", given.size_band, at, words):
-        changed.add("size_band")
-    if "annual_revenue" in given.model_fields_set:
+        if name in stated:
+            put(name, getattr(given, name) or ([] if name == "technologies" else ""))
+    if "news" in stated:
+        put("news", [item.model_dump() for item in given.news or []])
+    if "employee_count" in stated and put("employee_count", given.employee_count) and given.employee_count:
+        put("size_band", size_band(given.employee_count))
+    if "size_band" in stated:
+        put("size_band", given.size_band or size_band(company.employee_count or 0))
+    if "annual_revenue" in stated:
         revenue = given.annual_revenue
-        amount, currency = (revenue.amount, revenue.currency) if revenue else (None, "")
-        if set_field(company, "revenue_amount", amount, at, words):
-            company.revenue_currency = currency
-            changed |= {"revenue_amount", "revenue_currency"}
+        put("revenue_amount", revenue.amount if revenue else None)
+        # One fact in two columns: the currency follows whichever amount stands.
+        if company.field_times["revenue_amount"] == at.isoformat():
+            put("revenue_currency", revenue.currency if revenue else "")
     if "name" in changed:
-        company.name_key = identity.text_key(company.name)[:300]
+        company.name_key = company_key(company.name, words)
     return changed
+
+
+def company_key(name: str | None, words: frozenset[str]) -> str:
+    """The key a company without a domain is found by; "" for a name that names nobody."""
+    return "" if not name or preflight.is_placeholder(name, words) else identity.text_key(name)[:300]

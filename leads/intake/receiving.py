@@ -19,7 +19,9 @@ from django.db.models import F, Q
 
 from leads import identity
 from leads.intake.schema import EventIn, Problem, parse
-from leads.intake.wave import Taken, Wave
+from leads.intake.storing import stated_domain
+from leads.intake.taken import Taken
+from leads.intake.wave import Wave
 from leads.lifecycle import Act
 from leads.lifecycle.book import Book
 from leads.models import ApiKey, Receipt
@@ -127,12 +129,13 @@ def _keys(item: Incoming) -> set[str]:
     """What must not happen twice at once: the event, its person, its company."""
     if item.event is None:
         return set()
-    who = item.event.identity()
+    keys = {f"event:{item.key[0]}:{item.key[1]}", *item.event.identity().keys}
     given = item.event.data.company
-    stated = (given.domain or given.website or "") if given else ""
-    domain = identity.company_domain(who.email_key, stated)
-    keys = {f"event:{item.key[0]}:{item.key[1]}", *who.keys}
-    return keys | ({f"company:{domain}"} if domain else set())
+    if domain := stated_domain(item.event):
+        keys.add(f"company:{domain}")
+    elif given is not None and given.name:
+        keys.add(f"company-name:{identity.text_key(given.name)[:300]}")
+    return keys
 
 
 def _next_wave(todo: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]]:

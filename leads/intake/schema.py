@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.core.validators import validate_email
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticUndefined
 
 from leads import identity
 from leads.choices import SIZE_BAND_NAMES, ActivityKind, TriggerKind
@@ -41,9 +40,10 @@ STRING_LIMIT = 2000
 ACTIVITY_LIMIT = 200
 DEPTH_LIMIT = 8
 KEYS_LIMIT = 200
-# Control characters but tab, newline and carriage return; and halves of surrogate pairs, which no
-# database takes.
-_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+NUMBER_BITS = 63
+# Control characters but tab and newline, which may be written as a pair; and halves of surrogate pairs,
+# which no database takes.
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|\r(?!\n)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _AMOUNT = r"\d{1,15}(\.\d{1,2}0*)?"
 LARGEST_AMOUNT = 10**15
@@ -136,6 +136,16 @@ class Part(BaseModel):
     """A part of an event: unknown members are ignored, text is trimmed."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def null_is_absent(cls, given: Any) -> Any:
+        """Null where it cannot mean "clear" says nothing, as if it were not there."""
+        if not isinstance(given, dict) or None not in given.values():
+            return given
+        fields = cls.model_fields.items()
+        silent = {name for name, part in fields if part.default not in (None, PydanticUndefined)}
+        return {name: value for name, value in given.items() if value is not None or name not in silent}
 
 
 class ExternalIdIn(Part):
@@ -341,31 +351,19 @@ def _beyond_shape(event: EventIn) -> list[Problem]:
         known = ", ".join((*EVENT_TYPES, *NOT_YET))
         found.append(_problem("/type", "unknown_type", f"type is one of {known}."))
     who = event.identity()
-    email = (event.data.lead.email or "").strip()
-    if email and not who.email_key:
-        found.append(_problem("/data/lead/email", "not_an_address", "This is not an e-mail address."))
-    elif email and not _is_address(who.email_key):
-        # A malformed address still names nobody; with an id beside it the checks will hold it.
-        if not who.external_ids:
+    # What is no address names nobody; with an id beside it the pre-flight checks will hold it.
+    if not who.email_key and not who.external_ids:
+        if event.data.lead.email:
             found.append(_problem("/data/lead/email", "not_an_address", "This is not an e-mail address."))
-    elif not email and not who.external_ids:
-        found.append(
-            _problem("/data/lead", "no_identity", "A lead needs an e-mail address or an external id.")
-        )
+        else:
+            detail = "A lead needs an e-mail address or an external id."
+            found.append(_problem("/data/lead", "no_identity", detail))
     if event.type.startswith("opportunity.") and event.data.opportunity is None:
         found.append(_problem("/data/opportunity", "missing", "This type needs data.opportunity."))
     opportunity = event.data.opportunity
     if opportunity is not None and opportunity.amount is not None and not opportunity.currency:
         found.append(_problem("/data/opportunity/currency", "missing", "An amount needs its currency."))
     return found
-
-
-def _is_address(email: str) -> bool:
-    try:
-        validate_email(email)
-    except DjangoValidationError:
-        return False
-    return True
 
 
 def _walk(value: Any, pointer: str, problems: list[Problem], depth: int) -> None:
@@ -397,6 +395,8 @@ def _walk(value: Any, pointer: str, problems: list[Problem], depth: int) -> None
             _walk(item, f"{pointer}/{number}", problems, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         problems.append(_problem(pointer, "not_finite", "Numbers are finite."))
+    elif isinstance(value, int) and value.bit_length() > NUMBER_BITS:
+        problems.append(_problem(pointer, "too_large", f"Whole numbers have at most {NUMBER_BITS} bits."))
 
 
 def _problem(pointer: str, code: str, detail: str) -> Problem:

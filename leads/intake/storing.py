@@ -6,19 +6,32 @@ Owns finding or making each event's company and lead, and the rows beside them. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
 
 from leads import identity, qualification
 from leads.choices import TriggerKind
-from leads.intake.fields import apply_company, apply_lead
-from leads.intake.schema import ActivityIn
+from leads.intake.fields import COMPANY_FIELDS, apply_company, apply_lead, company_key
+from leads.intake.schema import ActivityIn, EventIn
 from leads.intake.taken import Taken
-from leads.models import Activity, Company, ExternalId, Lead, LeadAlias, Score
+from leads.models import Activity, Company, Complaint, ExternalId, Lead, LeadAlias, Score
 
 FORMS = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 # A change of one of these can make somebody look like somebody else.
 SUSPECT = frozenset({"first_name", "last_name", "phone", "country_code", "company"})
+# What a report of wrong data calls the fields of the company.
+_COMPANY_WORDS = {"name": "company_name"}
+_FACTS = (*COMPANY_FIELDS, "news", "employee_count", "size_band", "revenue_amount", "revenue_currency")
+
+
+def stated_domain(event: EventIn) -> str | None:
+    """The domain by which an event names the company: stated, of the address, or of the website."""
+    given = event.data.company
+    stated, website = (given.domain or "", given.website or "") if given else ("", "")
+    return identity.company_domain(event.identity().email_key, stated, website)
 
 
 def store_companies(taken: Sequence[Taken], words: frozenset[str], now: datetime) -> set[int]:
@@ -26,58 +39,101 @@ def store_companies(taken: Sequence[Taken], words: frozenset[str], now: datetime
 
     Returns the ids of companies known before that changed.
     """
+    directory = _Directory(taken, words, now)
     known_better: set[int] = set()
-    domains: list[str | None] = []
-    names: set[str] = set()
+    stale: dict[int, Company] = {}
     for item in taken:
-        given = item.event.data.company
-        stated = (given.domain or given.website or "") if given else ""
-        email = identity.normalise_email(item.event.data.lead.email or "")
-        domain = identity.company_domain(email, stated)
-        domains.append(domain)
-        if domain is None and given and given.name:
-            names.add(identity.text_key(given.name)[:300])
-    wanted = {domain for domain in domains if domain}
-    found = Company.objects.filter(domain__in=wanted) if wanted else Company.objects.none()
-    by_domain = {company.domain: company for company in found}
-    by_name: dict[str, Company] = {}
-    if names:
-        same = Company.objects.filter(domain__isnull=True, name_key__in=names).order_by("-pk")
-        by_name = {company.name_key: company for company in same}
-    before = {id(c): dict(c.field_times) for c in (*by_domain.values(), *by_name.values())}
-    touched: dict[int, Company] = {}
-    for item, domain in zip(taken, domains, strict=True):
-        given = item.event.data.company
-        key = identity.text_key(given.name)[:300] if given and given.name else ""
-        company = by_domain.get(domain) if domain else by_name.get(key)
-        if company is None and domain is None and item.match.lead is not None:
-            company = item.match.lead.company
-            if company is not None:
-                before.setdefault(id(company), dict(company.field_times))
-        if company is None and (domain or key):
-            company = Company(domain=domain, created_at=now, updated_at=now)
-            if domain:
-                by_domain[domain] = company
-            else:
-                by_name[key] = company
-        if company is not None and given is not None:
-            changed = apply_company(company, given, item.at, words)
-            if changed:
-                company.updated_at = now
-                if company.pk is not None:
-                    known_better.add(company.pk)
-        if company is not None:
-            touched[id(company)] = company
+        company, given = directory.company_of(item), item.event.data.company
         item.company = company
-    new = [company for company in touched.values() if company.pk is None]
-    Company.objects.bulk_create(sorted(new, key=lambda company: company.domain or ""))
-    stale = [
-        company
-        for company in touched.values()
-        if id(company) in before and company.field_times != before[id(company)]
-    ]
-    _save_companies(sorted(stale, key=lambda company: company.pk))
+        if company is None or given is None:
+            continue
+        times = dict(company.field_times)
+        item.company_changed = apply_company(company, given, item.at, words)
+        if item.company_changed:
+            company.updated_at = now
+            if company.pk is not None:
+                known_better.add(company.pk)
+        if company.pk is not None and company.field_times != times:
+            stale[company.pk] = company
+    Company.objects.bulk_create(sorted(directory.new, key=lambda company: company.domain or ""))
+    _save(Company, [stale[pk] for pk in sorted(stale)])
     return known_better
+
+
+class _Directory:
+    """The companies that a wave may mean, read once and locked; each is one object."""
+
+    def __init__(self, taken: Sequence[Taken], words: frozenset[str], now: datetime) -> None:
+        self.words, self.now = words, now
+        self.new: list[Company] = []
+        self.domains = {id(item): stated_domain(item.event) for item in taken}
+        self.keys = {id(item): self._key(item) for item in taken}
+        wanted = Q(pk__in=())
+        if domains := {domain for domain in self.domains.values() if domain}:
+            wanted |= Q(domain__in=domains)
+        if keys := {key for key in self.keys.values() if key}:
+            wanted |= Q(domain__isnull=True, name_key__in=keys)
+        own = {item.match.lead.company_id for item in taken if item.match.lead and item.event.data.company}
+        if own := own - {None}:
+            wanted |= Q(pk__in=own)
+        rows = list(Company.objects.filter(wanted).select_for_update().order_by("-pk"))
+        self.by_id = {company.pk: company for company in rows}
+        self.by_domain = {company.domain: company for company in rows if company.domain}
+        # Of several the oldest, which comes last.
+        self.by_name = {company.name_key: company for company in rows if not company.domain}
+
+    def _key(self, item: Taken) -> str:
+        given = item.event.data.company
+        named = given is not None and self.domains[id(item)] is None
+        return company_key(given.name, self.words) if given and named else ""
+
+    def company_of(self, item: Taken) -> Company | None:
+        """The company that the event means, made if need be; None when it says nothing of one."""
+        domain, key, given = self.domains[id(item)], self.keys[id(item)], item.event.data.company
+        own = item.match.lead.company if item.match.lead else None
+        own = self.by_id.get(own.pk, own) if own is not None else None
+        if own is not None and own.domain and not _says_where(item):
+            return own
+        if domain:
+            return self.by_domain.get(domain) or self._make(domain, "", self._known_as(item, own))
+        # A company that is known by nothing but its name is another one under another name.
+        if own is not None and (own.domain or not key or own.name_key == key):
+            return own
+        if key:
+            return self.by_name.get(key) or (own if own and not own.name_key else self._make(None, key))
+        says = given is not None and any(getattr(given, name) for name in given.model_fields_set)
+        return self._make(None, "") if says else None
+
+    def _known_as(self, item: Taken, own: Company | None) -> Company | None:
+        """The lead's company so far, if it is the one that now turns out to have a domain."""
+        given = item.event.data.company
+        name = company_key(given.name, self.words) if given else ""
+        is_same = own is not None and own.domain is None and (not name or own.name_key in ("", name))
+        return own if is_same else None
+
+    def _make(self, domain: str | None, key: str, known_as: Company | None = None) -> Company:
+        company = Company(domain=domain, created_at=self.now, updated_at=self.now)
+        if known_as is not None:
+            # Whoever else shares the row without a domain keeps it.
+            for name in (*_FACTS, "name_key"):
+                setattr(company, name, getattr(known_as, name))
+            company.field_times = dict(known_as.field_times)
+        self.new.append(company)
+        if domain:
+            self.by_domain[domain] = company
+        elif key:
+            self.by_name[key] = company
+        return company
+
+
+def _says_where(item: Taken) -> bool:
+    """Whether the event says that the person is with a certain organisation: by its domain, or by an address
+    that is new. An address that is only a name for the person does not."""
+    given, lead = item.event.data.company, item.match.lead
+    if given is not None and given.domain:
+        return True
+    key = item.event.identity().email_key
+    return bool(key and lead and key != lead.email_key and item.match.known_ids and not item.match.is_taken)
 
 
 def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) -> None:
@@ -86,7 +142,6 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
     changed: list[Lead] = []
     aliases: list[LeadAlias] = []
     for item in taken:
-        who = item.event.identity()
         lead = item.match.lead
         item.is_new = lead is None
         if lead is None:
@@ -95,7 +150,7 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
         item.lead = lead
         times = dict(lead.field_times)
         item.changed = apply_lead(lead, item.event, item.at, words)
-        item.changed |= _address(lead, item, who.email_key, aliases, now)
+        item.changed |= _address(lead, item, aliases, now)
         if item.company is not None:
             if lead.company_id != item.company.pk:
                 item.changed.add("company")
@@ -105,19 +160,19 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
             lead.updated_at = now
             changed.append(lead)
     Lead.objects.bulk_create(new)
-    _save_leads(changed)
+    _save(Lead, changed)
     LeadAlias.objects.bulk_create(aliases, ignore_conflicts=True)
-    rows = [
+    ExternalId.objects.bulk_create(
         ExternalId(lead=item.lead, system=system, object=kind, value=value)
         for item in taken
         for system, kind, value in item.event.identity().external_ids
         if (system, kind, value) not in item.match.known_ids
-    ]
-    ExternalId.objects.bulk_create(rows)
+    )
+    _settle_complaints(taken, now)
     clashes = {
-        (min(item.lead.pk, item.match.clash.pk), max(item.lead.pk, item.match.clash.pk)): {"same": "id"}
+        (min(item.lead.pk, other.pk), max(item.lead.pk, other.pk)): {"same": "id"}
         for item in taken
-        if item.match.clash is not None
+        for other in item.match.others
     }
     if clashes:
         identity.raise_pairs(clashes, now)
@@ -126,41 +181,75 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
         identity.find_duplicates(suspects, now)
 
 
-def _address(lead: Lead, item: Taken, key: str, aliases: list[LeadAlias], now: datetime) -> set[str]:
+def _address(lead: Lead, item: Taken, aliases: list[LeadAlias], now: datetime) -> set[str]:
     """A newer address replaces the older, which stays as an alias. Another lead's is never moved."""
-    stamp = item.at.isoformat()
-    if not key or item.match.clash is not None or lead.field_times.get("email", "") > stamp:
+    given = item.event.data.lead
+    if "email" not in given.model_fields_set or item.match.is_taken:
         return set()
-    lead.field_times["email"] = stamp
-    shown = (item.event.data.lead.email or "").strip()
-    if lead.email_key == key and lead.email == shown:
+    shown, key = given.email or "", item.event.identity().email_key
+    if lead.field_times.get("email", "") > item.at.isoformat():
+        return set()
+    if key and lead.email_key and key != lead.email_key and not item.match.known_ids:
+        # The event names the person by a former address: that says nothing about the present one.
+        return set()
+    if shown and not key and lead.email_key:
+        # What is no address never replaces one.
+        return set()
+    lead.field_times["email"] = item.at.isoformat()
+    if lead.email == shown:
         return set()
     if lead.email_key and lead.email_key != key:
         aliases.append(LeadAlias(lead=lead, email_key=lead.email_key, added_at=now))
-    lead.email, lead.email_key = shown, key
+    lead.email, lead.email_key = shown, key or None
     return {"email"}
+
+
+def _settle_complaints(taken: Sequence[Taken], now: datetime) -> None:
+    """A report of wrong data is settled when the field it names changes."""
+    changed = {item.lead.pk: _named(item) for item in taken if not item.is_new}
+    known = [pk for pk, names in changed.items() if names]
+    if not known:
+        return
+    waiting = Complaint.objects.filter(lead_id__in=known, cleared_at__isnull=True).exclude(field="")
+    settled = [
+        pk for pk, lead, name in waiting.values_list("pk", "lead_id", "field") if name in changed[lead]
+    ]
+    if settled:
+        Complaint.objects.filter(pk__in=settled).update(cleared_at=now)
+
+
+def _named(item: Taken) -> set[str]:
+    return item.changed | {_COMPANY_WORDS.get(name, name) for name in item.company_changed}
 
 
 def store_activities(taken: Sequence[Taken], now: datetime) -> None:
     """Store new activities, a high-intent trigger among them; make (not store) each new score."""
-    known: dict[int, set[str]] = {}
-    returning = [item.lead.pk for item in taken if not item.is_new and item.event.data.activities]
-    ids = {a.id for item in taken for a in item.event.data.activities if a.id}
-    if returning and ids:
+    returning = [item.lead.pk for item in taken if not item.is_new]
+    ids = {pk for item in taken if not item.is_new for pk in _activity_ids(item.event)}
+    if ids:
         rows = Activity.objects.filter(lead_id__in=returning, external_id__in=ids)
-        for lead_id, external_id in rows.values_list("lead_id", "external_id"):
-            known.setdefault(lead_id, set()).add(external_id)
+        by_lead = {item.lead.pk: item for item in taken}
+        for activity in rows:
+            by_lead[activity.lead_id].known_activities[activity.external_id] = activity
     for item in taken:
-        seen = set(known.get(item.lead.pk, ()))
         for given in item.event.data.activities:
-            if given.id and given.id in seen:
+            if given.id and given.id in item.known_activities:
                 continue
-            seen.add(given.id)
-            item.activities.append(_activity(item, given, now))
+            row = _activity(item, given, now)
+            item.activities.append(row)
+            item.stated[id(row)] = given.occurred_at
+            if given.id:
+                item.known_activities[given.id] = row
         _trigger_activity(item, now)
         if item.event.data.score is not None:
             item.score = _score(item, now)
     Activity.objects.bulk_create([row for item in taken for row in item.activities])
+
+
+def _activity_ids(event: EventIn) -> Iterable[str]:
+    trigger = event.data.trigger
+    ids = {given.id for given in event.data.activities} | ({trigger.activity_id} if trigger else set())
+    return ids - {""}
 
 
 def _activity(item: Taken, given: ActivityIn, now: datetime) -> Activity:
@@ -180,23 +269,29 @@ def _activity(item: Taken, given: ActivityIn, now: datetime) -> Activity:
 
 
 def _trigger_activity(item: Taken, now: datetime) -> None:
-    """A high-intent trigger is itself an activity of its kind, unless the event brought that along."""
+    """A high-intent trigger is itself an activity of its kind, unless that one is known already."""
     trigger = item.event.data.trigger
     if trigger is None or trigger.kind not in FORMS:
         return
     if any(given.kind == trigger.kind for given in item.event.data.activities):
         return
+    named = item.known_activities.get(trigger.activity_id)
+    if named is not None and named.kind == trigger.kind:
+        return
+    # Under the id that the sender gave it: the same activity may yet come by itself.
+    own = f"trigger:{item.event.source}:{item.event.id}"[:200]
     at, _ = qualification.clamp(trigger.occurred_at or item.event.time, now)
-    item.activities.append(
-        Activity(
-            lead=item.lead,
-            external_id=f"trigger:{item.event.source}:{item.event.id}"[:200],
-            kind=trigger.kind,
-            occurred_at=at,
-            received_at=now,
-            title=trigger.reason,
-        )
+    row = Activity(
+        lead=item.lead,
+        external_id=own if named is not None else trigger.activity_id or own,
+        kind=trigger.kind,
+        occurred_at=at,
+        received_at=now,
+        title=trigger.reason,
     )
+    item.activities.append(row)
+    item.stated[id(row)] = trigger.occurred_at
+    item.known_activities[row.external_id] = row
 
 
 def _score(item: Taken, now: datetime) -> Score:
@@ -214,18 +309,8 @@ def _score(item: Taken, now: datetime) -> Score:
     return score
 
 
-def _save_companies(rows: Sequence[Company]) -> None:
+def _save(model: type[Any], rows: Sequence[Any]) -> None:
     """An upsert by id: it costs a fraction of a bulk update's CASE per column."""
     if rows:
-        names = _columns(Company)
-        Company.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=names)
-
-
-def _save_leads(rows: Sequence[Lead]) -> None:
-    if rows:
-        names = _columns(Lead)
-        Lead.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=names)
-
-
-def _columns(model: type[Lead] | type[Company]) -> list[str]:
-    return [f.name for f in model._meta.concrete_fields if not f.primary_key and f.name != "created_at"]
+        names = [f.name for f in model._meta.concrete_fields if not f.primary_key and f.name != "created_at"]
+        model.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=names)

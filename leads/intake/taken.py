@@ -15,9 +15,11 @@ PROCESSED, IGNORED = "processed", "ignored"
 
 @dataclass
 class Taken:
-    """`at` is the time that the event's facts count from; `changed` names the lead's changed fields.
+    """`at` is the time that the event's facts count from; `changed` names the lead's changed fields and
+    `company_changed` its company's.
 
-    `status` and `reason` are what the sender is told.
+    `activities` are new, `known_activities` all that the event names by id; `stated` has the time that the
+    sender gave for a new one, by `id()`. `status` and `reason` are what the sender is told.
     """
 
     event: EventIn
@@ -27,8 +29,11 @@ class Taken:
     company: Company | None = None
     is_new: bool = False
     changed: set[str] = field(default_factory=set)
+    company_changed: set[str] = field(default_factory=set)
     score: Score | None = None
     activities: list[Activity] = field(default_factory=list)
+    known_activities: dict[str, Activity] = field(default_factory=dict)
+    stated: dict[int, datetime | None] = field(default_factory=dict)
     trigger: Trigger | None = None
     handoff: Handoff | None = None
     status: str = PROCESSED

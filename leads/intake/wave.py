@@ -8,20 +8,23 @@ itself: `leads.lifecycle` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from leads import cases, preflight, qualification
-from leads.choices import CLOSED
+from leads import preflight, qualification
+from leads.choices import State
 from leads.identity import Match
-from leads.intake.judging import judge, read_known
+from leads.intake.judging import hold_back, judge, read_known
 from leads.intake.schema import EventIn
 from leads.intake.storing import store_activities, store_companies, store_leads
 from leads.intake.taken import IGNORED, Taken
+from leads.lifecycle.answering import follow_up
 from leads.lifecycle.book import Book
 from leads.lifecycle.opening import Opening, add_trigger, open_all
-from leads.lifecycle.placing import Item, advance
+from leads.lifecycle.placing import advance, items_of
 from leads.lifecycle.working import record_opportunity
-from leads.models import Activity, EnrichmentAttempt, Handoff, MqlDefinition, TriageItem
+from leads.models import EnrichmentAttempt, Handoff, MqlDefinition
+
+# Of a company that became better known; the rest is checked when somebody asks, or by the next event.
+MOST_COLLEAGUES = 200
 
 
 class Wave:
@@ -42,29 +45,18 @@ class Wave:
         store_leads(self.taken, words, self.now)
         store_activities(self.taken, self.now)
         self.known = read_known(self.taken)
-        judge(self.taken, self.known, self.now)
+        for row in judge(self.taken, self.known, self.now):
+            self.book.add(row)
         self._move()
         return self.taken
 
     def _move(self) -> None:
+        self.book.remember([*self.known.open.values(), *self.known.latest.values()])
         openings: list[tuple[Taken, Opening]] = []
-        again: dict[int, Item] = {}
         for item in self.taken:
-            existing = self.known.open.get(item.lead.pk)
-            item.handoff = existing
-            definition = self._definition(item)
-            carried = self._carrier(item)
-            superseded = None
-            if item.trigger is not None and existing is not None:
-                kept = add_trigger(self.book, existing, item.trigger, definition, carried)
-                if kept is not None:
-                    item.trigger = None
-                else:
-                    superseded = existing if existing.state == "superseded" else None
+            superseded = self._add_to_open(item)
             if item.trigger is not None:
-                openings.append((item, self._opening(item, definition, carried, superseded)))
-            elif item.handoff is not None and item.handoff.state == "incomplete":
-                again[item.handoff.pk] = Item(item.handoff, cases.load([item.handoff])[0])
+                openings.append((item, self._opening(item, superseded)))
             if item.event.type.startswith("opportunity."):
                 self._opportunity(item)
         if any(opening.re_engaged_from for _, opening in openings):
@@ -74,8 +66,30 @@ class Wave:
             openings, open_all(self.book, [opening for _, opening in openings]), strict=True
         ):
             item.handoff = handoff
-        advance(self.book, [*again.values(), *self._waiting_colleagues(again)])
+        advance(self.book, items_of(self._waiting({item.lead.pk for item, _ in openings})))
         self.book.save()
+
+    def _add_to_open(self, item: Taken) -> Handoff | None:
+        """Give the event's trigger to the lead's open handoff; a trigger that is left opens a new one.
+
+        Returns the handoff that the trigger superseded, if it did.
+        """
+        existing = self.known.open.get(item.lead.pk)
+        if existing is not None and item.trigger is not None and existing.follow_up_at is not None:
+            follow_up(self.book, existing)
+            if not existing.is_open:
+                # What the rejection says of the lead holds from now on, for this trigger too.
+                for row in hold_back(item, self.now):
+                    self.book.add(row)
+                existing = None
+        item.handoff = existing
+        if existing is None or item.trigger is None:
+            return None
+        definition = self._definition(item)
+        if add_trigger(self.book, existing, item.trigger, definition, self.quiet):
+            item.trigger = None
+            return None
+        return existing
 
     def _definition(self, item: Taken) -> MqlDefinition | None:
         at = item.score.scored_at if item.score is not None else item.at
@@ -83,22 +97,7 @@ class Wave:
             at = item.trigger.at
         return qualification.in_force(self.known.definitions, at)
 
-    def _carrier(self, item: Taken) -> Activity | None:
-        if item.trigger is None:
-            return None
-        named = item.trigger.activity_external_id
-        for row in item.activities:
-            if (named and row.external_id == named) or (not named and row.kind == item.trigger.kind):
-                return row
-        return None
-
-    def _opening(
-        self,
-        item: Taken,
-        definition: MqlDefinition | None,
-        carried: Activity | None,
-        superseded: Handoff | None,
-    ) -> Opening:
+    def _opening(self, item: Taken, superseded: Handoff | None) -> Opening:
         known = self.known.facts[item.lead.pk]
         company = item.lead.company
         if company is None or not (company.size_band or company.employee_count):
@@ -118,48 +117,40 @@ class Wave:
         return Opening(
             lead=item.lead,
             trigger=item.trigger,
-            definition=definition,
+            definition=self._definition(item),
             score=known.score,
             known=known,
-            activity=carried,
+            activity=item.trigger.activity,
             received_at=self.now,
             is_quiet=self.quiet,
             re_engaged_from=superseded,
         )
 
-    def _waiting_colleagues(self, done: dict[int, Item]) -> list[Item]:
-        """Incomplete handoffs of other leads at companies that just became better known."""
+    def _waiting(self, opened: set[int]) -> list[Handoff]:
+        """Incomplete handoffs that may have got what they waited for: of the wave's leads, and of others at
+        companies that just became better known."""
+        own = [item.handoff for item in self.taken if item.handoff and item.lead.pk not in opened]
+        own = [handoff for handoff in own if handoff.state == State.INCOMPLETE]
         if not self.changed_companies:
-            return []
+            return own
         rows = (
             Handoff.objects.incomplete()
             .filter(lead__company_id__in=self.changed_companies)
-            .exclude(pk__in=done)
             .exclude(lead_id__in=[item.lead.pk for item in self.taken])
             .select_related("lead__company")
-            .select_for_update(of=("self",), skip_locked=False)
-            .order_by("pk")[:200]
+            .select_for_update(of=("self",))
+            .order_by("pk")[:MOST_COLLEAGUES]
         )
-        waiting = list(rows)
-        return [Item(handoff, case) for handoff, case in zip(waiting, cases.load(waiting), strict=True)]
+        colleagues = list(rows)
+        self.book.remember(colleagues)
+        return own + colleagues
 
     def _opportunity(self, item: Taken) -> None:
-        given = item.event.data.opportunity
-        latest = item.handoff or (
-            Handoff.objects.filter(lead=item.lead)
-            .select_related("assignee", "queue")
-            .select_for_update(of=("self",))
-            .order_by("-mql_at", "-pk")
-            .first()
-        )
+        given, latest = item.event.data.opportunity, self.known.latest.get(item.lead.pk)
         if latest is None or given is None:
             item.status, item.reason = IGNORED, "no_handoff"
             return
-        latest.lead = item.lead
         item.handoff = latest
         stage = given.stage or item.event.type.removeprefix("opportunity.")
         when = min(item.event.time, self.now)
-        if latest.state in CLOSED and latest.opportunity_at is None and not latest.is_history:
-            data: dict[str, Any] = {"handoff": latest.pk, "state": str(latest.state)}
-            TriageItem.objects.create(lead=item.lead, kind="won_anyway", data=data, at=self.now)
         record_opportunity(self.book, latest, given.external_id, given.amount, given.currency, stage, when)

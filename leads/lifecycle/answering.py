@@ -10,15 +10,14 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import cases, notifications
+from leads import notifications, preflight
 from leads.choices import OPEN, Disposition, EventKind, NextStep, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.book import Book, turn_ref
-from leads.lifecycle.placing import Item, give, route
+from leads.lifecycle.placing import DAY, give, hold, route_again
 from leads.models import Complaint, Deferral, Handoff, Note, Rejection
 from routing import rotation, sla
-from routing.models import Absence
 from routing.people import MANAGER, REP, User
 from routing.rotation import Seating
 
@@ -26,22 +25,42 @@ LONGEST_DEFERRAL = timedelta(days=180)
 LONGEST_COOL_OFF = timedelta(days=730)
 UNDO_FOR = timedelta(seconds=10)
 DEFERRALS_WITHOUT_MANAGER = 2
+# What a rep may say is wrong: the fields that data completion can put right.
+COMPLAINT_FIELDS = (
+    "first_name", "last_name", "email", "phone", "job_title", "company_name", "size_band", "employee_count",
+    "industry", "website", "country_code", "region", "postal_code", "language", "linkedin_url",
+)  # fmt: skip
 
 
 def activity(handoff: Handoff, at: datetime) -> dict[str, Any]:
-    """The columns that say sales was active at this moment."""
-    return {
+    """The columns that say sales was active at this moment.
+
+    A first activity that comes too late leaves the mark that the sweep would have set: mark and metric
+    read one fact, and neither depends on when the sweep ran.
+    """
+    changes: dict[str, Any] = {
         "first_activity_at": min(handoff.first_activity_at or at, at),
         "last_activity_at": max(handoff.last_activity_at or at, at),
     }
+    if handoff.first_activity_at is None and handoff.assigned_at is not None and not handoff.is_quiet:
+        last = handoff.assigned_at + DAY
+        if at > last and handoff.black_hole_at is None:
+            changes["black_hole_at"] = last
+    return changes
 
 
-def withdraw_flags(book: Book, handoff: Handoff, at: datetime) -> None:
-    """An act that turns out to be earlier than a flag or mark withdraws it."""
+def withdraw_flags(book: Book, handoff: Handoff, at: datetime, active_since: datetime | None) -> None:
+    """An act that turns out to be earlier than a flag or mark withdraws it.
+
+    The flag counts from the later of `held_since` and the activity known before this one
+    (`active_since`): an act from before that changes nothing about it.
+    """
     changes: dict[str, Any] = {}
-    if handoff.no_activity_at is not None and at <= handoff.no_activity_at:
+    flagged, marked = handoff.no_activity_at, handoff.black_hole_at
+    counted_from = max((m for m in (handoff.held_since, active_since) if m is not None), default=at)
+    if flagged is not None and counted_from <= at <= flagged:
         changes["no_activity_at"] = None
-    if handoff.black_hole_at is not None and at <= handoff.black_hole_at:
+    if marked is not None and at <= marked:
         changes["black_hole_at"] = None
     if changes:
         book.write(handoff, EventKind.UNFLAGGED, Stage.ACCEPTANCE, changes)
@@ -51,7 +70,8 @@ def withdraw_flags(book: Book, handoff: Handoff, at: datetime) -> None:
 def accept(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
     """The holder, or a member of the queue (which claims it first), takes it on for outreach."""
     handoff = guard.locked(handoff_id)
-    if handoff.state == State.ACCEPTED and act.user is not None and handoff.assignee_id == act.user.pk:
+    holds = act.user is not None and handoff.assignee_id == act.user.pk
+    if holds and handoff.state in (State.ACCEPTED, State.WORKING):
         return handoff
     guard.require_fresh(handoff, revision, act, "accept")
     guard.require_state(handoff, (State.ASSIGNED, State.QUEUED), "accept")
@@ -65,6 +85,7 @@ def accept(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff
 
 
 def mark_accepted(book: Book, handoff: Handoff, at: datetime) -> None:
+    """The acting holder accepts, at this moment; the first acceptance is the one that is remembered."""
     user = book.act.user
     changes = activity(handoff, at) | {
         "state": State.ACCEPTED,
@@ -73,7 +94,6 @@ def mark_accepted(book: Book, handoff: Handoff, at: datetime) -> None:
         "acknowledged_at": handoff.acknowledged_at or at,
     }
     book.write(handoff, EventKind.ACCEPTED, Stage.ACCEPTANCE, changes, occurred_at=at)
-    withdraw_flags(book, handoff, at)
 
 
 @transaction.atomic
@@ -107,12 +127,14 @@ def reject(
     reason: str,
     note: str = "",
     until: datetime | None = None,
+    field: str = "",
     revision: int | None = None,
     undoable: bool = False,
 ) -> Handoff:
     """The holder says no, with a reason from the list; the reason decides what follows.
 
-    With `undoable` what follows waits ten seconds. `until` is for reasons that ask for a date.
+    With `undoable` what follows waits ten seconds. `until` is for reasons that ask for a date; `field`
+    names what is wrong (one of COMPLAINT_FIELDS) where the data is: a change of it settles the report.
     """
     handoff = guard.locked(handoff_id)
     if act.user is not None and _already_rejected(handoff, act.user, reason):
@@ -122,6 +144,8 @@ def reject(
     user = guard.require_holder(handoff, act, "reject")
     row = guard.reason_row(reason)
     note = guard.bounded("note", note, required=row.note_required)
+    if field and field not in COMPLAINT_FIELDS:
+        raise Invalid({"field": f"Choose one of {', '.join(COMPLAINT_FIELDS)}."})
     if until is not None:
         until = guard.in_range(
             "until", until, act.now, act.now + LONGEST_COOL_OFF, "Choose a date within the next two years."
@@ -136,6 +160,10 @@ def reject(
         handoff=handoff, reason=row, next_step=row.next_step, by=user, at=act.now, until=until, note=note
     )
     rejection.save()
+    if row.next_step == NextStep.COMPLETION:
+        # An open finding until a person clears it or the field it names changes.
+        text = note or row.label
+        book.add(Complaint(handoff=handoff, lead=handoff.lead, field=field, text=text, by=user, at=act.now))
     changes = activity(handoff, act.now) | {
         "state": State.REJECTED,
         "rejected_at": handoff.rejected_at or act.now,
@@ -192,51 +220,16 @@ def follow_up(book: Book, handoff: Handoff) -> None:
     if reopens and lead.handoffs.open().exclude(pk=handoff.pk).exists():
         # A new conversion came in meanwhile and carries on; this one stays closed.
         reopens = False
-    book.write(handoff, EventKind.FOLLOWED_UP, Stage.AFTER, done, by_system=True, next_step=step)
-    if reopens and step == NextStep.COMPLETION:
-        _back_to_completion(book, handoff, rejection)
-    elif reopens:
-        case = cases.load([handoff])[0]
-        book.write(
-            handoff,
-            EventKind.FOLLOWED_UP,
-            Stage.ROUTING,
-            {"state": State.QUEUED, "assignee_id": None, "closed_at": None},
-            by_system=True,
-        )
-        route(book, [Item(handoff, case)])
+    if reopens and step == NextStep.REROUTED:
         told = notifications.recipients(handoff, ("marketing",), book.now)
         book.tell(handoff, "out_of_territory", told, {"rule": handoff.rule_name})
+        route_again(book, handoff, EventKind.FOLLOWED_UP, done, by_system=True, next_step=step)
+        return
+    book.write(handoff, EventKind.FOLLOWED_UP, Stage.AFTER, done, by_system=True, next_step=step)
+    if reopens:
+        hold(book, handoff, [preflight.BAD_DATA], told="bad_data", by_system=True)
     elif code == "existing_customer" and lead.company and lead.company.owner:
         book.tell(handoff, "existing_customer", [lead.company.owner])
-
-
-def _back_to_completion(book: Book, handoff: Handoff, rejection: Rejection) -> None:
-    """A bad-data rejection is an open finding until a person clears it or the named field changes."""
-    text = rejection.note or rejection.reason.label
-    book.add(
-        Complaint(handoff=handoff, lead=handoff.lead, field="", text=text, by=rejection.by, at=rejection.at)
-    )
-    queue = book.completion_queue()
-    calendar = book.calendar_of_queue(queue) if queue else book.default_calendar()
-    book.write(
-        handoff,
-        EventKind.HELD,
-        Stage.ENRICHMENT,
-        {
-            "state": State.INCOMPLETE,
-            "missing": ["bad_data"],
-            "assignee_id": None,
-            "queue_id": None,
-            "completion_since": book.now,
-            "completion_visits": handoff.completion_visits + 1,
-            "completion_due_at": sla.deadline(book.now, book.policy(handoff).completion, calendar),
-            "closed_at": None,
-        },
-        by_system=True,
-    )
-    if queue is not None:
-        book.tell(handoff, "bad_data", [queue.owner])
 
 
 @transaction.atomic
@@ -302,14 +295,11 @@ def resume(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff
 def resume_in(book: Book, handoff: Handoff) -> None:
     """The deferral is over: a new acceptance window for the same rep, else routing."""
     user = handoff.assignee
-    able = user is not None and user.is_active and not Absence.objects.at(book.now).filter(user=user).exists()
-    if user is not None and able:
-        seating = Seating("rep", "returned", user=user)
-        give(book, handoff, seating, EventKind.RESUMED)
+    if user is not None and rotation.can_take(user, book.now):
+        give(book, handoff, Seating("rep", "returned", user=user), EventKind.RESUMED)
         return
     rotation.release(turn_ref(handoff), book.now)
-    book.write(handoff, EventKind.RESUMED, Stage.ROUTING, {"state": State.QUEUED, "assignee_id": None})
-    route(book, [Item(handoff, cases.load([handoff])[0])])
+    route_again(book, handoff, EventKind.RESUMED)
 
 
 @transaction.atomic
@@ -317,6 +307,8 @@ def note(handoff_id: int, act: Act, *, text: str, revision: int | None = None) -
     """Write something down. By sales it is activity; by anybody else it is not."""
     handoff = guard.locked(handoff_id)
     text = guard.bounded("text", text, required=True)
+    if _just_noted(handoff, act, text):
+        return handoff
     book = Book(act)
     book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
     by_sales = act.user is not None and bool(act.user.roles & {REP, MANAGER})
@@ -325,6 +317,17 @@ def note(handoff_id: int, act: Act, *, text: str, revision: int | None = None) -
     book.write(handoff, EventKind.NOTED, Stage.AFTER, changes)
     book.save()
     return handoff
+
+
+def _just_noted(handoff: Handoff, act: Act, text: str) -> bool:
+    """Whether this is the last note again, pressed twice: the same words by the same person at once."""
+    last = handoff.notes.filter(undone_at__isnull=True).order_by("-at", "-pk").first()
+    return (
+        last is not None
+        and act.user is not None
+        and (last.by_id, last.text) == (act.user.pk, text)
+        and act.now - last.at <= UNDO_FOR
+    )
 
 
 @transaction.atomic

@@ -87,6 +87,7 @@ class Book:
         self._people: dict[int, User] = {}
         self._queues: dict[int, Queue] = {}
         self._fired: dict[int, frozenset[tuple[str, str]]] = {}
+        self._owners: dict[int | None, list[User]] = {}
         self._default_policies: dict[str, SlaPolicy] | None = None
         self._default_calendar: tuple[Calendar | None] | None = None
         self._completion_queue: tuple[Queue | None] | None = None
@@ -98,6 +99,18 @@ class Book:
     def know(self, people: Iterable[User]) -> None:
         """People whose calendar and team are already loaded."""
         self._people |= {user.pk: user for user in people}
+
+    def remember(self, handoffs: Iterable[Handoff]) -> None:
+        """What writing to these saved handoffs needs (assignee and queue loaded), in one query."""
+        new = {handoff.pk: handoff for handoff in handoffs if handoff.pk not in self._fired}
+        if not new:
+            return
+        self.know(handoff.assignee for handoff in new.values() if handoff.assignee is not None)
+        found: dict[int, set[tuple[str, str]]] = {pk: set() for pk in new}
+        rows = FiredStep.objects.filter(handoff_id__in=new)
+        for pk, code, window in rows.values_list("handoff_id", "code", "window"):
+            found[pk].add((code, window))
+        self._fired |= {pk: frozenset(steps) for pk, steps in found.items()}
 
     def person(self, user_id: int) -> User:
         if user_id not in self._people:
@@ -163,6 +176,13 @@ class Book:
 
     def calendar_of_queue(self, queue: Queue) -> hours.Calendar | None:
         return queue.calendar.hours() if queue.calendar else self.default_calendar()
+
+    def queue_owner(self, handoff: Handoff) -> list[User]:
+        """Who answers for the queue that holds it, or for data completion where none does."""
+        if handoff.queue_id not in self._owners:
+            found = notifications.recipients(handoff, ("queue_owner",), self.now)
+            self._owners[handoff.queue_id] = found
+        return self._owners[handoff.queue_id]
 
     def fired(self, handoff: Handoff) -> frozenset[tuple[str, str]]:
         """Ladder steps of this handoff that have fired, as (code, window)."""
@@ -261,10 +281,19 @@ class Book:
         self._seatings.append((handoff, seating))
 
     def tell(
-        self, handoff: Handoff, kind: str, users: Iterable[User], data: dict[str, Any] | None = None
+        self,
+        handoff: Handoff,
+        kind: str,
+        users: Iterable[User],
+        data: dict[str, Any] | None = None,
+        *,
+        aloud: bool = False,
     ) -> None:
-        """A message to these people, except about quiet and imported handoffs and to whoever acts."""
-        if handoff.is_quiet or handoff.is_history:
+        """A message to these people, except to whoever acts, and about imported and quiet handoffs.
+
+        `aloud` is for what comes in by itself later, not quietly, on a handoff that was taken quietly.
+        """
+        if handoff.is_history or (handoff.is_quiet and not aloud):
             return
         actor = self.act.user.pk if self.act.user else None
         for user in users:

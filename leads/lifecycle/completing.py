@@ -9,12 +9,12 @@ from collections.abc import Collection
 
 from django.db import transaction
 
-from leads import cases
+from leads import preflight
 from leads.choices import Check, EventKind, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid
 from leads.lifecycle.book import Book
-from leads.lifecycle.placing import Item, advance
+from leads.lifecycle.placing import advance, items_of
 from leads.models import Complaint, Handoff, Note, Waiver
 
 
@@ -22,8 +22,9 @@ from leads.models import Complaint, Handoff, Note, Waiver
 def waive(handoff_id: int, act: Act, *, check: str, reason: str, revision: int | None = None) -> Handoff:
     """Let one check pass for this handoff, with the reason in writing; then check again."""
     handoff = guard.locked(handoff_id)
-    if check not in Check.values:
-        raise Invalid({"check": f"Choose one of {', '.join(Check.values)}."})
+    known = (*Check.values, *preflight.EXTRA_FIELDS)
+    if check not in known:
+        raise Invalid({"check": f"Choose one of {', '.join(known)}."})
     if handoff.waivers.filter(check_code=check).exists():
         return handoff
     guard.require_state(handoff, (State.INCOMPLETE,), "waive a check")
@@ -31,7 +32,7 @@ def waive(handoff_id: int, act: Act, *, check: str, reason: str, revision: int |
     Waiver.objects.create(handoff=handoff, check_code=check, reason=text, by=act.user, at=act.now)
     book = Book(act)
     book.write(handoff, EventKind.WAIVED, Stage.ENRICHMENT, check=check)
-    advance(book, [Item(handoff, cases.load([handoff])[0])])
+    advance(book, items_of([handoff]))
     book.save()
     return handoff
 
@@ -43,7 +44,7 @@ def recheck(handoff_id: int, act: Act, *, revision: int | None = None) -> Handof
     if handoff.state != State.INCOMPLETE or handoff.is_history:
         return handoff
     book = Book(act)
-    advance(book, [Item(handoff, cases.load([handoff])[0])])
+    advance(book, items_of([handoff]))
     book.save()
     return handoff
 

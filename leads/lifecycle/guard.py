@@ -6,8 +6,9 @@ nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from leads.choices import EventKind, State
 from leads.lifecycle.act import Act, Invalid, Refused
@@ -15,6 +16,8 @@ from leads.models import Event, Handoff, Lead, RejectionReason
 from routing.people import User
 
 TEXT_LIMIT = 2000
+# Control characters but tab and newlines; and halves of surrogate pairs, which no database takes.
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # Events that change nothing a person looking at the page decided on.
 UNOBTRUSIVE = frozenset(
     {EventKind.ESCALATED, EventKind.FLAGGED, EventKind.BLACK_HOLE, EventKind.UNFLAGGED, EventKind.VIEWED}
@@ -24,21 +27,26 @@ UNOBTRUSIVE = frozenset(
 
 def locked(handoff_id: int) -> Handoff:
     """The handoff, locked after its lead (the lock order everywhere). Raises Handoff.DoesNotExist."""
-    lead = (
-        Lead.objects.select_for_update(of=("self",))
-        .select_related("company")
-        .filter(handoffs=handoff_id)
-        .first()
-    )
-    if lead is None:
-        raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
-    handoff = (
-        Handoff.objects.select_for_update(of=("self",))
-        .select_related("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
-        .get(pk=handoff_id)
-    )
-    handoff.lead = lead
-    return handoff
+    while True:
+        lead = (
+            Lead.objects.select_for_update(of=("self",))
+            .select_related("company")
+            .filter(handoffs=handoff_id)
+            .first()
+        )
+        if lead is None:
+            raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
+        handoff = (
+            Handoff.objects.select_for_update(of=("self",))
+            .select_related(
+                "queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
+            )
+            .get(pk=handoff_id)
+        )
+        # While this waited for the lead, a merge may have given the handoff to another one.
+        if handoff.lead_id == lead.pk:
+            handoff.lead = lead
+            return handoff
 
 
 def last_move(handoff: Handoff) -> Event | None:
@@ -90,20 +98,23 @@ def require_fresh(handoff: Handoff, revision: int | None, act: Act, wanted: str)
         raise refusal(handoff, wanted, code="stale")
 
 
-def bounded(name: str, text: str, *, required: bool = False) -> str:
+def bounded(name: str, text: str, *, required: bool = False, limit: int = TEXT_LIMIT) -> str:
     """Trimmed text within the limit and without control characters, else Invalid naming the field."""
-    text = text.strip()
+    text = text.strip().replace("\r\n", "\n")
     if required and not text:
         raise Invalid({name: "This is needed."})
-    if len(text) > TEXT_LIMIT:
-        raise Invalid({name: f"At most {TEXT_LIMIT} characters; this has {len(text)}."})
-    if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
+    if len(text) > limit:
+        raise Invalid({name: f"At most {limit} characters; this has {len(text)}."})
+    if _REFUSED.search(text):
         raise Invalid({name: "Control characters are not allowed."})
     return text
 
 
 def reason_row(code: str) -> RejectionReason:
-    row = RejectionReason.objects.filter(code=code, is_active=True).first()
+    """The reason in force with this code, else Invalid."""
+    row = None
+    if code.isascii() and code.isprintable():
+        row = RejectionReason.objects.filter(code=code, is_active=True).first()
     if row is None:
         raise Invalid({"reason": f"{code[:40]!r} is not a reason in force."})
     return row
@@ -113,7 +124,3 @@ def in_range(name: str, value: datetime, low: datetime, high: datetime, words: s
     if not low <= value <= high:
         raise Invalid({name: words})
     return value
-
-
-def days(count: int) -> timedelta:
-    return timedelta(days=count)

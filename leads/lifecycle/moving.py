@@ -11,13 +11,13 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import cases, notifications
+from leads import notifications, permissions
 from leads.choices import OPEN, EventKind, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import activity
 from leads.lifecycle.book import Book, turn_ref
-from leads.lifecycle.placing import Item, give, route
+from leads.lifecycle.placing import give, route_again
 from leads.models import Handoff, Note
 from routing import rotation
 from routing.models import Queue, User
@@ -34,7 +34,7 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     The new holder gets a fair acceptance window; the lead's own clock runs on.
     """
     handoff = guard.locked(handoff_id)
-    receiver = _receiver(to)
+    receiver = _receiver(guard.bounded("to", to, required=True))
     if isinstance(receiver, User) and handoff.assignee_id == receiver.pk and handoff.is_open:
         return handoff
     if isinstance(receiver, Queue) and handoff.queue_id == receiver.pk and handoff.state == State.QUEUED:
@@ -42,6 +42,8 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     guard.require_fresh(handoff, revision, act, "reassign")
     allowed = (State.ASSIGNED, State.ACCEPTED, State.QUEUED, State.DEFERRED)
     guard.require_state(handoff, allowed, "reassign")
+    if isinstance(receiver, User) and act.user and not permissions.may_give(act.user, handoff, receiver):
+        raise Refused(f"{receiver} is in no team that you lead.", code="not_eligible", by=receiver.email)
     text = guard.bounded("reason", reason, required=True)
     book = Book(act)
     book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
@@ -96,17 +98,11 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str) -> bool:
     rotation.release(turn_ref(handoff), act.now)
     successor = _successor(handoff, user, act)
     if handoff.state == State.ASSIGNED or successor is None:
-        _route_again(book, handoff, user, why)
+        route_again(book, handoff, EventKind.REPAIRED, excluded=[user.pk], why=why, was_held_by=user.pk)
     elif handoff.state == State.WORKING:
         # Contacted already: the relation moves, no new acceptance window opens.
-        book.write(
-            handoff,
-            EventKind.REPAIRED,
-            Stage.AFTER,
-            {"assignee_id": successor.pk},
-            why=why,
-            was_held_by=user.pk,
-        )
+        changes = {"assignee_id": successor.pk}
+        book.write(handoff, EventKind.REPAIRED, Stage.AFTER, changes, why=why, was_held_by=user.pk)
         book.tell(handoff, "released", [successor])
     else:
         _hand_over(book, handoff, successor, EventKind.REPAIRED, why=why, was_held_by=user.pk)
@@ -115,17 +111,9 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str) -> bool:
 
 
 def _successor(handoff: Handoff, user: User, act: Act) -> User | None:
-    cover = user.absences.at(act.now).filter(cover__is_active=True).select_related("cover").first()
-    if cover is not None and cover.cover is not None and cover.cover.roles & {REP, MANAGER}:
-        return cover.cover
+    """The cover of this person's absence, else the manager, else whoever stands in for them in sales."""
+    absences = user.absences.at(act.now).filter(cover__isnull=False).select_related("cover")
+    covers = [absence.cover for absence in absences if absence.cover is not None]
     managers = notifications.recipients(handoff, ("manager",), act.now)
-    able = [person for person in managers if person.pk != user.pk and person.roles & {REP, MANAGER}]
-    return able[0] if able else None
-
-
-def _route_again(book: Book, handoff: Handoff, user: User, why: str) -> None:
-    case = cases.load([handoff])[0]
-    case.rejected_by = tuple({*case.rejected_by, user.pk})
-    changes = {"state": State.QUEUED, "assignee_id": None}
-    book.write(handoff, EventKind.REPAIRED, Stage.ROUTING, changes, why=why, was_held_by=user.pk)
-    route(book, [Item(handoff, case)])
+    able = (p for p in (*covers, *managers) if p.pk != user.pk and rotation.can_take(p, act.now))
+    return next(able, None)

@@ -14,9 +14,8 @@ from typing import Any
 from leads import cases
 from leads.cases import LeadFacts
 from leads.choices import EventKind, LeadType, Stage, State, TriggerKind
-from leads.lifecycle.answering import follow_up
 from leads.lifecycle.book import Book
-from leads.lifecycle.placing import Item, advance
+from leads.lifecycle.placing import RE_ENGAGED, Item, advance
 from leads.models import Activity, Handoff, Lead, MqlDefinition, Score
 from leads.qualification import Trigger, lead_type
 from routing import sla
@@ -94,22 +93,17 @@ def add_trigger(
     handoff: Handoff,
     trigger: Trigger,
     definition: MqlDefinition | None,
-    activity: Activity | None,
-) -> Handoff | None:
-    """A trigger for a lead whose handoff is open (or waits for its rejection's follow-up).
+    is_quiet: bool = False,
+) -> bool:
+    """A trigger for a lead whose handoff is open: whether it was added to it.
 
-    Returns the handoff it was added to, or None when a new one must be opened: the rejection's follow-up
-    left it closed, or work is re-engaged and the old one is superseded (then it is in that state).
+    False when work is re-engaged: then this one is superseded and a new one must be opened. Something new
+    about a handoff that was taken quietly is said aloud, unless it comes quietly too.
     """
-    if handoff.follow_up_at is not None:
-        follow_up(book, handoff)
-        if not handoff.is_open:
-            return None
     high = definition is not None and trigger.kind in definition.high_intent
     if handoff.state == State.WORKING and (high or trigger.kind == TriggerKind.MANUAL_FLAG):
-        changes = {"state": State.SUPERSEDED, "close_reason": "re_engaged", "closed_at": book.now}
-        book.write(handoff, EventKind.SUPERSEDED, Stage.AFTER, changes, reason="re_engaged")
-        return None
+        supersede(book, handoff)
+        return False
     book.write(
         handoff,
         EventKind.TRIGGERED_AGAIN,
@@ -117,30 +111,45 @@ def add_trigger(
         {"triggered_again_at": max(handoff.triggered_again_at or trigger.at, trigger.at)},
         occurred_at=trigger.at,
         trigger=trigger.kind,
-        activity=activity.pk if activity else None,
+        activity=trigger.activity.pk if trigger.activity else None,
     )
     raises = high and handoff.effective_type == LeadType.STANDARD and handoff.state != State.WORKING
     if raises:
-        _raise(book, handoff, trigger)
-    if handoff.assignee is not None:
-        book.tell(handoff, "raised" if raises else "triggered_again", [handoff.assignee])
-    return handoff
+        raise_to_demo(book, handoff, trigger.at)
+    told = [handoff.assignee] if handoff.assignee is not None else book.queue_owner(handoff)
+    kind = "raised" if raises else "triggered_again"
+    book.tell(handoff, kind, told, {"trigger": trigger.kind}, aloud=not is_quiet)
+    return True
 
 
-def _raise(book: Book, handoff: Handoff, trigger: Trigger) -> None:
+def supersede(book: Book, handoff: Handoff) -> None:
+    """Work that a new conversion re-engages ends; the new handoff is offered to the same rep first."""
+    changes = {"state": State.SUPERSEDED, "close_reason": RE_ENGAGED, "closed_at": book.now}
+    book.write(handoff, EventKind.SUPERSEDED, Stage.AFTER, changes, reason=RE_ENGAGED)
+
+
+def raise_to_demo(book: Book, handoff: Handoff, at: datetime) -> None:
     """Standard becomes demo: demo targets run from now on, and no deadline gets later."""
-    raised_at = max(trigger.at, handoff.mql_at)
-    row = book.policy_row(LeadType.DEMO)
-    policy = book.policy_for(row.pk if row else None, LeadType.DEMO)
+    raised_at = max(at, handoff.mql_at)
+    policy, policy_id = book.policy(handoff), handoff.policy_id
+    if policy.lead_type != LeadType.DEMO:
+        row = book.policy_row(LeadType.DEMO)
+        policy_id = row.pk if row else None
+        policy = book.policy_for(policy_id, LeadType.DEMO)
     calendar = book.calendar(handoff)
-    changes: dict[str, Any] = {"raised_at": raised_at, "policy_id": row.pk if row else None}
-    if handoff.state in (State.ASSIGNED, State.QUEUED, State.ACCEPTED):
-        contact = sla.deadline(raised_at, policy.contact, calendar)
-        changes["contact_due_at"] = min(handoff.contact_due_at or contact, contact)
-        if handoff.state != State.ACCEPTED:
-            accept = sla.deadline(max(raised_at, handoff.held_since or raised_at), policy.accept, calendar)
-            changes["accept_due_at"] = min(handoff.accept_due_at or accept, accept)
-    elif handoff.state == State.INCOMPLETE and handoff.completion_since is not None:
-        due = sla.deadline(raised_at, policy.completion, calendar)
-        changes["completion_due_at"] = min(handoff.completion_due_at or due, due)
+    changes: dict[str, Any] = {"raised_at": raised_at, "policy_id": policy_id}
+
+    def sooner(column: str, start: datetime, target: sla.Target) -> None:
+        due = sla.deadline(start, target, calendar)
+        changes[column] = min(getattr(handoff, column) or due, due)
+
+    if handoff.state == State.INCOMPLETE:
+        sooner("completion_due_at", raised_at, policy.completion)
+        if handoff.contact_due_at is not None and handoff.completion_since is not None:
+            # The lead's clock stands still, so what is left of it is the new target.
+            sooner("contact_due_at", handoff.completion_since, policy.contact)
+    else:
+        sooner("contact_due_at", raised_at, policy.contact)
+        if handoff.state in (State.ASSIGNED, State.QUEUED):
+            sooner("accept_due_at", max(raised_at, handoff.held_since or raised_at), policy.accept)
     book.write(handoff, EventKind.RAISED, Stage.TRIGGER, changes, occurred_at=raised_at)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
-from leads import notifications, preflight
+from leads import cases, preflight
 from leads.choices import EventKind, Stage, State
 from leads.lifecycle.book import Book
 from leads.models import Handoff, Inspection, RoutingDecision
@@ -23,6 +23,8 @@ from routing.models import Queue, Ruleset
 from routing.rotation import Desk, Seating
 
 DAY = timedelta(hours=24)
+# Why a handoff was closed whose lead came back hot while it was worked.
+RE_ENGAGED: Literal["re_engaged"] = "re_engaged"
 
 
 @dataclass
@@ -82,13 +84,48 @@ def advance(book: Book, items: Sequence[Item]) -> None:
     _route(book, passing, ruleset_id)
 
 
-def route(book: Book, items: Sequence[Item]) -> None:
-    """Route handoffs that passed before (rerouted, released, resumed without their rep)."""
+def items_of(handoffs: Sequence[Handoff]) -> list[Item]:
+    """These saved handoffs with their cases, and with whom a re-engaged lead is offered to first."""
+    first_to: dict[int, int] = {}
+    if unassigned := {h.lead_id: h for h in handoffs if h.assigned_at is None}:
+        rows = Handoff.objects.filter(lead_id__in=unassigned, close_reason=RE_ENGAGED).order_by("closed_at")
+        for lead_id, holder, at in rows.values_list("lead_id", "assignee_id", "closed_at"):
+            if at and holder is not None and at >= unassigned[lead_id].created_at:
+                first_to[unassigned[lead_id].pk] = holder
+    cases_ = cases.load(handoffs)
+    return [Item(h, case, first_to.get(h.pk)) for h, case in zip(handoffs, cases_, strict=True)]
+
+
+def route_again(
+    book: Book,
+    handoff: Handoff,
+    kind: EventKind,
+    changes: dict[str, Any] | None = None,
+    *,
+    excluded: Sequence[int] = (),
+    by_system: bool = False,
+    **codes: Any,
+) -> None:
+    """Route a handoff that passed before: rerouted, released, resumed without its rep.
+
+    `excluded` are people who must not get it, besides those who rejected it.
+    """
+    nobody = {"state": State.QUEUED, "assignee_id": None, "queue_id": None, "closed_at": None}
+    book.write(handoff, kind, Stage.ROUTING, nobody | (changes or {}), by_system=by_system, **codes)
+    [item] = items_of([handoff])
+    item.case.rejected_by = tuple({*item.case.rejected_by, *excluded})
     ruleset_id, rules = live_ruleset()
-    _route(book, [(item, decide(rules, item.case.facts())) for item in items], ruleset_id)
+    _route(book, [(item, decide(rules, item.case.facts()))], ruleset_id)
 
 
-def hold(book: Book, handoff: Handoff, missing: list[str]) -> None:
+def hold(
+    book: Book,
+    handoff: Handoff,
+    missing: list[str],
+    told: str = "incomplete",
+    *,
+    by_system: bool = False,
+) -> None:
     """Keep it with marketing until the data is there; marketing's own clock runs."""
     if handoff.state == State.INCOMPLETE and handoff.completion_since is not None:
         if handoff.missing != missing:
@@ -110,9 +147,9 @@ def hold(book: Book, handoff: Handoff, missing: list[str]) -> None:
             "completion_due_at": sla.deadline(book.now, book.policy(handoff).completion, calendar),
             "closed_at": None,
         },
+        by_system=by_system,
     )
-    if queue is not None:
-        book.tell(handoff, "incomplete", [queue.owner])
+    book.tell(handoff, told, book.queue_owner(handoff))
 
 
 def _pass(book: Book, handoff: Handoff, findings: Sequence[Finding]) -> None:
@@ -151,7 +188,7 @@ def _route(book: Book, passing: Sequence[tuple[Item, Decision]], ruleset_id: int
     for item, decision in passing:
         targets = decision.targets
         if item.first_to is not None:
-            targets = (Target("rep", str(item.first_to), "re_engaged"), *targets)
+            targets = (Target("rep", str(item.first_to), RE_ENGAGED), *targets)
         if overflow is not None and not any(t.why == "overflow" for t in targets):
             targets = (*targets, overflow)
         walks.append((item, decision, targets))
@@ -182,7 +219,11 @@ def _route(book: Book, passing: Sequence[tuple[Item, Decision]], ruleset_id: int
             "territory": decision.territory or "",
         }
         if item.handoff.assigned_at is None:
-            row = book.policy_row(item.handoff.effective_type, decision.policy)
+            lead_type = item.handoff.effective_type
+            row = book.policy_row(lead_type, decision.policy)
+            if item.handoff.raised_at is not None and row is not None and row.lead_type != lead_type:
+                # What was raised to demo keeps the targets of a demo, whatever the rule says.
+                row = book.policy_row(lead_type)
             routed["policy_id"] = row.pk if row else None
         give(book, item.handoff, seating, EventKind.ASSIGNED, routed, why=seating.why)
 
@@ -236,7 +277,9 @@ def give(
     if book.now <= first + DAY:
         changes["holder_at_24h_id"] = user.pk if user else None
     if handoff.contact_due_at is None:
-        start = handoff.raised_at or handoff.clock_runs_from or handoff.mql_at
+        start = handoff.clock_runs_from or handoff.mql_at
+        # Raised while data was missing: the clock on sales starts with completeness all the same.
+        start = max(start, handoff.raised_at or start)
         changes["contact_due_at"] = sla.deadline(start, policy.contact, calendar)
     book.write(handoff, kind, Stage.ROUTING, changes, window=changes["window"], **codes)
     if user is not None:
@@ -244,4 +287,4 @@ def give(
         book.tell(handoff, "assigned" if kind == EventKind.ASSIGNED else str(kind), [user])
     else:
         handoff.queue = queue
-        book.tell(handoff, "queued", notifications.recipients(handoff, ("queue_owner",), book.now))
+        book.tell(handoff, "queued", book.queue_owner(handoff))

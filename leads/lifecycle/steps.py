@@ -36,13 +36,14 @@ def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
     book = Book(Act(now))
     fired: list[dict[str, Any]] = []
     if handoff.follow_up_at is not None and handoff.follow_up_at <= now:
-        fired.append(_told(handoff, "follow_up", handoff.follow_up_at, now, []))
+        due_at = handoff.follow_up_at
         follow_up(book, handoff)
+        fired.append(_told(handoff, "follow_up", due_at, now, []))
     if handoff.state == State.DEFERRED and handoff.deferred_until and handoff.deferred_until <= now:
         due_at = handoff.deferred_until
         resume_in(book, handoff)
-        told = [handoff.assignee] if handoff.assignee else []
-        book.tell(handoff, "resumed", told)
+        # Whoever holds it now was told by the move itself.
+        told = [handoff.assignee] if handoff.assignee and not handoff.is_quiet else []
         fired.append(_told(handoff, "resume", due_at, now, told))
     if handoff.state == State.WORKING and (handoff.last_activity_at or now) + STALE_AFTER <= now:
         fired.append(_stale(book, handoff))
@@ -89,7 +90,7 @@ def _ladder(book: Book, handoff: Handoff) -> list[dict[str, Any]]:
 
 def _stale(book: Book, handoff: Handoff) -> dict[str, Any]:
     due_at = (handoff.last_activity_at or book.now) + STALE_AFTER
-    told = notifications.recipients(handoff, ("manager",), book.now)
+    told = [] if handoff.is_quiet else notifications.recipients(handoff, ("manager",), book.now)
     changes = {"state": State.SUPERSEDED, "close_reason": "stale", "closed_at": book.now}
     book.write(handoff, EventKind.SUPERSEDED, Stage.AFTER, changes, reason="stale")
     book.tell(handoff, "stale", told)

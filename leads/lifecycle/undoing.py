@@ -16,22 +16,13 @@ from leads.lifecycle.act import Act, Refused
 from leads.lifecycle.answering import UNDO_FOR
 from leads.lifecycle.book import DERIVED, Book, turn_ref
 from leads.models import Event, Handoff, Notification
+from leads.projection import decode
 from routing import rotation
 
 UNDOABLE = frozenset(
     {EventKind.ACCEPTED, EventKind.CLAIMED, EventKind.REJECTED, EventKind.DEFERRED, EventKind.CONTACTED}
     | {EventKind.CONVERTED, EventKind.DISQUALIFIED, EventKind.NOTED, EventKind.UNFLAGGED}
 )
-
-
-def decode(field: Any, value: Any) -> Any:
-    """A value from an event's data as the column holds it."""
-    if value is None:
-        return None
-    if field.get_internal_type() == "DateTimeField":
-        return datetime.fromisoformat(value)
-    target = getattr(field, "target_field", field)
-    return target.to_python(value)
 
 
 @transaction.atomic
@@ -51,17 +42,23 @@ def undo(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
     for event in events:
         for name, value in event.data.get("was", {}).items():
             if name not in DERIVED:
-                restored[name] = decode(Handoff._meta.get_field(name), value)
+                restored[name] = decode(name, value)
     book = Book(act)
     book.write(handoff, EventKind.UNDONE, Stage.AFTER, restored, undid=[event.number for event in events])
     _turn_back(handoff, held_before, act.now)
-    for rows in (handoff.rejections, handoff.deferral_rows, handoff.notes):
-        rows.filter(by=act.user, at=last.recorded_at).update(undone_at=act.now)
-    handoff.attempts.filter(by=act.user, recorded_at=last.recorded_at).update(undone_at=act.now)
-    pending = handoff.notifications.filter(mail=Notification.Mail.PENDING, created_at=last.recorded_at)
-    pending.update(mail=Notification.Mail.NONE)
+    _take_rows_back(handoff, act, last.recorded_at)
     book.save()
     return handoff
+
+
+def _take_rows_back(handoff: Handoff, act: Act, at: datetime) -> None:
+    """What the act wrote beside the handoff: what it said is marked undone, what it set off never was."""
+    for rows in (handoff.rejections, handoff.deferral_rows, handoff.notes):
+        rows.filter(by=act.user, at=at).update(undone_at=act.now)
+    handoff.attempts.filter(by=act.user, recorded_at=at).update(undone_at=act.now)
+    handoff.complaints.filter(by=act.user, at=at).delete()
+    handoff.lead.triage_items.filter(at=at, data__handoff=handoff.pk, settled_at__isnull=True).delete()
+    handoff.notifications.filter(created_at=at).exclude(mail=Notification.Mail.SENT).delete()
 
 
 def _last_act(handoff: Handoff) -> list[Event]:

@@ -12,18 +12,20 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from leads.choices import CLOSED, Channel, Disposition, EventKind, Outcome, Stage, State
+from leads.choices import CLOSED, NOT_A_SIGNAL, Channel, Disposition, EventKind, Outcome, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid
 from leads.lifecycle.answering import activity, mark_accepted, withdraw_flags
 from leads.lifecycle.book import Book, turn_ref
-from leads.models import Activity, ContactAttempt, Handoff, Note
+from leads.models import Activity, ContactAttempt, Handoff, Note, TriageItem
 from routing import hours, rotation
 
 LATE_AFTER = timedelta(minutes=60)
 NEXT_TOUCH_DAYS = {Outcome.REACHED: 14}
 NEXT_TOUCH_DAYS_OTHERWISE = 3
 LARGEST_AMOUNT = Decimal(10) ** 15
+CENT = Decimal("0.01")
+_NO_SIGNAL = [str(kind) for kind in NOT_A_SIGNAL]
 
 
 def business_days_after(moment: datetime, count: int, calendar: hours.Calendar | None) -> datetime:
@@ -65,11 +67,17 @@ def contact(
     user = guard.require_holder(handoff, act, "log a contact")
     at = act.now if at is None else at
     _check_contact(handoff, act, channel, outcome, at, activity_id, next_touch_at)
+    # A sender's clock may be minutes ahead of ours; nobody is contacted before they qualified.
+    at = max(at, handoff.mql_at)
+    attempts = handoff.attempts.filter(undone_at__isnull=True)
+    if attempts.filter(by=user, channel=channel, outcome=outcome, at=at, activity=activity_id).exists():
+        return handoff
     text = guard.bounded("note", note)
     late = act.now - at > LATE_AFTER
     book = Book(act)
-    if handoff.state == State.ASSIGNED:
-        mark_accepted(book, handoff, at)
+    active_since = handoff.last_activity_at
+    if handoff.state == State.ASSIGNED or handoff.accepted_at is None:
+        mark_accepted(book, handoff, max(at, handoff.assigned_at or at))
     book.add(
         ContactAttempt(
             handoff=handoff,
@@ -85,12 +93,10 @@ def contact(
     )
     changes = activity(handoff, at) | {
         "state": State.WORKING,
-        "accepted_at": handoff.accepted_at or at,
-        "accepted_by_id": handoff.accepted_by_id or user.pk,
-        "acknowledged_at": handoff.acknowledged_at or at,
         "disposition_at": act.now,
     }
-    reached = outcome == Outcome.REACHED or handoff.disposition == Disposition.ACCEPTED_CONTACTED
+    # The best outcome decides, whatever came between.
+    reached = outcome == Outcome.REACHED or attempts.filter(outcome=Outcome.REACHED).exists()
     changes["disposition"] = Disposition.ACCEPTED_CONTACTED if reached else Disposition.ACCEPTED_ATTEMPTED
     if handoff.first_contact_at is None or at < handoff.first_contact_at:
         changes |= {
@@ -115,7 +121,7 @@ def contact(
         activity=activity_id,
         logged_late=late,
     )
-    withdraw_flags(book, handoff, at)
+    withdraw_flags(book, handoff, at, active_since)
     book.save()
     return handoff
 
@@ -136,11 +142,12 @@ def _check_contact(
         errors["outcome"] = f"Choose one of {', '.join(Outcome.values)}."
     if at > act.now:
         errors["at"] = "This is in the future."
-    elif at < handoff.mql_at:
+    elif at < min(handoff.mql_at, act.now):
         errors["at"] = f"This is before the lead qualified ({handoff.mql_at:%Y-%m-%d %H:%M} UTC)."
-    own = Activity.objects.filter(pk=activity_id, lead_id=handoff.lead_id)
-    if activity_id is not None and not own.exists():
-        errors["activity_id"] = "This is not one of the lead's activities."
+    if activity_id is not None:
+        signals = Activity.objects.filter(lead_id=handoff.lead_id).exclude(kind__in=_NO_SIGNAL)
+        if not signals.filter(pk=activity_id).exists():
+            errors["activity_id"] = "This is not one of the lead's signals."
     if next_touch_at is not None and not act.now < next_touch_at <= act.now + timedelta(days=365):
         errors["next_touch_at"] = "Choose a time within the next year."
     if errors:
@@ -159,7 +166,8 @@ def opportunity(
     at: datetime | None = None,
     revision: int | None = None,
 ) -> Handoff:
-    """An opportunity came of it. Accepted and working become converted; others keep their state.
+    """An opportunity came of it. Accepted and working become converted; others keep their state, and one
+    that had ended otherwise goes to triage.
 
     A second report about it updates amount and stage; the first `at` stays.
     """
@@ -185,7 +193,7 @@ def record_opportunity(
     errors: dict[str, str] = {}
     if amount is not None and not (amount.is_finite() and 0 <= amount < LARGEST_AMOUNT):
         errors["amount"] = "This must be a positive amount."
-    if currency and not (len(currency) == 3 and currency.isalpha()):
+    if currency and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
         errors["currency"] = "Use a three-letter code such as EUR."
     if amount is not None and not currency:
         errors["currency"] = "An amount needs its currency."
@@ -195,12 +203,13 @@ def record_opportunity(
         raise Invalid(errors)
     changes: dict[str, Any] = {
         "opportunity_at": handoff.opportunity_at or when,
-        "opportunity_id": guard.bounded("external_id", external_id)[:200] or handoff.opportunity_id,
-        "opportunity_stage": guard.bounded("stage", stage)[:100] or handoff.opportunity_stage,
+        "opportunity_id": guard.bounded("external_id", external_id, limit=200) or handoff.opportunity_id,
+        "opportunity_stage": guard.bounded("stage", stage, limit=100) or handoff.opportunity_stage,
     }
     if amount is not None:
-        changes |= {"opportunity_amount": amount, "opportunity_currency": currency.upper()}
-    converts = handoff.state in (State.ACCEPTED, State.WORKING) and not handoff.is_history
+        changes |= {"opportunity_amount": amount.quantize(CENT), "opportunity_currency": currency.upper()}
+    converts = handoff.state in (State.ACCEPTED, State.WORKING)
+    was_open = handoff.is_open
     if converts:
         changes |= {"state": State.CONVERTED, "closed_at": book.now}
         if book.act.user is not None and handoff.assignee_id == book.act.user.pk:
@@ -208,9 +217,13 @@ def record_opportunity(
         rotation.release(turn_ref(handoff), book.now)
     if all(getattr(handoff, name) == value for name, value in changes.items()):
         return
+    if handoff.opportunity_at is None and handoff.state in CLOSED and not handoff.is_history:
+        data = {"handoff": handoff.pk, "state": str(handoff.state)}
+        book.add(TriageItem(lead=handoff.lead, kind="won_anyway", data=data, at=book.now))
     book.write(handoff, EventKind.CONVERTED, Stage.AFTER, changes, occurred_at=when)
-    if not converts and handoff.state not in CLOSED and handoff.assignee is not None:
-        book.tell(handoff, "converted_elsewhere", [handoff.assignee])
+    if was_open:
+        told = [handoff.assignee] if handoff.assignee is not None else book.queue_owner(handoff)
+        book.tell(handoff, "converted_elsewhere", told)
 
 
 @transaction.atomic
