@@ -59,15 +59,18 @@ class Asked:
     def behind(self, shown: Shown, part: str, weeks: WeekRange, extra: Mapping[str, str]) -> str:
         """The address of the list behind a figure; `extra` are filters on top, "" naming the empty group.
 
-        An extra type of "" takes both types.
+        A time is of one lead type; an extra "type" takes those that the page shows.
         """
-        values = self.params(week=None, metric=None) | {"measure": shown.measure, "part": part}
+        values = self.params() | {"measure": shown.measure, "part": part}
         values |= {"first": weeks.first.name, "last": weeks.last.name}
-        if shown.lead_type:
+        if shown.lead_type and "type" not in extra:
             values["type"] = shown.lead_type
-        values |= {name: value or NONE for name, value in extra.items()}
-        if extra.get("type") == "":
-            del values["type"]
+        values |= {name: value or NONE for name, value in extra.items() if name != "type"}
+        return f"{reverse('metrics:behind')}?{urlencode(values)}"
+
+    def behind_reason(self, code: str) -> str:
+        """The list of what was rejected for this reason over all the weeks of the page."""
+        values = self.params(first=self.weeks.first.name, last=self.weeks.last.name, reason=code)
         return f"{reverse('metrics:behind')}?{urlencode(values)}"
 
     def behind_all(self, shown: Shown, part: str, extra: Mapping[str, str]) -> str:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count
 
 from leads.history.rows import parse_time
 from leads.models import Handoff, Rejection
@@ -32,13 +31,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Act(NamedTuple):
-    """So many acts of rejection for one reason, by one person, of one source and type."""
+    """One act of rejection: of which handoff, its reason's code, its frozen source and type, by whom."""
 
+    handoff_id: int
     reason: str
     lead_source: str
     lead_type: str
     by_id: int | None
-    acts: int
 
 
 def _in(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None) -> HandoffQuerySet:
@@ -65,8 +64,8 @@ def rejections(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = N
     acts = Rejection.objects.filter(
         handoff__in=_in(span, as_of, handoffs).order_by(), at__lte=as_of, undone_at__isnull=True
     ).order_by()
-    fields = ("reason__code", "handoff__lead_source", "handoff__lead_type", "by_id")
-    return [Act(*row) for row in acts.values_list(*fields).annotate(Count("pk"))]
+    fields = ("handoff_id", "reason__code", "handoff__lead_source", "handoff__lead_type", "by_id")
+    return [Act(*row) for row in acts.values_list(*fields).iterator(5000)]
 
 
 def people() -> People:
@@ -146,11 +145,12 @@ def ask(question: Question, handoffs: HandoffQuerySet | None = None) -> dict[str
 
 def count_reasons(acts: Iterable[Act], filters: Filters, everybody: People) -> Counter[str]:
     """How often each reason was given, by code, among the acts that the filters let through."""
-    counts: Counter[str] = Counter()
-    for act in acts:
-        if filters.fit(act.lead_source, act.lead_type, act.by_id, everybody):
-            counts[act.reason] += act.acts
-    return counts
+    return Counter(act.reason for act in passing(acts, filters, everybody))
+
+
+def passing(acts: Iterable[Act], filters: Filters, everybody: People) -> Iterator[Act]:
+    """The acts that the filters let through; a rep's or team's are those that they did."""
+    return (act for act in acts if filters.fit(act.lead_source, act.lead_type, act.by_id, everybody))
 
 
 def as_csv(answer: Mapping[str, Any]) -> str:

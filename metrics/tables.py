@@ -58,6 +58,7 @@ class Reason:
     count: int
     share: str
     together: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -123,16 +124,15 @@ def sources(
     )
 
 
-def reasons(counts: Mapping[str, int], labels: Mapping[str, str]) -> Reasons:
-    """The acts of rejection by reason code, with the labels of the codes."""
+def reasons(counts: Mapping[str, int], labels: Mapping[str, str], behind: Callable[[str], str]) -> Reasons:
+    """The acts of rejection by reason code, with the labels of the codes and where the list of each is."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     total = sum(counts.values())
     rows, together = [], 0
     for code, count in ordered:
         together += count
-        rows.append(
-            Reason(labels.get(code, code), count, words.share(count / total), words.share(together / total))
-        )
+        shares = words.share(count / total), words.share(together / total)
+        rows.append(Reason(labels.get(code, code), count, *shares, behind(code)))
     spoken = "Nothing was rejected"
     if rows:
         most = rows[0]

@@ -18,9 +18,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from leads.models import Handoff
+from leads.models import Handoff, RejectionReason
 from leads.presenters import times
+from leads.querysets import HandoffQuerySet
 from metrics import address, query, words
+from metrics.address import Asked
 from metrics.facts import Fact
 from metrics.filters import Filters
 from metrics.measures import behind
@@ -49,48 +51,91 @@ CSV_COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What is listed: facts, newest first, and in words what they are. `parts` are (name, words)."""
+
+    title: str
+    which: str
+    about: str
+    facts: list[Fact]
+    file: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+
 @require_safe
 def behind_figure(request: HttpRequest) -> HttpResponse:
-    """The handoffs behind one figure, newest first, as a page or as CSV (`format=csv`)."""
+    """The handoffs behind one figure, newest first, as a page or as CSV (`format=csv`).
+
+    A figure is `measure` and `part` (hits, misses, all), or `reason` for those rejected for it.
+    """
     asked = address.read(request)
     weeks = address.read_range(request, asked.weeks)
-    measure = request.GET.get("measure", "acceptance_rate")
-    part = request.GET.get("part", "all")
-    shown = _shown(measure, asked.filters)
-    if shown is None or part not in PARTS:
-        raise Http404
-    people = query.people()
     facts = query.load(weeks.span, asked.as_of, address.visible(request))
-    kept = behind(facts, asked.as_of, measure, PARTS[part], asked.filters.belongs(people))
-    kept.sort(key=lambda fact: (fact.mql_at, fact.id), reverse=True)
+    facts.sort(key=lambda fact: (fact.mql_at, fact.id), reverse=True)
+    if request.GET.get("reason"):
+        listed = _rejected_for(request.GET["reason"], facts, weeks, asked, address.visible(request))
+    else:
+        part = request.GET.get("part") or "all"
+        listed = _of_measure(request.GET.get("measure") or "acceptance_rate", part, facts, asked)
     if request.GET.get("format") == "csv":
-        return _as_csv(kept[:MOST_CSV], f"{measure}-{part}-{weeks.first.name}.csv")
-    start = _after(kept, request.GET.get("after", ""))
+        return _as_csv(listed.facts[:MOST_CSV], f"{listed.file}-{weeks.first.name}.csv")
+    start = _after(listed.facts, request.GET.get("after", ""))
     own = {name: value for name, value in request.GET.items() if name not in {"after", "format"}}
-    page = kept[start : start + PAGE]
-    more = start + PAGE < len(kept)
+    page = listed.facts[start : start + PAGE]
+    more = start + PAGE < len(listed.facts)
     base = reverse("metrics:behind")
-    halves = {"all": shown.counted, "hits": shown.hits, "misses": shown.misses}
     context = {
-        "title": shown.title if measure != "time_to_first_contact" else "Time to first contact",
-        "about": shown.about,
-        "which": halves[part],
-        "parts": [(name, halves[name], f"{base}?{urlencode(own | {'part': name})}") for name in PARTS]
-        if shown is not MQLS
-        else [],
-        "part": part,
+        "listed": listed,
+        "parts": [(name, text, f"{base}?{urlencode(own | {'part': name})}") for name, text in listed.parts],
+        "part": own.get("part") or "all",
         "span": _span_words(weeks),
-        "count": f"{len(kept):,}",
+        "count": f"{len(listed.facts):,}",
         "rows": _rows(page, asked.now),
-        "first": start + 1 if kept else 0,
+        "first": start + 1 if page else 0,
         "last": start + len(page),
         "next": f"{base}?{urlencode(own | {'after': str(page[-1].id)})}" if more else "",
         "top": f"{base}?{urlencode(own)}" if start else "",
         "csv": f"{base}?{urlencode(own | {'format': 'csv'})}",
-        "narrowed": [(name, value) for name, value in asked.filters.params().items()],
+        "narrowed": list(asked.filters.params().items()),
         "back": asked.address(),
     }
     return render(request, "metrics/behind.html", context)
+
+
+def _of_measure(measure: str, part: str, facts: Sequence[Fact], asked: Asked) -> Listed:
+    """What a measure counts, or one half of it; 404 for a measure or part that there is none of."""
+    shown = _shown(measure, asked.filters)
+    if shown is None or part not in PARTS:
+        raise Http404
+    belongs = asked.filters.belongs(query.people())
+    halves = {"all": shown.counted, "hits": shown.hits, "misses": shown.misses}
+    return Listed(
+        title=shown.title if asked.filters.type or not shown.is_time else "Time to first contact",
+        which=halves[part],
+        about=shown.about,
+        facts=behind(facts, asked.as_of, measure, PARTS[part], belongs),
+        file=f"{measure}-{part}",
+        parts=() if shown is MQLS else tuple(halves.items()),
+    )
+
+
+def _rejected_for(
+    code: str, facts: Sequence[Fact], weeks: WeekRange, asked: Asked, handoffs: HandoffQuerySet
+) -> Listed:
+    """What was rejected for a reason, each handoff once however often; 404 for a reason there is none of."""
+    labels = dict(RejectionReason.objects.values_list("code", "label"))
+    if code not in labels:
+        raise Http404
+    acts = query.passing(query.rejections(weeks.span, asked.as_of, handoffs), asked.filters, query.people())
+    ids = {act.handoff_id for act in acts if act.reason == code}
+    return Listed(
+        title=f"Rejected: {labels[code]}",
+        which="handoffs",
+        about="Handoffs that were rejected for this reason, whatever followed",
+        facts=[fact for fact in facts if fact.id in ids],
+        file=f"rejected-{code}",
+    )
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "sources": tables.sources(
             board.found["source"], board.found["source_in_week"], asked.behind_all, asked.narrow
         ),
-        "reasons": tables.reasons(query.count_reasons(acts, asked.filters, people), labels),
+        "reasons": tables.reasons(
+            query.count_reasons(acts, asked.filters, people), labels, asked.behind_reason
+        ),
         "groups": [
             (title, tables.groups(board.found[kind], kind, asked.behind_all, asked.narrow))
             for kind, title in (("team", "Team"), ("rep", "Rep"))
