@@ -105,9 +105,9 @@ def burning(
 
 
 def later(at: datetime, now: datetime, *, is_demo: bool = False) -> Clock:
-    """A day on which something comes back or is touched again. Past it, the state is "over"."""
+    """A day on which something comes back or is touched again. Passing it flags, it never breaches."""
     if at <= now:
-        words, state = f"{times.length(now - at)} late", "over"
+        words, state = f"{times.length(now - at)} ago", "soon"
     else:
         words, state = times.moment(at, now), "later"
     return Clock(

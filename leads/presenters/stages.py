@@ -233,6 +233,18 @@ def _actor(event: Event, person: Callable[[int | None], str]) -> str:
     return person(event.user_id)
 
 
+# The steps of the shipped policies, as they read in a history; others show their code.
+STEPS = {
+    "accept_50": "half of the time to answer was over",
+    "accept_80": "four fifths of the time to answer were over",
+    "accept_breach": "the time to answer was over",
+    "unacknowledged": "still not acknowledged",
+    "contact_breach": "the time to the first contact was over",
+    "completion_breach": "the time to complete the data was over",
+    "delivered_late": "it came to sales later than promised",
+}
+
+
 def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
     kind = EventKind(event.kind)
     data = event.data if isinstance(event.data, dict) else {}
@@ -241,6 +253,9 @@ def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
     text = str(kind.label)
     if kind in (EventKind.ASSIGNED, EventKind.REASSIGNED, EventKind.RESUMED) and isinstance(holder, int):
         text += f" to {'you' if holder == me else names.get(holder, 'somebody')}"
+    fired = data.get("step")
+    if kind == EventKind.ESCALATED and isinstance(fired, str):
+        return f"Reminder: {STEPS.get(fired, fired.replace('_', ' '))}"
     step = data.get("next_step")
     if kind == EventKind.FOLLOWED_UP and step in NextStep.values:
         text += f": {NextStep(step).label.lower()}"

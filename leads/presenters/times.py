@@ -10,6 +10,8 @@ import zoneinfo
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from django.conf.locale import LANG_INFO
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -103,6 +105,17 @@ def ticking(span: timedelta) -> str:
 def minutes(count: int) -> str:
     """A target in words: "5 min", "2 h", "1 h 30", "1 day"."""
     return length(timedelta(minutes=count))
+
+
+def language(code: str) -> str:
+    """A language in words: "pl" and "pl-PL" are Polish; what is no known code is shown as it came."""
+    names = [part for part in code.replace("_", "-").lower().split(",") if part.strip()]
+    if len(names) != 1:
+        return code
+    for known in (names[0].strip(), names[0].strip().split("-")[0]):
+        if known in LANG_INFO and "name" in LANG_INFO[known]:
+            return str(LANG_INFO[known]["name"])
+    return code
 
 
 @lru_cache(maxsize=512)

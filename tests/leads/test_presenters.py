@@ -91,6 +91,19 @@ def test_the_time_where_the_lead_is() -> None:
     assert times.there("America/New_York", NOW) == "05:00 in New York"
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("pl", "Polish"),
+        ("pt-BR", "Brazilian Portuguese"),
+        ("de_AT", "German"),
+        ("English, German", "English, German"),
+    ],
+)
+def test_a_language_is_named(code: str, words: str) -> None:
+    assert times.language(code) == words
+
+
 # Clocks
 
 
@@ -140,6 +153,11 @@ def test_a_raised_handoff_shows_as_demo() -> None:
     clock = clocks.of_handoff(handoff, NOW, None)
     assert clock is not None
     assert clock.is_demo
+
+
+def test_a_next_touch_that_has_passed_flags_and_is_no_breach() -> None:
+    clock = clocks.later(NOW - 35 * MINUTE, NOW)
+    assert (clock.words, clock.state, clock.percent) == ("35 min ago", "soon", None)
 
 
 def test_closed_handoffs_have_no_clock() -> None:
