@@ -52,11 +52,12 @@ class WeekRow:
 
 @dataclass(frozen=True)
 class Weekly:
-    """The line of one figure over the weeks with its table."""
+    """The line of one figure over the weeks with its table; `goal` says what the dashed line is."""
 
     shown: Shown
     line: charts.Line
     spoken: str
+    goal: str
     rows: tuple[WeekRow, ...]
     early: int
 
@@ -219,12 +220,14 @@ class Board:
         goal, goal_text = self._goal(shown)
         high = max([point.value for point in points if point.value is not None] + [goal or 0.0])
         marks = [charts.Mark(100, value, words.text(value, shown)) for value in _ticks(high, shown)]
-        kind = "target" if shown.goal is not None else "own baseline"
         rows = tuple(self._week_row(shown, week) for week in reversed(list(self.weeks)))
         return Weekly(
             shown=shown,
-            line=charts.line(points, goal, f"{kind} {goal_text}", marks),
+            line=charts.line(points, goal, goal_text, marks),
             spoken=self._spoken(shown),
+            goal=""
+            if goal is None
+            else f"{'target' if shown.goal is not None else 'own baseline'}, {goal_text}",
             rows=rows,
             early=sum(row.is_early for row in rows),
         )

@@ -16,6 +16,8 @@ LINE_WIDTH = 89.0
 BAR_FROM, BAR_FULL = 35.0, 40.0
 PARETO_FROM, PARETO_FULL = 41.0, 57.0
 ROW = 26
+# Labels nearer than this many pixels would touch.
+CLOSE = 14
 # Characters that fit beside a bar, on wide and on narrow screens; the Pareto has counts there too.
 LABEL, SHORT_LABEL = 26, 17
 LONG_LABEL, NARROW_LABEL = 30, 15
@@ -33,13 +35,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark of the figure: x in percent, y in pixels, its label and its value in words."""
+    """A mark of the figure: x in percent, y in pixels, its label and its value in words.
+
+    The words of a low point go below it, where the line does not run through them.
+    """
 
     x: float
     y: float
     label: str = ""
     text: str = ""
     anchor: str = "middle"
+    is_low: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,8 +147,10 @@ def line(points: Sequence[Point], goal: float | None, goal_text: str, tick_text:
         Mark(mark.x, 288, mark.label, anchor="start" if index == 0 else "middle")
         for index, mark in enumerate(_places(points, LINE_WIDTH))
     )
-    placed = tuple(Mark(100, _y(mark.y, 0.0, high, 24, 264), mark.label, mark.text) for mark in tick_text)
-    return replace(drawn, labels=labels, ticks=placed)
+    placed = [Mark(100, _y(mark.y, 0.0, high, 24, 264), mark.label, mark.text) for mark in tick_text]
+    # The goal's own value stands among them; a tick too close to it gives way.
+    free = tuple(mark for mark in placed if drawn.goal is None or abs(mark.y - drawn.goal.y) >= CLOSE)
+    return replace(drawn, points=_lows(drawn.points), labels=labels, ticks=free)
 
 
 def ticks(high: float, count: int = 4) -> list[float]:
@@ -258,6 +266,15 @@ def _line(
         goal=None if goal is None else Mark(100, y(goal), goal_text, goal_text),
         labels=(),
     )
+
+
+def _lows(points: Sequence[Mark]) -> tuple[Mark, ...]:
+    """The points, those that lie below both neighbours marked."""
+    found = []
+    for index, point in enumerate(points):
+        beside = [points[other].y for other in (index - 1, index + 1) if 0 <= other < len(points)]
+        found.append(replace(point, is_low=bool(beside) and all(point.y > y for y in beside)))
+    return tuple(found)
 
 
 def _places(points: Sequence[Point], width: float) -> list[Mark]:

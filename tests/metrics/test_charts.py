@@ -75,6 +75,15 @@ def test_nothing_one_point_and_all_zero_can_be_drawn(shown: list[Point]) -> None
         assert all(math.isfinite(mark.y) for mark in line.points)
 
 
+def test_the_words_of_a_low_point_go_below_it() -> None:
+    shown = [week(1, 0.5), week(2, 0.2), week(3, 0.9), week(4, 0.9), week(5, 0.1)]
+    ticks = [charts.Mark(100, value, str(value)) for value in (0.0, 0.5, 1.0)]
+    line = charts.line(shown, 0.52, "52 %", ticks)
+    assert [mark.is_low for mark in line.points] == [False, True, False, False, True]
+    # The tick beside the goal's own value gives way to it.
+    assert [mark.label for mark in line.ticks] == ["0.0", "1.0"]
+
+
 def test_labels_of_a_short_line_do_not_touch() -> None:
     shown = [week(1, 0.5), week(2, 0.6), *(week(number, None, False) for number in range(3, 13))]
     assert [label.label for label in charts.trend(shown, None).labels] == ["W02"]
