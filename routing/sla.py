@@ -99,7 +99,7 @@ class Clocks:
 
     The lead's clock runs from clock_started_at; the holder's window from held_since; `window` counts
     holders' windows and stays in completion. first_assigned_late: when sales first held the handoff, a step
-    of the lead's own clock was already due.
+    of the lead's own clock was already due. is_acknowledged: sales has answered once, be it another holder.
     """
 
     state: str
@@ -115,6 +115,7 @@ class Clocks:
     window: int
     deferred_until: datetime | None
     first_assigned_late: bool = False
+    is_acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ def _window(
         case "completion":
             start, end = clocks.completion_since, clocks.completion_due_at
         case "unacknowledged":
-            start = clocks.clock_started_at
+            start = None if clocks.is_acknowledged else clocks.clock_started_at
             end = None if start is None else deadline(start, policy.unacknowledged, calendar)
         case "idle":
             start = clocks.held_since

@@ -69,6 +69,7 @@ def clocks(handoff: Handoff) -> sla.Clocks:
         deferred_until=handoff.deferred_until,
         # What was due before anybody held it is told once, together, as delivered late.
         first_assigned_late=True,
+        is_acknowledged=handoff.acknowledged_at is not None,
     )
 
 
