@@ -1,0 +1,279 @@
+"""Team: who needs help, who holds how much, and giving a lead to somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from leads import lifecycle
+from leads.models import Handoff
+from routing.models import Absence, PoolMember, Queue
+from tests.conftest import NOW, Cast
+from tests.factories import make_handoff
+from tests.leads.views.asking import HTMX, SignIn, html, queries, refuses, sent_to_sign_in
+
+LATER = NOW + timedelta(minutes=10)
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(LATER, tick=False):
+        yield
+
+
+def groups(client: Client, url: str = "/team/") -> dict[str, list[int]]:
+    """Ids by section; what is empty is left out."""
+    found = client.get(url).context["overview"].groups
+    return {group.key: [row.id for row in group.rows] for group in found if group.rows}
+
+
+def queue(cast: Cast) -> Queue:
+    return Queue.objects.create(slug="dach", name="DACH desk", owner=cast.mia)
+
+
+# What stands where
+
+
+def test_each_kind_of_trouble_has_its_section(as_: SignIn, cast: Cast) -> None:
+    late = make_handoff("assigned", cast.femke, kind="demo_request")
+    risk = make_handoff("assigned", cast.jonas, at=NOW - timedelta(minutes=45))
+    silent = make_handoff("assigned", cast.femke)
+    hole = make_handoff("assigned", cast.jonas)
+    unowned = make_handoff("queued", queue=queue(cast))
+    fine = make_handoff("assigned", cast.femke)
+    Handoff.objects.filter(pk=silent.pk).update(no_activity_at=LATER)
+    Handoff.objects.filter(pk=hole.pk).update(black_hole_at=LATER)
+    found = groups(as_(cast.mia))
+    assert found == {
+        "late": [late.pk],
+        "hole": [hole.pk],
+        "silent": [silent.pk],
+        "risk": [risk.pk],
+        "unowned": [unowned.pk],
+    }
+    assert all(fine.pk not in ids for ids in found.values())
+
+
+def test_what_nobody_can_answer_for_stands_on_top(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    type(cast.femke).objects.filter(pk=cast.femke.pk).update(is_active=False)
+    overview = as_(cast.mia).get("/team/").context["overview"]
+    assert overview.groups[0].key == "lost"
+    assert [row.id for row in overview.groups[0].rows] == [handoff.pk]
+
+
+def test_nothing_to_do_is_said_with_its_reason(as_: SignIn, cast: Cast) -> None:
+    page = html(as_(cast.mia).get("/team/"))
+    assert "No lead waits in a queue: each has a person." in page
+    assert "Nothing is past its deadline." in page
+    assert "Nobody answers for these" not in page
+
+
+def test_a_manager_sees_only_the_teams_they_lead(as_: SignIn, cast: Cast) -> None:
+    own = make_handoff("assigned", cast.femke, kind="demo_request")
+    other = make_handoff("assigned", cast.rosa, kind="demo_request")
+    assert groups(as_(cast.mia)) == {"late": [own.pk]}
+    assert groups(as_(cast.nils)) == {"late": [other.pk]}
+    assert groups(as_(cast.mia), f"/team/?team={cast.rosa.team_id}") == {}
+    names = [line.name for line in as_(cast.mia).get("/team/").context["overview"].lines]
+    assert sorted(names) == ["Femke de Boer", "Jonas Keller", "Mia Brandt"]
+
+
+def test_marketing_and_admins_see_every_team(as_: SignIn, cast: Cast) -> None:
+    own = make_handoff("assigned", cast.femke, kind="demo_request")
+    other = make_handoff("assigned", cast.rosa, kind="demo_request")
+    for user in (cast.otto, cast.ada):
+        assert groups(as_(user)) == {"late": [own.pk, other.pk]}
+        assert groups(as_(user), f"/team/?team={cast.rosa.team_id}") == {"late": [other.pk]}
+
+
+def test_load_is_what_holds_a_turn_beside_the_cap(as_: SignIn, cast: Cast) -> None:
+    for state in ("assigned", "accepted", "deferred", "working"):
+        make_handoff(state, cast.femke)
+    PoolMember.objects.filter(user=cast.femke).update(cap_open=6)
+    Absence.objects.create(
+        user=cast.jonas, starts_at=NOW - timedelta(days=1), ends_at=NOW + timedelta(days=3)
+    )
+    lines = {line.name: line for line in as_(cast.mia).get("/team/").context["overview"].lines}
+    femke = lines["Femke de Boer"]
+    assert (femke.answer, femke.contact, femke.deferred, femke.follow) == (1, 1, 1, 1)
+    assert (femke.load, femke.cap, femke.share) == (3, "6", 50)
+    assert lines["Jonas Keller"].note == "away until Fri 10:00"
+
+
+def test_one_persons_work_is_listed(as_: SignIn, cast: Cast) -> None:
+    own = make_handoff("working", cast.femke)
+    make_handoff("assigned", cast.jonas)
+    response = as_(cast.mia).get(f"/team/?rep={cast.femke.pk}")
+    assert "Everything open" in html(response)
+    assert [row.id for row in response.context["overview"].work] == [own.pk]
+    foreign = as_(cast.mia).get(f"/team/?rep={cast.rosa.pk}").context["overview"]
+    assert foreign.rep is None
+
+
+def test_imported_history_is_not_on_it(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke, kind="demo_request")
+    Handoff.objects.filter(pk=handoff.pk).update(is_history=True)
+    assert groups(as_(cast.mia)) == {}
+
+
+def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
+    first = make_handoff("assigned", cast.femke, kind="demo_request")
+    make_handoff("queued", queue=queue(cast))
+    client = as_(cast.mia)
+    urls = ("/team/", f"/team/?rep={cast.femke.pk}", f"/team/?h={first.pk}")
+    one = [queries(client, url) for url in urls]
+    for _ in range(2):
+        make_handoff("assigned", cast.femke, kind="demo_request")
+        make_handoff("assigned", cast.jonas)
+        make_handoff("queued", queue=Queue.objects.get(slug="dach"))
+    assert [queries(client, url) for url in urls] == one
+
+
+# Whose page it is
+
+
+def test_the_anonymous_are_sent_to_sign_in(client: Client, cast: Cast) -> None:
+    sent_to_sign_in(client, "/team/")
+
+
+def test_it_is_not_there_for_reps_and_viewers(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    for user in (cast.femke, cast.vera):
+        refuses(as_(user), 404, get=("/team/",), post=(f"/team/{handoff.pk}/reassign/",))
+
+
+def test_the_page_is_read_and_the_act_is_posted(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    refuses(as_(cast.mia), 405, get=(f"/team/{handoff.pk}/reassign/",), post=("/team/",))
+
+
+# Reassigning
+
+
+def give(client: Client, handoff: Handoff, to: str, reason: str = "On leave soon", **more: str) -> object:
+    sent = {"to": to, "reason": reason, "revision": str(handoff.revision)} | more
+    return client.post(f"/team/{handoff.pk}/reassign/", sent, follow=True)
+
+
+def test_one_lead_is_given_with_its_reason(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    response = give(as_(cast.mia), handoff, "jonas@handoff.example.com")
+    assert "given to Jonas Keller." in html(response)  # type: ignore[arg-type]
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.jonas
+    assert handoff.notes.get().text == "On leave soon"
+
+
+def test_htmx_gets_the_page_again_with_what_was_done(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    sent = {"to": "queue:overflow", "reason": "Nobody is free"}
+    response = as_(cast.mia).post(f"/team/{handoff.pk}/reassign/", sent, headers=HTMX)
+    page = html(response)
+    assert page.lstrip().startswith("{#") is False
+    assert "given to the queue Overflow." in page
+    assert response["HX-Push-Url"] == "/team/?"
+
+
+def test_the_form_stands_under_its_row_and_names_the_eligible(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    make_handoff("assigned", cast.jonas)
+    response = as_(cast.mia).get(f"/team/?h={handoff.pk}")
+    form = response.context["overview"].form
+    assert [(row.label, row.load) for row in form.receivers] == [
+        ("Me", 0),
+        ("Jonas Keller", 1),
+        ("Queue Overflow", 0),
+    ]
+    assert 'name="to" autofocus' in html(response)
+
+
+def test_what_is_missing_is_said_and_what_was_typed_stays(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    for headers in ({}, HTMX):
+        sent = {"to": "", "reason": "Because"}
+        page = html(as_(cast.mia).post(f"/team/{handoff.pk}/reassign/", sent, headers=headers), 422)
+        assert "Choose who gets it." in page
+        assert ">Because</textarea>" in page
+    sent = {"to": "jonas@handoff.example.com", "reason": " "}
+    page = html(as_(cast.mia).post(f"/team/{handoff.pk}/reassign/", sent), 422)
+    assert "Write why" in page
+    assert '<option value="jonas@handoff.example.com" selected>' in page
+
+
+@pytest.mark.parametrize(
+    "to", ["rosa@handoff.example.com", "vera@handoff.example.com", "queue:completion", "x"]
+)
+def test_a_manager_gives_only_within_the_teams_they_lead(as_: SignIn, cast: Cast, to: str) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    page = html(
+        as_(cast.mia).post(f"/team/{handoff.pk}/reassign/", {"to": to, "reason": "x", "anyway": "1"}), 422
+    )
+    assert "Choose somebody of a team you lead, or a queue." in page
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.femke
+
+
+def test_marketing_gives_it_to_any_team(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    give(as_(cast.otto), handoff, "rosa@handoff.example.com")
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.rosa
+
+
+def test_who_is_away_gets_it_only_when_that_is_overruled(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    Absence.objects.create(user=cast.jonas, starts_at=NOW, ends_at=NOW + timedelta(days=3))
+    sent = {"to": "jonas@handoff.example.com", "reason": "Knows them"}
+    client = as_(cast.mia)
+    page = html(client.post(f"/team/{handoff.pk}/reassign/", sent), 422)
+    assert "Jonas Keller is away until 13 Mar." in page
+    assert "Give it anyway" in page
+    client.post(f"/team/{handoff.pk}/reassign/", sent | {"anyway": "1"})
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.jonas
+
+
+def test_who_rejected_it_does_not_get_it_back_unasked(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    lifecycle.reject(handoff.pk, lifecycle.Act(LATER, cast.femke), reason="out_of_territory")
+    handoff.refresh_from_db()
+    assert handoff.assignee != cast.femke
+    sent = {"to": "femke@handoff.example.com", "reason": "Try again"}
+    page = html(as_(cast.otto).post(f"/team/{handoff.pk}/reassign/", sent), 422)
+    assert "Femke de Boer rejected this lead." in page
+
+
+def test_a_foreign_lead_is_not_there(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.rosa)
+    refuses(as_(cast.mia), 404, get=(f"/team/?h={handoff.pk}",), post=(f"/team/{handoff.pk}/reassign/",))
+    refuses(as_(cast.otto), 404, post=("/team/987654/reassign/",))
+
+
+def test_a_stale_page_says_who_was_first(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    lifecycle.accept(handoff.pk, lifecycle.Act(LATER, cast.femke))
+    sent = {"to": "jonas@handoff.example.com", "reason": "A long story", "revision": str(handoff.revision)}
+    for headers in ({}, HTMX):
+        page = html(as_(cast.mia).post(f"/team/{handoff.pk}/reassign/", sent, headers=headers), 409)
+        assert "accepted by femke@handoff.example.com" in page
+        assert "You had typed: A long story" in page
+
+
+def test_the_same_twice_writes_nothing_more(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    client = as_(cast.mia)
+    give(client, handoff, "jonas@handoff.example.com")
+    events = handoff.events.count()
+    assert "given to Jonas Keller." in html(give(client, handoff, "jonas@handoff.example.com"))  # type: ignore[arg-type]
+    assert (handoff.events.count(), handoff.notes.count()) == (events, 1)
+
+
+def test_hostile_names_are_shown_as_text(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke, kind="demo_request")
+    type(handoff.lead).objects.filter(pk=handoff.lead_id).update(first_name="<b onclick=x>")
+    assert "<b onclick=x>" not in html(as_(cast.mia).get(f"/team/?h={handoff.pk}"))
