@@ -76,7 +76,7 @@ storm: $(INSTALLED_DEV)
 	@$(BIN)/python -m pytest --override-ini addopts= --strict-markers -v -s tests/storm/long $(ARGS)
 
 bench: $(INSTALLED_DEV)
-	@$(BIN)/python -m bench $(if $(N),--handoffs $(N)) $(ARGS)
+	@$(BIN)/python -m tests.bench $(if $(N),--handoffs $(N)) $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,154 @@
+"""`python -m tests.bench`: the benchmark on PostgreSQL and SQLite; a table of ratios and var/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.bench import servers
+
+# What the issue asks for on PostgreSQL, two cores, 100,000 handoffs.
+ROWS = (
+    (
+        "single intake, 8 clients", "single_intake_rate", "events/s",
+        "single_intake_to_insert", "of bare INSERTs/s", ">= 0.10",
+    ),
+    ("batch intake, 2 clients", "batch_intake_rate", "events/s", None, "", ">= 500/s"),
+    ("inbox", "inbox_ms", "ms", "inbox_to_rows", "x bare 25 rows", "<= 2.5"),
+    ("lead page", "lead_page_ms", "ms", "lead_page_to_rows", "x bare 25 rows", ""),
+    ("lead alone (htmx)", "lead_fragment_ms", "ms", "lead_fragment_to_rows", "x bare 25 rows", ""),
+    ("accept", "accept_ms", "ms", "accept_to_insert", "x bare INSERT", "<= 10"),
+    ("accept, with next lead", "accept_page_ms", "ms", "accept_page_to_insert", "x bare INSERT", ""),
+    ("dashboard", "dashboard_ms", "ms", "dashboard_to_rows", "x bare 25 rows", ""),
+    ("sweep, nothing due", "sweep_nothing_due_ms", "ms", None, "", "< 20 ms"),
+    ("sweep, thousands due", "sweep_due_seconds", "s", None, "", ""),
+    ("bare: empty", "bare_empty_ms", "ms", None, "", ""),
+    ("bare: 25 rows", "bare_rows_ms", "ms", None, "", ""),
+    ("bare: INSERT", "bare_insert_ms", "ms", None, "", ""),
+    ("bare: INSERT, 8 clients", "bare_insert_rate", "requests/s", None, "", ""),
+)  # fmt: skip
+
+
+def main() -> int:
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    found: list[dict[str, Any]] = []
+    for kind in arguments.databases:
+        try:
+            found.append(_measure(kind, arguments))
+        except servers.Unavailable as reason:
+            print(f"PostgreSQL is left out: {reason}.", flush=True)
+    for figures in found:
+        _table(figures)
+    report = {
+        "started": started,
+        "machine": {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
+        "gunicorn": {"workers": servers.WORKERS, "threads": servers.THREADS},
+        "runs": found,
+    }
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\nWritten to {arguments.json}.")
+    return 0 if found else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--handoffs", type=_count, default=10_000, help="how many to load (10000)")
+    parser.add_argument(
+        "--databases",
+        nargs="+",
+        choices=["postgresql", "sqlite"],
+        default=["postgresql", "sqlite"],
+        help="BENCH_DATABASE_URL names a PostgreSQL server; without it one is started here",
+    )
+    parser.add_argument("--json", type=Path, default=servers.ROOT / "var" / "bench.json")
+    parser.add_argument("--minutes", type=float, default=40, help="the longest that one database may take")
+    parser.add_argument("--quick", action="store_true", help="few requests: to see that it works")
+    return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    number = int(text.replace("_", "").replace(",", ""))
+    if not 300 <= number <= 5_000_000:
+        raise argparse.ArgumentTypeError("from 300 to 5,000,000")
+    return number
+
+
+def _measure(kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="handoff-bench-site-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        url = (
+            stack.enter_context(servers.postgres())
+            if kind == "postgresql"
+            else f"sqlite:///{folder / 'bench.sqlite3'}"
+        )
+        print(f"{kind}: {arguments.handoffs:,} handoffs", flush=True)
+        command = [
+            sys.executable, str(servers.ROOT / "manage.py"), "measure", url,
+            "--handoffs", str(arguments.handoffs), "--folder", str(folder),
+        ]  # fmt: skip
+        if arguments.quick:
+            command.append("--quick")
+        environment = servers.environment(url) | {"VAR_DIR": str(folder)}
+        # A group of its own, so that its gunicorn goes with it whatever happens.
+        process = subprocess.Popen(
+            command, cwd=servers.ROOT, env=environment, stdout=subprocess.PIPE, start_new_session=True
+        )
+        stack.callback(_end, process)
+        out, _ = process.communicate(timeout=arguments.minutes * 60)
+        if process.returncode:
+            raise SystemExit(f"the run on {kind} failed with exit code {process.returncode}")
+        figures: dict[str, Any] = json.loads(out)
+        return figures
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Nothing of the run's process group outlives it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _table(figures: dict[str, Any]) -> None:
+    print(
+        f"\n{figures['database']} {figures['version']}, {figures['handoffs']:,} handoffs "
+        f"(loaded in {figures['load_seconds']} s)"
+    )
+    print(f"{'':<26}{'measured':>16}  {'ratio':>8} {'':<20}{'target':<10}")
+    for label, key, unit, ratio, beside, target in ROWS:
+        if key not in figures:
+            continue
+        part = f"{figures[ratio]:>8} {beside:<20}" if ratio else f"{'':>8} {'':<20}"
+        print(f"{label:<26}{f'{figures[key]} {unit}':>16}  {part}{target:<10}")
+    queries = figures["inbox_queries"]
+    print(f"{'inbox queries':<26}{queries['all']:>16}  with all of a rep's leads, {queries['few']} with few")
+    steps, errors = figures["sweep_steps_fired"], figures["sweep_errors"]
+    print(f"{'handoffs due, steps':<26}{figures['sweep_due']:>16,}  {steps:,} steps fired, {errors} errors")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""The servers of a run: a PostgreSQL of its own, and the site under gunicorn. What is started here is ended.
+
+`initdb` and `pg_ctl` are looked for on the PATH and under /usr/lib/postgresql. PostgreSQL refuses to run as
+root, so root runs it as the user postgres or nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKERS, THREADS = 2, 4
+# Durable as it comes (fsync on): the bare INSERT pays for its commit as ours does.
+OPTIONS = ("shared_buffers=512MB", "max_wal_size=2GB", "max_connections=100")
+
+
+class Unavailable(Exception):
+    """No PostgreSQL can be had; the message says what is missing."""
+
+
+def programs() -> tuple[str, str] | None:
+    """Paths of initdb and pg_ctl, from one place; None when they are not there."""
+    beside = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name, reverse=True
+    )
+    for folder in (None, *beside):
+        found = [shutil.which(name, path=str(folder) if folder else None) for name in ("initdb", "pg_ctl")]
+        if found[0] and found[1]:
+            return found[0], found[1]
+    return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of an empty database: on the server of BENCH_DATABASE_URL, else on one of its own.
+
+    Raises Unavailable.
+    """
+    given = os.environ.get("BENCH_DATABASE_URL")
+    if given:
+        with _database(given) as url:
+            yield url
+        return
+    found = programs()
+    if found is None:
+        raise Unavailable("initdb and pg_ctl are not here, and BENCH_DATABASE_URL is not set")
+    with _cluster(*found) as url, _database(url) as own:
+        yield own
+
+
+@contextmanager
+def _cluster(initdb: str, pg_ctl: str) -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="handoff-bench-"))
+    who: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        name = next((name for name in ("postgres", "nobody") if _exists(name)), None)
+        if name is None:
+            raise Unavailable("root cannot run PostgreSQL, and there is no user postgres or nobody")
+        entry = pwd.getpwnam(name)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+        who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    data, log = folder / "data", folder / "log"
+    port = free_port()
+
+    def run(*command: str) -> None:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, **who)
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise Unavailable(f"{Path(command[0]).name} failed: {said[-1] if said else done.returncode}")
+
+    try:
+        run(initdb, "-D", str(data), "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        options = " ".join(
+            f"-c {option}"
+            for option in (
+                *OPTIONS,
+                f"port={port}",
+                "listen_addresses=127.0.0.1",
+                f"unix_socket_directories={folder}",
+            )
+        )
+        # The server's output goes to its log: a pipe that it keeps open would never end.
+        with open(os.devnull, "wb") as nowhere:
+            started = subprocess.run(
+                [pg_ctl, "-D", str(data), "-l", str(log), "-w", "-o", options, "start"],
+                cwd=folder, stdout=nowhere, stderr=nowhere, timeout=120, **who,
+            )  # fmt: skip
+        if started.returncode:
+            raise Unavailable("the PostgreSQL that was made here did not start")
+        try:
+            yield f"postgres://bench@127.0.0.1:{port}/postgres"
+        finally:
+            with open(os.devnull, "wb") as nowhere:
+                subprocess.run(
+                    [pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop"],
+                    cwd=folder, stdout=nowhere, stderr=nowhere, timeout=60, **who,
+                )  # fmt: skip
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    """A database of this run on a server, dropped in the end."""
+    name = f"handoff_bench_{os.getpid()}"
+    try:
+        connection = psycopg.connect(server, autocommit=True)
+    except psycopg.Error as error:
+        raise Unavailable(f"no connection to {server.rpartition('@')[2]}: {error}") from error
+    try:
+        try:
+            connection.execute(f"CREATE DATABASE {name}")
+        except psycopg.Error as error:
+            raise Unavailable(f"no database can be made there: {error}") from error
+        try:
+            yield f"{server.rpartition('/')[0]}/{name}"
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        connection.close()
+
+
+def environment(url: str) -> dict[str, str]:
+    """The environment of a process that uses the bench's settings on this database."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
+        "DATABASE_URL": url,
+        "PYTHONPATH": path,
+    }
+
+
+@contextmanager
+def site(url: str, log: Path) -> Iterator[int]:
+    """The site under gunicorn; the port it listens on."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "gunicorn", "handoff_site.wsgi:application", "--bind", f"127.0.0.1:{port}",
+        "--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS),
+        "--keep-alive", "75", "--timeout", "300", "--log-level", "warning",
+        "--worker-tmp-dir", str(log.parent),
+    ]  # fmt: skip
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(url), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        )
+    try:
+        _wait(process, port, log)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"gunicorn ended at once:\n{log.read_text()[-2000:]}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("gunicorn did not listen within a minute")

@@ -1,0 +1,1 @@
+"""A bare Django app: what a request costs before anything of ours is done."""

@@ -1,0 +1,133 @@
+"""The bench's loader makes a consistent database; its clients and servers do what the figures need."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.db.models import Count
+
+from leads import invariants
+from leads.choices import OPEN
+from leads.models import Activity, Event, Handoff, Lead, Receipt
+from routing.models import PoolMember, Turn
+from tests.bench import loading, servers, wire
+
+NOW = datetime(2026, 5, 19, 10, 44, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_what_is_loaded_is_consistent() -> None:
+    world = loading.load(300, NOW)
+    assert world.handoffs == Handoff.objects.count() == 300
+    assert [str(found) for found in invariants.violations()] == []
+
+    states = Counter(Handoff.objects.values_list("state", flat=True))
+    assert {"assigned", "accepted", "deferred", "working", "converted", "rejected", "disqualified"} == set(
+        states
+    )
+    held = Handoff.objects.open().values_list("assignee").annotate(n=Count("pk"))
+    assert max(dict(held).values()) <= 2 * loading.OPEN_EACH
+    assert Lead.objects.count() == 300
+    assert Receipt.objects.count() == 300
+    assert Activity.objects.count() == 6 * 300
+
+    closed = Handoff.objects.exclude(state__in=OPEN)
+    assert closed.values("mql_at").distinct().count() > 100
+    assert {year for (year,) in closed.values_list("mql_at__year")} == {2024, 2025, 2026}
+    assert Turn.objects.filter(pool__isnull=False, given_back_at__isnull=True).count() == sum(
+        PoolMember.objects.values_list("taken", flat=True)
+    )
+    # Copies are held by all of a pool, not by the moulds' few.
+    assert closed.values("assignee").distinct().count() > len(world.reps) / 2
+
+
+@pytest.mark.django_db
+def test_a_copys_log_names_the_copys_own_rows() -> None:
+    loading.load(300, NOW)
+    copy = Handoff.objects.filter(state="converted").order_by("-pk")[0]
+    opened = Event.objects.get(handoff=copy, number=1).data["set"]
+    assert opened["lead_id"] == copy.lead_id
+    assert opened["score_id"] == copy.score_id
+    assert datetime.fromisoformat(opened["mql_at"]) == copy.mql_at
+    assert copy.lead.company is not None
+    assert copy.lead.email.endswith(f"@{copy.lead.company.domain}")
+    assert copy.attempts.get().activity is not None
+    assert copy.attempts.get().activity.lead_id == copy.lead_id
+
+
+def _serve(answers: list[bytes]) -> int:
+    """A server that gives these answers on one connection; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def work() -> None:
+        connection, _ = listener.accept()
+        with connection, listener:
+            for answer in answers:
+                connection.recv(65536)
+                for start in range(0, len(answer), 7):
+                    connection.sendall(answer[start : start + 7])
+
+    threading.Thread(target=work, daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def test_the_client_reads_answers_by_their_length() -> None:
+    port = _serve(
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
+            b"HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n",
+        ]
+    )
+    with wire.Client(port) as client:
+        assert client.send(wire.request("GET", "/")) == wire.Answer(200, b"hello world")
+        assert client.send(wire.request("GET", "/")) == wire.Answer(204, b"")
+
+
+def test_a_wrong_answer_makes_no_figure() -> None:
+    port = _serve([b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"])
+    with wire.Client(port) as client, pytest.raises(wire.Wrong, match="500"):
+        wire.timed(client, wire.request("GET", "/"))
+
+
+def test_requests_are_bytes_with_their_length() -> None:
+    raw = wire.request("POST", "/x", b"{}", Content_Type="application/json")
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.split(b"\r\n") == [
+        b"POST /x HTTP/1.1", b"Host: 127.0.0.1", b"Content-Type: application/json", b"Content-Length: 2",
+    ]  # fmt: skip
+    assert body == b"{}"
+
+
+def test_without_postgresql_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BENCH_DATABASE_URL", raising=False)
+    monkeypatch.setattr(servers, "programs", lambda: None)
+    with pytest.raises(servers.Unavailable, match="initdb"), servers.postgres():
+        pass
+    monkeypatch.setenv("BENCH_DATABASE_URL", f"postgres://nobody@127.0.0.1:{servers.free_port()}/none")
+    with pytest.raises(servers.Unavailable, match="no connection"), servers.postgres():
+        pass
+
+
+def test_nonsense_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "--handoffs", "12", "--json", str(tmp_path / "bench.json")],
+        cwd=servers.ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "from 300" in done.stderr
+
+
+def test_events_are_whole_and_their_own() -> None:
+    maker = loading.Maker()
+    events = [maker.event(NOW) for _ in range(50)]
+    assert len({event["id"] for event in events}) == 50
+    assert len({event["data"]["lead"]["email"] for event in events}) == 50
+    assert json.dumps(events[0])
