@@ -23,7 +23,7 @@ def alive(pid: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
-def wait_for(found: Callable[[], Found], seconds: float = 10.0, what: str = "") -> Found:
+def wait_for(found: Callable[[], Found], seconds: float = 60.0, what: str = "") -> Found:
     """The first true value of `found()`, asked twenty times a second; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -104,10 +104,10 @@ class Site:
         """Start it and wait until it serves; the supervisor's pid. The second start takes the same port."""
         self.launch("start", "--bind", f"127.0.0.1:{self.port}")
         said = wait_for(
-            lambda: re.search(r"127\.0\.0\.1:(\d+) ", self.log.read_text()), 30, "it never listened"
+            lambda: re.search(r"127\.0\.0\.1:(\d+) ", self.log.read_text()), 120, "it never listened"
         )
         self.port = int(said.group(1))
-        wait_for(lambda: self.get("/healthz")[0] == 200, 30, "it never answered")
+        wait_for(lambda: self.get("/healthz")[0] == 200, 120, "it never answered")
         assert self.process is not None
         return self.process.pid
 
@@ -137,4 +137,4 @@ class Site:
         """Signal the supervisor and wait for its end; its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
+from django_q.models import Task
 
-from handoff_site.management.commands.start import address
+from handoff_site.management.commands.start import address, signs_of_life
+from handoff_site.tasks import heartbeat
 from tests.processes import Site, alive, descendants, wait_for
 
 
@@ -30,16 +33,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_a_start_serves_restarts_what_dies_and_stops_cleanly(site: Site) -> None:
     supervisor = site.start()
     assert site.get("/healthz") == (200, {"status": "alive"})
-    wait_for(site.whole, 20)
+    wait_for(site.whole, 120)
     parts = site.parts()
     before = set(descendants(supervisor))
 
     os.kill(parts["web"], signal.SIGKILL)
-    wait_for(lambda: site.parts()["web"] not in (0, parts["web"]), 10)
-    assert site.get("/healthz")[0] == 200
+    wait_for(lambda: site.parts()["web"] not in (0, parts["web"]))
+    wait_for(lambda: site.get("/healthz")[0] == 200)
 
     os.kill(parts["cluster"], signal.SIGKILL)
-    wait_for(lambda: site.parts()["cluster"] not in (0, parts["cluster"]) and site.whole(), 20)
+    wait_for(lambda: site.parts()["cluster"] not in (0, parts["cluster"]) and site.whole(), 120)
     assert not any(alive(pid) for pid in before)
 
     everything = list(descendants(supervisor))
@@ -51,14 +54,14 @@ def test_a_start_serves_restarts_what_dies_and_stops_cleanly(site: Site) -> None
 
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_is_complete(site: Site) -> None:
     supervisor = site.start()
-    wait_for(site.whole, 20)
+    wait_for(site.whole, 120)
     everything = list(descendants(supervisor))
     site.stop(signal.SIGKILL)
-    wait_for(lambda: not any(alive(pid) for pid in everything), 3, "an orphan stayed")
+    wait_for(lambda: not any(alive(pid) for pid in everything), 10, "an orphan stayed")
     with socket.create_server(("127.0.0.1", site.port)):
         pass
     site.start()
-    wait_for(site.whole, 20)
+    wait_for(site.whole, 120)
     # The port is ours: a second one is refused with a plain line.
     assert f"cannot listen on 127.0.0.1:{site.port}" in site.refused(
         "start", "--bind", f"127.0.0.1:{site.port}"
@@ -69,7 +72,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_is_complete(site:
 def test_the_worker_alone_opens_no_port(site: Site) -> None:
     site.launch("start", "--only", "worker")
     assert site.process is not None
-    wait_for(lambda: len(descendants(site.process.pid)) == 6 if site.process else False, 30)
+    wait_for(lambda: len(descendants(site.process.pid)) == 6 if site.process else False, 120)
     assert site.parts()["web"] == 0
     assert "http://" not in site.log.read_text()
     assert site.stop() == 0
@@ -78,6 +81,17 @@ def test_the_worker_alone_opens_no_port(site: Site) -> None:
 def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
     site = Site(tmp_path, {"DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"})
     assert "migrations are not applied; run manage.py migrate first" in site.refused("start", "--bind", ":0")
+
+
+def test_a_busy_worker_gives_signs_although_its_heartbeat_waits(db: None) -> None:
+    assert signs_of_life() == (None, None)
+    heartbeat()
+    first = signs_of_life()
+    assert first[0] is not None
+    for number, success in ((1, True), (2, False)):
+        now = timezone.now()
+        Task.objects.create(id=str(number), name="t", func="f", started=now, stopped=now, success=success)
+        assert signs_of_life() == (first[0], now)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ import os
 import socket
 import sys
 import threading
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection
+from django.db.models import Max
 from django.utils import timezone
+from django_q.models import Task
 
 from handoff_site import reference
 from handoff_site.health import unapplied_migrations
@@ -51,23 +54,32 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def signs_of_life() -> tuple[datetime | None, datetime | None]:
+    """When the worker last beat, and when it last finished any task. Raises django.db.Error.
+
+    The second is there for a busy worker: behind a long queue the heartbeat waits its turn, and a restart
+    would only make the queue longer.
+    """
+    beat = Heartbeat.objects.filter(name=WORKER).values_list("beat_at", flat=True).first()
+    return beat, Task.objects.aggregate(last=Max("stopped"))["last"]
+
+
 class Pulse:
-    """The worker's last heartbeat, read in a thread: a database that hangs must not hold the supervisor."""
+    """The worker's signs of life, read in a thread: a database that hangs must not hold the supervisor."""
 
     def __init__(self) -> None:
         self._last: object | None = None
         threading.Thread(target=self._look, name="pulse", daemon=True).start()
 
     def sign(self) -> object | None:
-        """The latest heartbeat; "never" when there is none yet; None while the database does not answer."""
+        """The latest signs of life; None while the database does not answer."""
         return self._last
 
     def _look(self) -> None:
         pause = threading.Event()
         while True:
             try:
-                beat = Heartbeat.objects.filter(name=WORKER).values_list("beat_at", flat=True).first()
-                self._last = beat or "never"
+                self._last = signs_of_life()
             except Error:
                 self._last = None
             finally:
