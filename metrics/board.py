@@ -220,6 +220,7 @@ class Board:
         goal, goal_text = self._goal(shown)
         high = max([point.value for point in points if point.value is not None] + [goal or 0.0])
         marks = [charts.Mark(100, value, words.text(value, shown)) for value in _ticks(high, shown)]
+        kind = "target" if shown.goal is not None else "own baseline"
         rows = tuple(self._week_row(shown, week) for week in reversed(list(self.weeks)))
         return Weekly(
             shown=shown,

@@ -150,7 +150,9 @@ def line(points: Sequence[Point], goal: float | None, goal_text: str, tick_text:
     placed = [Mark(100, _y(mark.y, 0.0, high, 24, 264), mark.label, mark.text) for mark in tick_text]
     # The goal's own value stands among them; a tick too close to it gives way.
     free = tuple(mark for mark in placed if drawn.goal is None or abs(mark.y - drawn.goal.y) >= CLOSE)
-    return replace(drawn, points=_lows(drawn.points), labels=labels, ticks=free)
+    placed_points = _lows(drawn.points)
+    last = placed_points[-1] if placed_points else None
+    return replace(drawn, points=placed_points, last=last, labels=labels, ticks=free)
 
 
 def ticks(high: float, count: int = 4) -> list[float]:

@@ -80,6 +80,7 @@ def test_the_words_of_a_low_point_go_below_it() -> None:
     ticks = [charts.Mark(100, value, str(value)) for value in (0.0, 0.5, 1.0)]
     line = charts.line(shown, 0.52, "52 %", ticks)
     assert [mark.is_low for mark in line.points] == [False, True, False, False, True]
+    assert line.last == line.points[-1]
     # The tick beside the goal's own value gives way to it.
     assert [mark.label for mark in line.ticks] == ["0.0", "1.0"]
 
