@@ -108,6 +108,11 @@ class WorkList:
     order: list[int] = field(default_factory=list)
     answer: str = ""
 
+    @property
+    def poll(self) -> str:
+        """The query of the poll. In the address, not as a value of htmx: those the rows would inherit."""
+        return self.params.query(v=self.version)
+
     def after(self, pk: int | None) -> int | None:
         """The row below this one, else the first other row; None for none."""
         others = [row for row in self.order if row != pk]

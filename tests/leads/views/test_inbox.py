@@ -218,6 +218,14 @@ def test_a_poll_is_silent_until_something_changes(as_: SignIn, cast: Cast) -> No
     assert "<!doctype" not in html
 
 
+def test_rows_do_not_inherit_the_version_of_the_poll(as_: SignIn, cast: Cast) -> None:
+    make_handoff("assigned", cast.femke)
+    response = as_(cast.femke).get("/inbox/")
+    html = _html(response)
+    assert f'hx-get="/inbox/?v={_version(response)}" hx-trigger="every 20s"' in html
+    assert "hx-vals" not in html
+
+
 def test_a_silent_poll_is_cheap(as_: SignIn, cast: Cast) -> None:
     make_handoff("assigned", cast.femke)
     client = as_(cast.femke)
