@@ -107,8 +107,8 @@ def _conditions(words: str, personal: bool) -> Iterable[Q]:
             fits &= Q(name_key__startswith=name) | Q(name_key__contains=f" {name}")
         yield fits
         yield Q(company__name_key__startswith=" ".join(names)[:300])
-    domain = identity.registrable_domain(words) if "." in words else None
-    if domain:
+    # An address also stands for its company, but not to somebody who may not find by addresses.
+    if "." in words and (personal or "@" not in words) and (domain := identity.registrable_domain(words)):
         yield Q(company__domain=domain)
 
 

@@ -1,0 +1,152 @@
+"""Possible duplicates: side by side, merged or kept apart, by marketing ops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from leads.models import DuplicatePair, ExternalId, Lead
+from tests.conftest import NOW, Cast
+from tests.factories import make_activity, make_handoff, make_lead, open_handoff, route_to
+from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(NOW + timedelta(minutes=10), tick=False):
+        yield
+
+
+def twins(**fields: str) -> DuplicatePair:
+    first, second = make_lead(), make_lead(**fields)
+    return DuplicatePair.objects.create(first=first, second=second, evidence={"same": "phone"}, found_at=NOW)
+
+
+def urls(pair: DuplicatePair | int) -> tuple[str, str, str]:
+    pk = pair if isinstance(pair, int) else pair.pk
+    return (f"/duplicates/{pk}/", f"/duplicates/{pk}/merge/", f"/duplicates/{pk}/different/")
+
+
+def test_both_stand_side_by_side(as_: SignIn, cast: Cast) -> None:
+    pair = twins(job_title="CFO", country_code="DE")
+    make_handoff("assigned", cast.femke, lead=pair.first)
+    ExternalId.objects.create(lead=pair.second, system="crm", value="7")
+    response = as_(cast.otto).get("/duplicates/")
+    assert "1 to decide" in html(response)
+    lines = {line.label: line for line in response.context["pairs"][0].lines}
+    assert (lines["Title"].first, lines["Title"].second, lines["Title"].differs) == (
+        "Head of Operations",
+        "CFO",
+        True,
+    )
+    assert lines["Country"].differs is False
+    assert lines["Ids"].second == "crm 7"
+    assert lines["Handoffs"].first == "1, Incomplete, Marketing"
+    assert lines["Activities"].first == "1"
+
+
+def test_merging_keeps_the_one_that_was_chosen(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    make_activity(pair.first)
+    client, url = as_(cast.otto), urls(pair)[1]
+    page = html(client.post(url, {"keep": str(pair.second_id)}, follow=True))
+    assert "Merged into" in page
+    first = Lead.objects.get(pk=pair.first_id)
+    assert first.merged_into_id == pair.second_id
+    assert pair.second.activities.count() == 1
+    pair.refresh_from_db()
+    assert (pair.status, pair.decided_by) == ("merged", cast.otto)
+    again = html(client.post(url, {"keep": str(pair.second_id)}, follow=True))
+    assert "This was decided already: Merged by Otto Maier" in again
+
+
+@pytest.mark.parametrize("keep", ["", "0", "x", "987654", "99999999999999999999"])
+def test_only_one_of_the_two_can_stay(as_: SignIn, cast: Cast, keep: str) -> None:
+    pair = twins()
+    page = html(as_(cast.otto).post(urls(pair)[1], {"keep": keep}), 422)
+    assert "Choose which of the two stays." in page
+    assert not Lead.objects.filter(merged_into__isnull=False).exists()
+
+
+def test_one_that_was_merged_elsewhere_is_said(as_: SignIn, cast: Cast) -> None:
+    pair, third = twins(), make_lead()
+    Lead.objects.filter(pk=pair.second_id).update(merged_into=third, email_key=None)
+    page = html(as_(cast.otto).post(urls(pair)[1], {"keep": str(pair.first_id)}), 422)
+    assert "One of the two was merged already." in page
+
+
+def test_different_people_are_remembered_and_go_on(as_: SignIn, cast: Cast) -> None:
+    route_to(cast.femke)
+    pair = twins()
+    handoff = open_handoff(pair.second)
+    assert handoff.missing == ["deduplication"]
+    client, url = as_(cast.otto), urls(pair)[2]
+    assert "never raised again" in html(client.post(url, follow=True))
+    handoff.refresh_from_db()
+    assert handoff.state == "assigned"
+    assert client.post(url).status_code == 302
+    assert "Different people by Otto Maier" in html(client.get(urls(pair)[0]))
+    assert "No two leads look like one person" in html(client.get("/duplicates/"))
+
+
+def test_the_way_back_is_the_repair_it_came_from(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    client = as_(cast.otto)
+    assert 'href="/completion/?h=5#row-5"' in html(client.get(f"{urls(pair)[0]}?back=5"))
+    assert client.post(urls(pair)[2], {"back": "5"})["Location"] == "/completion/?h=5#row-5"
+    assert client.post(urls(pair)[2], {"back": "https://evil.example"})["Location"] == "/duplicates/"
+
+
+def test_an_admin_looks_on(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    client = as_(cast.ada)
+    for url in ("/duplicates/", urls(pair)[0]):
+        assert "Marketing ops decide this." in html(client.get(url))
+    refuses(client, 403, post=urls(pair)[1:])
+
+
+def test_it_is_not_there_for_others(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    for user in (cast.femke, cast.mia, cast.vera):
+        refuses(as_(user), 404, get=("/duplicates/", urls(pair)[0]), post=urls(pair)[1:])
+    refuses(as_(cast.otto), 404, get=(urls(987654)[0],), post=urls(987654)[1:])
+
+
+def test_acts_are_posted_and_pages_are_not(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    refuses(as_(cast.otto), 405, get=urls(pair)[1:], post=("/duplicates/", urls(pair)[0]))
+
+
+def test_the_anonymous_are_sent_to_sign_in(client: Client, cast: Cast) -> None:
+    sent_to_sign_in(client, "/duplicates/", "/duplicates/1/")
+
+
+def test_hostile_values_are_shown_as_text(as_: SignIn, cast: Cast) -> None:
+    twins(first_name="<script>x</script>", email="'><svg/onload=x>@a.com")
+    page = html(as_(cast.otto).get("/duplicates/"))
+    assert "<script>x" not in page
+    assert "<svg/onload" not in page
+
+
+def test_pages_follow_each_other(as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leads.views.duplicates.SIZE", 2)
+    made = [twins().pk for _ in range(3)]
+    client = as_(cast.otto)
+    first = client.get("/duplicates/")
+    second = client.get(f"/duplicates/{first.context['more']}")
+    assert [pair.id for pair in [*first.context["pairs"], *second.context["pairs"]]] == made
+    assert second.context["more"] == ""
+
+
+def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    make_handoff("assigned", cast.femke, lead=pair.first)
+    client = as_(cast.otto)
+    one = queries(client, "/duplicates/")
+    for _ in range(2):
+        make_handoff("assigned", cast.femke, lead=twins().first)
+    assert queries(client, "/duplicates/") == one

@@ -1,0 +1,140 @@
+"""Messages: one's own, newest first, marked as read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from leads import lifecycle
+from leads.models import Handoff, Notification
+from routing.models import User
+from tests.conftest import NOW, Cast
+from tests.factories import make_handoff
+from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
+
+LATER = NOW + timedelta(minutes=10)
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(LATER, tick=False):
+        yield
+
+
+def told(user: User, handoff: Handoff, kind: str = "assigned", at: datetime = NOW) -> Notification:
+    return Notification.objects.create(user=user, handoff=handoff, kind=kind, created_at=at)
+
+
+@pytest.fixture
+def handoff(cast: Cast) -> Handoff:
+    made = make_handoff("assigned", cast.femke)
+    Notification.objects.all().delete()
+    return made
+
+
+def subjects(client: Client, query: str = "") -> list[str]:
+    return [line.subject for line in client.get(f"/notifications/{query}").context["lines"]]
+
+
+def test_ones_own_unread_newest_first(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    told(cast.femke, handoff)
+    told(cast.femke, handoff, "contact_breach", LATER)
+    told(cast.jonas, handoff)
+    response = as_(cast.femke).get("/notifications/")
+    lines = response.context["lines"]
+    assert [line.subject.split(":")[0] for line in lines] == ["Not contacted in time", "New lead for you"]
+    assert [line.is_alarm for line in lines] == [True, False]
+    assert "2 unread" in html(response)
+
+
+def test_opening_one_marks_it_and_goes_there(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    message = told(cast.femke, handoff)
+    client = as_(cast.femke)
+    for _ in range(2):
+        response = client.post(f"/notifications/{message.pk}/read/")
+        assert (response.status_code, response["Location"]) == (302, f"/handoffs/{handoff.pk}/")
+        message.refresh_from_db()
+        assert message.read_at == LATER
+    assert subjects(client) == []
+    assert len(subjects(client, "?show=all")) == 1
+
+
+def test_one_can_stay_on_the_page(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    message = told(cast.femke, handoff)
+    response = as_(cast.femke).post(f"/notifications/{message.pk}/read/", {"stay": "1"})
+    assert response["Location"] == "/notifications/"
+
+
+def test_all_that_was_shown_is_marked_and_what_came_since_stays(
+    as_: SignIn, cast: Cast, handoff: Handoff
+) -> None:
+    shown = told(cast.femke, handoff)
+    client = as_(cast.femke)
+    until = client.get("/notifications/").context["until"]
+    since = told(cast.femke, handoff, at=NOW + timedelta(seconds=1))
+    other = told(cast.jonas, handoff)
+    assert "1 message marked as read." in html(
+        client.post("/notifications/read/", {"until": until}, follow=True)
+    )
+    for row in (shown, since, other):
+        row.refresh_from_db()
+    assert (shown.read_at, since.read_at, other.read_at) == (LATER, None, None)
+    assert "0 messages" in html(client.post("/notifications/read/", {"until": until}, follow=True))
+
+
+@pytest.mark.parametrize("until", ["", "yesterday", "2026-13-45T99:00", "2026-03-10T10:00:00"])
+def test_nonsense_marks_what_there_is(as_: SignIn, cast: Cast, handoff: Handoff, until: str) -> None:
+    told(cast.femke, handoff)
+    assert as_(cast.femke).post("/notifications/read/", {"until": until}).status_code == 302
+    assert not Notification.objects.filter(user=cast.femke, read_at__isnull=True).exists()
+
+
+def test_a_lead_that_went_elsewhere_is_not_linked(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    message = told(cast.femke, handoff)
+    act = lifecycle.Act(LATER, cast.otto)
+    lifecycle.reassign(handoff.pk, act, to="rosa@handoff.example.com", reason="Nordics")
+    client = as_(cast.femke)
+    assert "no longer yours to see" in html(client.get("/notifications/"))
+    assert client.post(f"/notifications/{message.pk}/read/")["Location"] == "/notifications/"
+
+
+def test_another_persons_message_is_not_there(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    message = told(cast.femke, handoff)
+    for user in (cast.jonas, cast.ada, cast.vera):
+        refuses(as_(user), 404, post=(f"/notifications/{message.pk}/read/",))
+    message.refresh_from_db()
+    assert message.read_at is None
+
+
+def test_marking_is_posted_and_the_list_is_not(as_: SignIn, cast: Cast) -> None:
+    client = as_(cast.femke)
+    refuses(client, 405, get=("/notifications/read/", "/notifications/1/read/"), post=("/notifications/",))
+
+
+def test_the_anonymous_are_sent_to_sign_in(client: Client, cast: Cast) -> None:
+    sent_to_sign_in(client, "/notifications/")
+
+
+def test_an_empty_list_says_so(as_: SignIn, cast: Cast) -> None:
+    client = as_(cast.vera)
+    assert "Nothing unread." in html(client.get("/notifications/"))
+    assert "Nothing has been told to you yet." in html(client.get("/notifications/?show=all"))
+
+
+def test_hostile_names_are_shown_as_text(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    type(handoff.lead).objects.filter(pk=handoff.lead_id).update(first_name="<script>x</script>")
+    told(cast.femke, handoff)
+    assert "<script>x" not in html(as_(cast.femke).get("/notifications/"))
+
+
+def test_a_constant_number_of_queries(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    told(cast.femke, handoff)
+    client = as_(cast.femke)
+    one = queries(client, "/notifications/")
+    for _ in range(2):
+        told(cast.femke, make_handoff("assigned", cast.femke))
+    assert queries(client, "/notifications/") == one
