@@ -18,7 +18,7 @@ from handoff_site.demo.events import Sender
 from handoff_site.demo.living import Living
 from handoff_site.demo.names import Crowd
 from leads.models import ApiKey, Handoff, Lead
-from routing.people import User
+from routing.models import Pool, Rule, Team, Territory, User
 
 MARK = "Demo: marketing platform"
 # No digest of anything, so no token opens this key; it has no scope either.
@@ -56,18 +56,26 @@ def make(
     """The demo organisation as of `now`: `leads` past handoffs over `weeks` weeks, and the living inbox.
 
     The same arguments make the same rows. A second call changes nothing. Raises Occupied for a database
-    with other people's leads or accounts.
+    with other people's work.
     """
     if is_made():
         return _count(is_new=False)
-    if Lead.objects.exists() or Handoff.objects.exists():
-        raise Occupied("There are leads here that are not the demo's.")
-    emails = [person.email for person in people.PEOPLE]
-    if User.objects.filter(email__in=emails).exists():
-        raise Occupied("Somebody here has the address of a demo person.")
+    _refuse_others()
     with transaction.atomic():
         _make(now, leads, seed, weeks, with_password)
     return _count(is_new=True)
+
+
+def _refuse_others() -> None:
+    """Raise Occupied where somebody has begun to work in earnest; an account or two are no work yet."""
+    if Lead.objects.exists() or Handoff.objects.exists():
+        raise Occupied("There are leads here that are not the demo's.")
+    begun = any(model.objects.exists() for model in (Team, Pool, Territory))
+    if begun or Rule.objects.exclude(name=reference.CATCH_ALL).exists():
+        raise Occupied("There are teams, pools, territories or rules here that are not the demo's.")
+    emails = [person.email for person in people.PEOPLE]
+    if User.objects.filter(email__in=emails).exists():
+        raise Occupied("Somebody here has the address of a demo person.")
 
 
 def _make(now: datetime, leads: int, seed: int, weeks: int, with_password: bool) -> None:

@@ -152,7 +152,9 @@ def _rules(start: datetime, users: dict[str, User], pools: dict[str, Pool], seco
             users,
         )
     # The rule that ships sends everything to the overflow queue; here it ends with people.
-    last = Rule.objects.get(name=reference.CATCH_ALL)
+    last = Rule.objects.filter(name=reference.CATCH_ALL).first() or Rule(
+        name=reference.CATCH_ALL, position=reference.CATCH_ALL_POSITION, conditions={"all": []}
+    )
     last.target_kind, last.target_id = pool("everybody")
     _save(last, start, users)
 

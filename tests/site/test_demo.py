@@ -28,7 +28,7 @@ from leads.models import (
     RejectionReason,
     TriageItem,
 )
-from routing.models import Pool, Queue, Ruleset, Territory, Turn, User
+from routing.models import Pool, Queue, Rule, Ruleset, Team, Territory, Turn, User
 from routing.people import ROLES
 from tests.factories import make_lead
 
@@ -186,6 +186,20 @@ def test_it_is_not_mixed_with_other_peoples_leads() -> None:
     call_command("seed_demo", "--force", stdout=out)
     assert "No demo data was made" in out.getvalue()
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("begun", ["team", "rule", "person"])
+def test_it_is_not_mixed_with_other_peoples_work(begun: str) -> None:
+    if begun == "team":
+        Team.objects.create(name="Ours")
+    elif begun == "rule":
+        Rule.objects.create(name="Ours", conditions={"all": []}, target_kind="account_owner")
+    else:
+        User.objects.create_user(FEMKE)
+    with pytest.raises(making.Occupied):
+        making.make(NOON, **SMALL)
+    assert not Lead.objects.exists()
 
 
 @pytest.mark.django_db
