@@ -226,9 +226,7 @@ class Board:
             shown=shown,
             line=charts.line(points, goal, goal_text, marks),
             spoken=self._spoken(shown),
-            goal=""
-            if goal is None
-            else f"{'target' if shown.goal is not None else 'own baseline'}, {goal_text}",
+            goal="" if goal is None else f"{kind}, {goal_text}",
             rows=rows,
             early=sum(row.is_early for row in rows),
         )
