@@ -18,6 +18,8 @@ PARETO_FROM, PARETO_FULL = 41.0, 57.0
 ROW = 26
 # Labels nearer than this many pixels would touch.
 CLOSE = 14
+# What is smaller is drawn as nothing: no share or minute is.
+SMALLEST = 1e-6
 # Characters that fit beside a bar, on wide and on narrow screens; the Pareto has counts there too.
 LABEL, SHORT_LABEL = 26, 17
 LONG_LABEL, NARROW_LABEL = 30, 15
@@ -157,7 +159,7 @@ def line(points: Sequence[Point], goal: float | None, goal_text: str, tick_text:
 
 def ticks(high: float, count: int = 4) -> list[float]:
     """Round values from 0 to at least `high`, about `count` steps apart by 1, 2 or 5 times a power of ten."""
-    if not math.isfinite(high) or high <= 0:
+    if not math.isfinite(high) or high < SMALLEST:
         return [0.0, 1.0]
     raw = high / count
     power: float = 10.0 ** math.floor(math.log10(raw))

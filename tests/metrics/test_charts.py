@@ -106,7 +106,14 @@ def test_ticks_are_round_and_reach_the_highest_value(high: float) -> None:
 
 @pytest.mark.parametrize(
     ("high", "expected"),
-    [(0, [0, 1]), (math.inf, [0, 1]), (0.95, [0, 0.5, 1]), (75, [0, 20, 40, 60, 80]), (12, [0, 5, 10, 15])],
+    [
+        (0, [0, 1]),
+        (5e-324, [0, 1]),
+        (math.inf, [0, 1]),
+        (0.95, [0, 0.5, 1]),
+        (75, [0, 20, 40, 60, 80]),
+        (12, [0, 5, 10, 15]),
+    ],
 )
 def test_ticks(high: float, expected: list[float]) -> None:
     assert charts.ticks(high) == pytest.approx(expected)
