@@ -6,6 +6,7 @@ of queries, whatever the number of rows. Never writes.
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ MOST_HELD = 1000
 MOSTLY = 3  # checks named for a source
 KEPT = 60  # seconds for which the figures beside the list stand
 DEMO = "demo"
+_CODE = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Params:
 
     @classmethod
     def of(cls, data: QueryDict) -> Params:
-        return cls(show=data.get("show", "")[:40], after=data.get("after", "")[:400])
+        show = data.get("show", "")
+        return cls(show=show if _CODE.fullmatch(show) else "", after=data.get("after", "")[:400])
 
     def query(self, **more: Any) -> str:
         """The address's query with these parameters and more; "?" for none."""
