@@ -45,7 +45,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     inherit: tuple[int, ...] = ()
     sign: Sign | None = None
-    patience: float = 150.0
+    patience: float = 120.0
 
 
 def delay(deaths: int) -> float:

@@ -24,8 +24,10 @@ from handoff_site.models import Heartbeat
 from handoff_site.supervisor import Program, Supervisor
 from handoff_site.tasks import WORKER
 
-# The promise is three minutes. The heartbeat comes every 60 to 90 s, and a restart takes some seconds.
-PATIENCE = 150.0
+# The promise is a worker that works again within three minutes. The last sign of a cluster that has gone
+# deaf may come from a task that was still running then (at most 60 s, mostly a few), and a restart takes
+# some seconds. A sound one gives a sign every 60 to 90 s: the scheduler looks every 30.
+PATIENCE = 120.0
 LOOK_EVERY = 5.0
 
 
