@@ -19,7 +19,7 @@ from leads.api.auth import BearerKey
 from leads.api.detail import detail_json
 from leads.api.errors import Problem
 from leads.choices import State
-from leads.intake.schema import CLEAN, Instant
+from leads.intake.kinds import CLEAN, Instant
 from leads.lifecycle.moving import QUEUE_PREFIX
 from leads.models import Handoff
 from leads.representation import handoff_json

@@ -13,7 +13,7 @@ from ninja import Field, Schema
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from leads.choices import Channel, Check, EventKind, LeadType, Outcome, Stage, State, TriggerKind
-from leads.intake.schema import CLEAN, Amount, Currency, Instant
+from leads.intake.kinds import CLEAN, Amount, Currency, Instant
 
 Text = Annotated[str, Field(max_length=2000, pattern=CLEAN)]
 Needed = Annotated[str, Field(min_length=1, max_length=2000, pattern=CLEAN)]

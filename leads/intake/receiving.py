@@ -27,7 +27,7 @@ from leads.lifecycle.book import Book
 from leads.models import ApiKey, Receipt
 from leads.representation import handoff_json, lead_json
 
-CHUNK = 50
+CHUNK = 100
 Answer = dict[str, Any]
 log = structlog.get_logger(__name__)
 

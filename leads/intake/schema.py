@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticUndefined
 
 from leads import identity
-from leads.choices import SIZE_BAND_NAMES, ActivityKind, TriggerKind
+from leads.choices import ActivityKind, TriggerKind
+from leads.intake.kinds import (
+    STRING_LIMIT,
+    Amount,
+    Country,
+    Currency,
+    Instant,
+    Points,
+    Scalar,
+    SizeBand,
+    Text,
+)
 
 EVENT_TYPES = (
     "lead.qualified",
@@ -36,7 +43,6 @@ EVENT_TYPES = (
     "opportunity.lost",
 )
 NOT_YET = ("lead.merged", "lead.erased")
-STRING_LIMIT = 2000
 ACTIVITY_LIMIT = 200
 DEPTH_LIMIT = 8
 KEYS_LIMIT = 200
@@ -44,92 +50,8 @@ NUMBER_BITS = 63
 # Control characters but tab and newline, which may be written as a pair; and halves of surrogate pairs,
 # which no database takes.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|\r(?!\n)")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-_AMOUNT = r"\d{1,15}(\.\d{1,2}0*)?"
-LARGEST_AMOUNT = 10**15
-EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 Problem = dict[str, str]
-
-
-def _instant(value: Any) -> datetime:
-    """RFC 3339 with its offset. Numbers and bare dates are refused: they mean different things to many."""
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError("use RFC 3339 with an offset, such as 2026-03-10T10:00:00Z")
-    text = value.upper().replace(" ", "T").replace("Z", "+00:00")
-    moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).astimezone(UTC)
-    if not EARLIEST <= moment < LATEST:
-        raise ValueError("this time is outside 1990 to 2200")
-    return moment
-
-
-def _country(value: Any) -> Any:
-    if value is None or value == "":
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{2}", value.strip()):
-        raise ValueError("use the two-letter ISO 3166 code, such as DE")
-    return value.strip().upper()
-
-
-def _currency(value: Any) -> Any:
-    if value in (None, ""):
-        return ""
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{3}", value.strip()):
-        raise ValueError("use the three-letter ISO 4217 code, such as EUR")
-    return value.strip().upper()
-
-
-def _amount(value: Any) -> Any:
-    """Money as text, exact to the cent; a number is rounded to it."""
-    if isinstance(value, float) and abs(value) < LARGEST_AMOUNT:
-        return round(Decimal(repr(value)), 2)
-    if isinstance(value, str):
-        value = value.strip()
-    if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_AMOUNT, value)):
-        raise ValueError("use a decimal number as text, such as 12500.50")
-    return value
-
-
-Instant = Annotated[
-    datetime,
-    BeforeValidator(_instant),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "description": "RFC 3339 with an offset, 1990 to 2199"}
-    ),
-]
-Country = Annotated[
-    str,
-    BeforeValidator(_country),
-    WithJsonSchema({"type": "string", "pattern": "^([A-Za-z]{2})?$", "description": "ISO 3166, two letters"}),
-]
-Currency = Annotated[
-    str,
-    BeforeValidator(_currency),
-    WithJsonSchema(
-        {"type": "string", "pattern": "^([A-Za-z]{3})?$", "description": "ISO 4217, three letters"}
-    ),
-]
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_amount),
-    Field(ge=0, lt=LARGEST_AMOUNT),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": f"^{_AMOUNT}$"},
-                {"type": "number", "minimum": 0, "exclusiveMaximum": LARGEST_AMOUNT},
-            ],
-            "description": "best as text; a number is rounded to cents",
-        }
-    ),
-]
-# The pattern is for readers of the OpenAPI document; `_walk` holds it for every string of an event.
-CLEAN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
-Text = Annotated[str, Field(max_length=STRING_LIMIT, json_schema_extra={"pattern": CLEAN})]
-Points = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
-Scalar = str | int | float | bool | None
 
 
 class Part(BaseModel):
@@ -206,17 +128,11 @@ class CompanyIn(Part):
     website: Text | None = None
     industry: Text | None = None
     employee_count: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
-    size_band: str | None = None
+    size_band: SizeBand | None = None
     annual_revenue: RevenueIn | None = None
     country_code: Country | None = None
     technologies: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)] | None = None
     news: Annotated[list[NewsIn], Field(max_length=50)] | None = None
-
-    @model_validator(mode="after")
-    def known_band(self) -> CompanyIn:
-        if self.size_band and self.size_band not in SIZE_BAND_NAMES:
-            raise ValueError(f"size_band is one of {', '.join(SIZE_BAND_NAMES)}")
-        return self
 
 
 class ReasonIn(Part):
@@ -408,6 +324,7 @@ def _escaped(key: str) -> str:
 
 
 def _from_pydantic(item: Any) -> Problem:
-    pointer = "".join(f"/{_escaped(str(part))}" for part in item["loc"])
+    # pydantic marks a wrong key by a part of its own.
+    pointer = "".join(f"/{_escaped(str(part))}" for part in item["loc"] if part != "[key]")
     detail = str(item["msg"]).removeprefix("Value error, ")
     return _problem(pointer, str(item["type"]), detail[:1].upper() + detail[1:])
