@@ -51,9 +51,12 @@ def store_companies(taken: Sequence[Taken], words: frozenset[str], now: datetime
         item.company_changed = apply_company(company, given, item.at, words)
         if item.company_changed:
             company.updated_at = now
-            if company.pk is not None:
-                known_better.add(company.pk)
-        if company.pk is not None and company.field_times != times:
+        if company.pk is None:
+            continue
+        if item.company_changed:
+            known_better.add(company.pk)
+        # A fact of the same moment changes a value and no time; one said again changes a time and no value.
+        if item.company_changed or company.field_times != times:
             stale[company.pk] = company
     Company.objects.bulk_create(sorted(directory.new, key=lambda company: company.domain or ""))
     _save(Company, [stale[pk] for pk in sorted(stale)])
