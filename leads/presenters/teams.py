@@ -26,7 +26,6 @@ class TeamRow:
     name: str
     sub: str
     holder: str
-    state: str
     why: str
     flags: tuple[Flag, ...]
     clock: Clock | None
@@ -119,7 +118,6 @@ def row(handoff: Handoff, key: str, now: datetime, default: hours.Calendar | Non
         name=rows.name_of(handoff),
         sub=rows.sub_of(handoff),
         holder=holder(handoff),
-        state=str(handoff.get_state_display()),
         why=why(handoff, key, now),
         flags=rows.flags_of(handoff),
         clock=of_handoff(handoff, now, holders_calendar(handoff, default)),
@@ -133,7 +131,9 @@ def holder(handoff: Handoff) -> str:
 
 
 def why(handoff: Handoff, key: str, now: datetime) -> str:
-    """What is wrong, in a few words."""
+    """What is wrong, in a few words; for one that needs nobody's help, its state."""
+    if not key:
+        return str(handoff.get_state_display())
     if key == "lost":
         return "The holder is no longer active" if handoff.assignee is not None else "It has no holder"
     if key == "hole" and handoff.assigned_at is not None:
