@@ -7,6 +7,7 @@ worker or a repeat fires nothing twice, and one that fails stops none of the oth
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
@@ -28,16 +29,19 @@ MOST_FAILURES = 20
 OWED = (State.ASSIGNED, State.ACCEPTED)
 
 
-def sweep(now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
+def sweep(now: datetime, limit: int | None = None, seconds: float | None = None) -> list[dict[str, Any]]:
     """Fire everything due by `now`, on at most `limit` handoffs; one small dict a step, in order of time.
+
+    After so many `seconds` of the machine's own clock no further handoff is begun.
 
     Keys: handoff, step, due_at, fired_at, told. A handoff that failed gives {"handoff", "error"}; after
     twenty failures in a row the last one is raised.
     """
     fired: list[dict[str, Any]] = []
     failures = 0
+    ends = None if seconds is None else time.monotonic() + seconds
     for count, handoff_id in enumerate(_due(now)):
-        if limit is not None and count >= limit:
+        if (limit is not None and count >= limit) or (ends is not None and time.monotonic() >= ends):
             break
         try:
             fired += lifecycle.fire(handoff_id, now)

@@ -19,7 +19,7 @@ from leads.models import Notification, RememberedAnswer
 logger = logging.getLogger(__name__)
 
 # A run has 60 seconds; what is left over is due again in a minute.
-MOST_SWEPT = 4000
+MOST_SWEPT, MOST_SECONDS = 4000, 30
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
 READ_MESSAGES_KEPT = timedelta(days=90)
@@ -29,7 +29,7 @@ PRUNED_AT_ONCE = 5000
 def sweep() -> int:
     """Fire what is due and move on what nobody answers for; returns the number of steps."""
     now = timezone.now()
-    fired = escalation.sweep(now, limit=MOST_SWEPT)
+    fired = escalation.sweep(now, limit=MOST_SWEPT, seconds=MOST_SECONDS)
     escalation.repair(now)
     return len(fired)
 

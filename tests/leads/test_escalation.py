@@ -325,3 +325,10 @@ def test_four_sweeps_at_once_fire_each_step_once(cast: Cast) -> None:
     keys_ = [(item["handoff"], item["step"]) for item in fired]
     assert len(keys_) == len(set(keys_)) == FiredStep.objects.count() == 6 * 7
     assert list(invariants.violations()) == []
+
+
+def test_a_sweep_whose_time_is_up_begins_no_further_handoff(cast: Cast) -> None:
+    factories.make_handoff("assigned", cast.femke)
+    later = NOW + timedelta(hours=30)
+    assert sweep(later, seconds=0) == []
+    assert sweep(later, seconds=60) != []
