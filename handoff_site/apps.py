@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import register
 
-from handoff_site import checks, lifeline
+from handoff_site import checks, lifeline, postgres
 
 
 class HandoffSiteConfig(AppConfig):
@@ -12,6 +12,7 @@ class HandoffSiteConfig(AppConfig):
 
     def ready(self) -> None:
         register(checks.deployment, "handoff", deploy=True)
+        postgres.quicken()
         # django-q2 forks its workers from a process that it forked itself; without this, a kill -9 of
         # either leaves the rest running beside the cluster that the supervisor starts next.
         if settings.IS_WORKER:

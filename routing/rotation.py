@@ -205,7 +205,13 @@ class Desk:
         if self.turns:
             Turn.objects.bulk_create(self.turns)
         if self._changed:
-            PoolMember.objects.bulk_update(self._changed.values(), ["accrued", "taken"])
+            # An upsert by id: a bulk update's CASE for each column and row costs four times as much.
+            PoolMember.objects.bulk_create(
+                self._changed.values(),
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=["accrued", "taken"],
+            )
 
 
 def can_take(user: User, now: datetime) -> bool:

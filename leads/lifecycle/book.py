@@ -254,7 +254,9 @@ class Book:
             moments = [(handoff.last_activity_at or self.now) + STALE_AFTER]
         else:
             moments = []
-        if not handoff.is_quiet:
+        # Just opened, or complete and not yet held by anybody: no clock of the ladder runs.
+        at_rest = handoff.state == State.INCOMPLETE and handoff.completion_since is None
+        if not handoff.is_quiet and not at_rest:
             calendar = self.calendar(handoff)
             moments.append(sla.next_at(self.policy(handoff), ticking, calendar, self.fired(handoff)))
         return min((moment for moment in moments if moment is not None), default=None)
