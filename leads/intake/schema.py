@@ -52,6 +52,8 @@ NUMBER_BITS = 63
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|\r(?!\n)")
 
 Problem = dict[str, str]
+# The way to a value: the way to what holds it, and its key or number there.
+Trail = tuple[Any, ...]
 
 
 class Part(BaseModel):
@@ -234,12 +236,15 @@ class EventIn(Part):
     type: Annotated[str, Field(json_schema_extra={"enum": list(EVENT_TYPES)})]
     time: Instant
     data: DataIn
+    _identity: identity.Identity | None = None
 
     def identity(self) -> identity.Identity:
-        """How the event names its person."""
-        lead = self.data.lead
-        ids = tuple(dict.fromkeys((e.system, e.object, e.id) for e in lead.external_ids))
-        return identity.Identity(identity.normalise_email(lead.email or ""), ids)
+        """How the event names its person; worked out once."""
+        if self._identity is None:
+            lead = self.data.lead
+            ids = tuple(dict.fromkeys((e.system, e.object, e.id) for e in lead.external_ids))
+            self._identity = identity.Identity(identity.normalise_email(lead.email or ""), ids)
+        return self._identity
 
 
 def parse(raw: Any) -> tuple[EventIn | None, list[Problem]]:
@@ -247,7 +252,7 @@ def parse(raw: Any) -> tuple[EventIn | None, list[Problem]]:
     if not isinstance(raw, dict):
         return None, [_problem("", "not_an_object", "An event is a JSON object.")]
     problems: list[Problem] = []
-    _walk(raw, "", problems, 0)
+    _walk(raw, (), problems, 0)
     if problems:
         return None, problems
     if raw.get("type") in NOT_YET:
@@ -282,37 +287,43 @@ def _beyond_shape(event: EventIn) -> list[Problem]:
     return found
 
 
-def _walk(value: Any, pointer: str, problems: list[Problem], depth: int) -> None:
+def _walk(value: Any, trail: Trail, problems: list[Problem], depth: int) -> None:
     """Bounds that hold for everything in the event, whatever it is called."""
     if len(problems) >= 20:
         return
     if isinstance(value, str):
         if _REFUSED.search(value):
-            problems.append(_problem(pointer, "control_character", "Control characters are not allowed."))
+            _note(problems, trail, "control_character", "Control characters are not allowed.")
         elif len(value) > STRING_LIMIT:
-            detail = f"At most {STRING_LIMIT} characters; this has {len(value)}."
-            problems.append(_problem(pointer, "too_long", detail))
+            _note(problems, trail, "too_long", f"At most {STRING_LIMIT} characters; this has {len(value)}.")
     elif isinstance(value, dict):
         if depth >= DEPTH_LIMIT or len(value) > KEYS_LIMIT:
-            problems.append(
-                _problem(pointer, "too_complex", "This is nested too deeply or has too many keys.")
-            )
+            _note(problems, trail, "too_complex", "This is nested too deeply or has too many keys.")
             return
         for key, item in value.items():
             if _REFUSED.search(key) or len(key) > STRING_LIMIT:
-                problems.append(_problem(pointer, "bad_key", "A key is too long or has control characters."))
+                _note(problems, trail, "bad_key", "A key is too long or has control characters.")
             else:
-                _walk(item, f"{pointer}/{_escaped(key)}", problems, depth + 1)
+                _walk(item, (trail, key), problems, depth + 1)
     elif isinstance(value, list):
         if depth >= DEPTH_LIMIT or len(value) > 1000:
-            problems.append(_problem(pointer, "too_complex", "This is nested too deeply or too long."))
+            _note(problems, trail, "too_complex", "This is nested too deeply or too long.")
             return
         for number, item in enumerate(value):
-            _walk(item, f"{pointer}/{number}", problems, depth + 1)
+            _walk(item, (trail, number), problems, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
-        problems.append(_problem(pointer, "not_finite", "Numbers are finite."))
+        _note(problems, trail, "not_finite", "Numbers are finite.")
     elif isinstance(value, int) and value.bit_length() > NUMBER_BITS:
-        problems.append(_problem(pointer, "too_large", f"Whole numbers have at most {NUMBER_BITS} bits."))
+        _note(problems, trail, "too_large", f"Whole numbers have at most {NUMBER_BITS} bits.")
+
+
+def _note(problems: list[Problem], trail: Trail, code: str, detail: str) -> None:
+    """Add a problem. Its pointer is made here and not on the way: most events have none."""
+    steps = []
+    while trail:
+        trail, step = trail
+        steps.append(f"/{_escaped(str(step))}")
+    problems.append(_problem("".join(reversed(steps)), code, detail))
 
 
 def _problem(pointer: str, code: str, detail: str) -> Problem:
