@@ -45,8 +45,13 @@ def page(rows: QuerySet[M], order: Sequence[str], after: str, size: int) -> Page
     return Page(found, _cursor(found[-1], order) if more else "", after)
 
 
-def count(rows: QuerySet[Any], most: int = MOST_COUNTED) -> int:
-    """How many there are, at most one more than `most`: the count of a large list stops there."""
+def count(rows: QuerySet[Any], page: Page[Any] | None = None, most: int = MOST_COUNTED) -> int:
+    """How many there are, at most one more than `most`: the count of a large list stops there.
+
+    `page` is the page that was just read of them; if that is all there is, nothing is counted.
+    """
+    if page is not None and not page.next and not page.after:
+        return len(page.rows)
     return rows.order_by()[: most + 1].count()
 
 

@@ -106,10 +106,11 @@ def _conditions(words: str, personal: bool) -> Iterable[Q]:
         for name in names:
             fits &= Q(name_key__startswith=name) | Q(name_key__contains=f" {name}")
         yield fits
-        yield Q(company__name_key__startswith=" ".join(names)[:300])
+        named = Company.objects.filter(name_key__startswith=" ".join(names)[:300])
+        yield Q(company__in=named.order_by().values("pk"))
     # An address also stands for its company, but not to somebody who may not find by addresses.
     if "." in words and (personal or "@" not in words) and (domain := identity.registrable_domain(words)):
-        yield Q(company__domain=domain)
+        yield Q(company__in=Company.objects.filter(domain=domain).values("pk"))
 
 
 def _by_address(words: str) -> Iterable[Q]:

@@ -33,7 +33,8 @@ class TeamRow:
 
 @dataclass(slots=True)
 class Group:
-    """A section; `empty` is what is said when nothing is in it, `count` may be more than are shown."""
+    """A section; `empty` is what is said when nothing is in it. `count` may be more than are shown: `more`
+    is then the query of the page that has all."""
 
     key: str
     title: str
@@ -42,6 +43,7 @@ class Group:
     rows: list[TeamRow] = field(default_factory=list)
     count: str = "0"
     is_alarm: bool = False
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def duplicates(request: HttpRequest) -> HttpResponse:
     page = paging.page(rows, ("id",), request.GET.get("after", ""), SIZE)
     values = _values(request, page.rows)
     values |= {
-        "count": paging.count_words(paging.count(rows)),
+        "count": paging.count_words(paging.count(rows, page)),
         "more": f"?after={page.next}" if page.next else "",
         "is_later": bool(page.after),
     }

@@ -41,7 +41,7 @@ def leads(request: HttpRequest) -> HttpResponse:
     page = paging.page(found.qs.select_related("company"), order, request.GET.get("after", ""), SIZE)
     latest = latest_handoffs(frame.user, page.rows)
     own = {name: value for name, value in request.GET.items() if value and name != "after"}
-    count = paging.count(found.qs)
+    count = paging.count(found.qs, page)
     values = {
         "rows": [people.row(row, latest.get(row.pk), frame.now, personal=personal) for row in page.rows],
         "filter": found,

@@ -16,8 +16,8 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from leads import paging, permissions
-from leads.choices import HOLDS_TURN, WAITING, State
+from leads import permissions
+from leads.choices import HOLDS_TURN, State
 from leads.models import Handoff
 from leads.presenters import teams, times
 from leads.presenters.teams import Group, RepLine, TeamRow
@@ -27,27 +27,47 @@ from leads.views.worklist import default_calendar
 from routing.models import Absence, PoolMember, Team, User
 from routing.people import MANAGER, REP
 
-MOST_ROWS = 25
-MOST_LOOKED_AT = 200  # of which some are at risk
+MOST_ROWS = 12
+MOST_LOOKED_AT = 60  # of which some are at risk
+MOST_WORK = 200
 MOST_PEOPLE = 300
-_WAITING = [str(state) for state in WAITING]
+RISK = "risk"
 _HELD = [str(state) for state in HOLDS_TURN]
 _OWED = [str(State.ASSIGNED), str(State.ACCEPTED)]
+_ROW_FIELDS = (
+    "id", "state", "revision", "lead_type", "raised_at", "triggered_again_at", "mql_at", "held_since",
+    "assigned_at", "last_activity_at", "viewed_at", "accept_due_at", "contact_due_at", "completion_due_at",
+    "next_due_at", "next_touch_at", "deferred_until", "no_activity_at", "black_hole_at", "is_history",
+    "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
+    "lead__company__name", "lead__company__domain",
+    "policy__accept_minutes", "policy__accept_business", "policy__contact_minutes",
+    "policy__contact_business", "policy__completion_minutes", "policy__completion_business",
+    "assignee__name", "assignee__email", "assignee__is_active",
+    "assignee__calendar__revision", "assignee__team__name", "assignee__team__calendar__revision",
+    "queue__name", "queue__calendar__revision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Params:
-    """What the page shows, as it stands in the address: a team, and a person whose work is listed."""
+    """What the page shows, as it stands in the address: a team, a person whose work is listed, or all of
+    one section."""
 
     team: int | None = None
     rep: int | None = None
+    show: str = ""
 
     @classmethod
     def of(cls, data: QueryDict) -> Params:
-        return cls(team=number(data.get("team")), rep=number(data.get("rep")))
+        show = data.get("show", "")
+        return cls(
+            team=number(data.get("team")),
+            rep=number(data.get("rep")),
+            show=show if show in teams.groups() else "",
+        )
 
     def query(self, **more: Any) -> str:
-        pairs = {"team": self.team, "rep": self.rep} | more
+        pairs = {"team": self.team, "rep": self.rep, "show": self.show} | more
         return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
 
 
@@ -78,7 +98,7 @@ class Overview:
     open_count: int
     rep: User | None
     work: Sequence[TeamRow]
-    is_work_cut: bool
+    is_work_cut: bool = False
     form: Reassigning | None = None
     notice: str = ""
     kept: str = ""
@@ -117,43 +137,73 @@ def people_of(user: User, params: Params) -> QuerySet[User]:
 def load(user: User, params: Params, now: datetime) -> Overview:
     """The page. `now` is in the viewer's zone."""
     rows = watched(user, params)
-    calendar = default_calendar()
-    shown = rows.select_related(
-        "lead__company", "policy", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
-    ).defer("lead__custom", "lead__attribution", "lead__field_times")
-    groups = teams.groups()
-    taken: set[int] = set()
-    for key, condition, order in _conditions(now):
-        group = groups[key]
-        found = list(shown.filter(condition).exclude(pk__in=taken).order_by(*order)[: MOST_LOOKED_AT + 1])
-        made = [teams.row(handoff, key, now, calendar) for handoff in found]
-        if key == "risk":
-            made = [row for row in made if teams.is_at_risk(row.clock)]
-        taken |= {row.id for row in made}
-        group.count = paging.count_words(len(made), MOST_LOOKED_AT)
-        group.rows = made[:MOST_ROWS]
-    lines = _lines(user, params, now)
-    counts = rows.order_by().values_list("state").annotate(n=Count("pk"))
-    by_state = {state: count for state, count in counts if state != State.INCOMPLETE}
-    rep = people_of(user, Params()).filter(pk=params.rep).first() if params.rep is not None else None
-    work = (
-        list(shown.exclude(state=State.INCOMPLETE).order_by("next_due_at", "pk")[: MOST_LOOKED_AT + 1])
-        if rep
-        else []
+    by_state = dict(
+        rows.exclude(state=State.INCOMPLETE).order_by().values_list("state").annotate(n=Count("pk"))
     )
+    lines = _lines(user, params, now)
+    rep = people_of(user, Params()).filter(pk=params.rep).first() if params.rep is not None else None
     led = Team.objects.all() if _sees_all(user) else Team.objects.filter(manager=user)
-    return Overview(
+    overview = Overview(
         params=params,
         teams=list(led),
-        groups=[group for group in groups.values() if group.rows or group.empty],
+        groups=[],
         lines=lines,
         totals=teams.totals(lines),
-        states=[(str(state.label), by_state.get(str(state), 0)) for state in State if str(state) in by_state],
+        states=[(str(state.label), by_state[str(state)]) for state in State if str(state) in by_state],
         open_count=sum(by_state.values()),
         rep=rep,
-        work=[teams.row(handoff, "", now, calendar) for handoff in work[:MOST_LOOKED_AT]],
-        is_work_cut=len(work) > MOST_LOOKED_AT,
+        work=[],
     )
+    if rep is not None:
+        everything = _ids(rows.exclude(state=State.INCOMPLETE), ("next_due_at", "pk"), MOST_WORK + 1)
+        found = _loaded(everything[:MOST_WORK])
+        calendar = default_calendar()
+        overview.work = [teams.row(found[pk], "", now, calendar) for pk in everything if pk in found]
+        overview.is_work_cut = len(everything) > MOST_WORK
+    else:
+        overview.groups = _groups(rows, now, params)
+    return overview
+
+
+def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Group]:
+    """The sections with their rows, or all of the one that is asked for; what is said of an empty one
+    stands for it."""
+    groups, calendar = teams.groups(), default_calendar()
+    conditions = [row for row in _conditions(now) if params.show in ("", row[0])]
+    most = MOST_WORK if params.show else MOST_ROWS
+    counts = rows.order_by().aggregate(**{key: Count("pk", filter=fits) for key, fits, _ in conditions})
+    ids = {
+        key: _ids(rows.filter(fits), order, max(most, MOST_LOOKED_AT if key == RISK else 0))
+        for key, fits, order in conditions
+    }
+    found = _loaded([pk for some in ids.values() for pk in some])
+    for key, some in ids.items():
+        group = groups[key]
+        made = [teams.row(found[pk], key, now, calendar) for pk in some if pk in found]
+        group.count = f"{counts[key]:,}"
+        if key == RISK:
+            looked_at = len(made)
+            made = [row for row in made if teams.is_at_risk(row.clock)]
+            # Those further down have more time left than the last one here.
+            group.count = f"{len(made)}+" if len(made) == looked_at < counts[key] else str(len(made))
+        group.rows = made[:most]
+        if len(made) > most or (key != RISK and counts[key] > most and not params.show):
+            group.more = params.query(show=key)
+    shown = [group for key, group in groups.items() if params.show in ("", key)]
+    return [group for group in shown if group.rows or group.empty or params.show]
+
+
+def _ids(rows: QuerySet[Handoff], order: tuple[str, ...], most: int) -> list[int]:
+    """Which rows come first. Found by a narrow query, so that sorting carries nothing along."""
+    return list(rows.order_by(*order).values_list("pk", flat=True)[:most])
+
+
+def _loaded(ids: Sequence[int]) -> dict[int, Handoff]:
+    """These handoffs with what their place on the page needs; the rest of wide tables stays where it is."""
+    rows = Handoff.objects.filter(pk__in=ids).select_related(
+        "lead__company", "policy", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
+    )
+    return {handoff.pk: handoff for handoff in rows.only(*_ROW_FIELDS)}
 
 
 def form_for(user: User, handoff: Handoff, now: datetime) -> Reassigning:
@@ -179,15 +229,18 @@ def _sees_all(user: User) -> bool:
 
 
 def _conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
-    """What puts a handoff into a section, the heaviest first; one that fits several stands in the first."""
+    """What puts a handoff into a section, the heaviest first; no handoff fits two of them."""
     gone = Q(state__in=_HELD) & (Q(assignee__isnull=True) | Q(assignee__is_active=False))
+    owed = Q(state__in=_OWED, assignee__is_active=True)
+    touched = owed & Q(black_hole_at__isnull=True)
+    timely = touched & (Q(next_due_at__isnull=True) | Q(next_due_at__gte=now))
     return (
         ("lost", gone, ("next_due_at", "pk")),
-        ("hole", Q(state__in=_OWED, black_hole_at__isnull=False), ("black_hole_at", "pk")),
+        ("hole", owed & Q(black_hole_at__isnull=False), ("black_hole_at", "pk")),
+        ("late", touched & Q(next_due_at__lt=now), ("next_due_at", "pk")),
+        ("silent", timely & Q(no_activity_at__isnull=False), ("no_activity_at", "pk")),
+        (RISK, timely & Q(no_activity_at__isnull=True, next_due_at__gte=now), ("next_due_at", "pk")),
         ("unowned", Q(state=State.QUEUED), ("next_due_at", "pk")),
-        ("late", Q(state__in=_WAITING, next_due_at__lt=now), ("next_due_at", "pk")),
-        ("silent", Q(state__in=_OWED, no_activity_at__isnull=False), ("no_activity_at", "pk")),
-        ("risk", Q(state__in=_OWED, next_due_at__gte=now), ("next_due_at", "pk")),
     )
 
 

@@ -62,7 +62,7 @@ def triage(request: HttpRequest) -> HttpResponse:
         "rejections": _rejected(page.rows, now),
         "items": [_item(item, now) for item in items[:MOST_ITEMS]],
         "items_count": paging.count_words(len(items), MOST_ITEMS),
-        "count": paging.count_words(paging.count(waiting)),
+        "count": paging.count_words(paging.count(waiting, page)),
         "more": f"?after={page.next}" if page.next else "",
         "is_later": bool(page.after),
         "may_settle": permissions.is_marketing(user),

@@ -77,7 +77,7 @@ def test_a_cursor_that_cannot_be_read_begins_at_the_first(db: None, cursor: str)
 def test_a_long_list_is_not_counted_to_its_end(db: None) -> None:
     for _ in range(4):
         make_lead(company=None)
-    assert paging.count(Lead.objects.all(), 2) == 3
+    assert paging.count(Lead.objects.all(), most=2) == 3
     assert paging.count_words(3, 2) == "2+"
     assert paging.count_words(1204) == "1,204"
 

@@ -115,6 +115,20 @@ def test_one_persons_work_is_listed(as_: SignIn, cast: Cast) -> None:
     assert foreign.rep is None
 
 
+def test_a_long_section_is_cut_and_shown_whole_when_asked(
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leads.views.staff.MOST_ROWS", 2)
+    made = [make_handoff("assigned", cast.femke, kind="demo_request").pk for _ in range(3)]
+    client = as_(cast.mia)
+    page = html(client.get("/team/"))
+    assert '<a href="?show=late">Show all 3</a>' in page
+    assert groups(client) == {"late": made[:2]}
+    assert groups(client, "/team/?show=late") == {"late": made}
+    assert groups(client, "/team/?show=<x>") == {"late": made[:2]}
+    assert "Nobody sits on a lead in silence." in html(client.get("/team/?show=silent"))
+
+
 def test_imported_history_is_not_on_it(as_: SignIn, cast: Cast) -> None:
     handoff = make_handoff("assigned", cast.femke, kind="demo_request")
     Handoff.objects.filter(pk=handoff.pk).update(is_history=True)
