@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from leads import lifecycle
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 # So many failures without one success between them are the database's fault, not the handoffs'.
 MOST_FAILURES = 20
+# Writers that wait for SQLite look again now and then; without a gap between two transactions of ours
+# they may never find it free. PostgreSQL lets them queue.
+BREATH = 0.02
 # What somebody who is away keeps nobody waiting with is not in here: deferred and contacted leads stay.
 OWED = (State.ASSIGNED, State.ACCEPTED)
 
@@ -43,6 +47,8 @@ def sweep(now: datetime, limit: int | None = None, seconds: float | None = None)
     for count, handoff_id in enumerate(_due(now)):
         if (limit is not None and count >= limit) or (ends is not None and time.monotonic() >= ends):
             break
+        if count and connection.vendor == "sqlite":
+            time.sleep(BREATH)
         try:
             fired += lifecycle.fire(handoff_id, now)
             failures = 0
