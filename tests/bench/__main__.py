@@ -33,6 +33,7 @@ ROWS = (
     ("dashboard", "dashboard_ms", "ms", "dashboard_to_rows", "x bare 25 rows", ""),
     ("sweep, nothing due", "sweep_nothing_due_ms", "ms", None, "", "< 20 ms"),
     ("sweep, thousands due", "sweep_due_seconds", "s", None, "", ""),
+    ("sweep, each handoff due", "sweep_each_ms", "ms", None, "", ""),
     ("bare: empty", "bare_empty_ms", "ms", None, "", ""),
     ("bare: 25 rows", "bare_rows_ms", "ms", None, "", ""),
     ("bare: INSERT", "bare_insert_ms", "ms", None, "", ""),
