@@ -2,18 +2,15 @@
 
 A mould is one handoff that intake and lifecycle made, read back as rows. Stamping gives each copy ids,
 times, a person and addresses of its own, also inside the JSON of its events, so a copy is as consistent as
-its mould: the log still folds into the row. Rows are written as text, by COPY on PostgreSQL and by VALUES on
-SQLite.
+its mould: the log still folds into the row. How rows reach the database is `writers`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db import connection, models, transaction
@@ -37,6 +34,8 @@ from leads.models import (
     Score,
 )
 from routing.models import Turn, User
+from tests.bench import writers
+from tests.bench.writers import BARE, CLOSE, OPEN, Json, Mark, Text
 
 # Parents before children.
 TABLES: tuple[type[models.Model], ...] = (
@@ -45,12 +44,6 @@ TABLES: tuple[type[models.Model], ...] = (
 )  # fmt: skip
 LEADS_A_COMPANY = 4
 CHUNK = 2000
-SQL_BYTES = 400_000
-# Marks of what a copy fills in; private-use letters never occur in the moulds' own text. A bare mark stands
-# for a number inside JSON, whose quotes go.
-_OPEN, _CLOSE, _BARE = "\ue000", "\ue001", "\ue002"
-_MARK = re.compile(f"{_OPEN}([a-z]+[0-9]*){_CLOSE}")
-_BARE_MARK = re.compile(f'"{_BARE}([a-z]+[0-9]*){_CLOSE}"')
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 _USER_KEYS = frozenset(
     {field.attname for field in Handoff._meta.concrete_fields if field.related_model is User}
@@ -100,8 +93,7 @@ def stamp(moulds: Sequence[Mould], peers: dict[int, Sequence[int]], count: int, 
     `peers` gives for each holder the people who take turns with them; copies go round among those.
     """
     state = Stamp.at_end()
-    writer = _Copy() if connection.vendor == "postgresql" else _Values()
-    with writer:
+    with writers.writer() as writer:
         company = 0
         for start in range(0, count, CHUNK):
             buffers: dict[type[models.Model], list[str]] = {model: [] for model in TABLES}
@@ -126,7 +118,7 @@ def _stamp_one(
     weeks: int,
     state: Stamp,
     buffers: dict[type[models.Model], list[str]],
-    writer: _Writer,
+    writer: writers.Writer,
 ) -> None:
     holder = peers[(peers.index(mould.holder) + number) % len(peers)]
     # Whole weeks keep the weekday; the seconds keep copies of one mould apart.
@@ -154,10 +146,6 @@ def _stamp_one(
 
 def _letters(model: type[models.Model]) -> str:
     return model.__name__.lower()
-
-
-def _columns(model: type[models.Model]) -> list[models.Field]:
-    return list(model._meta.concrete_fields)
 
 
 class _Caster:
@@ -207,9 +195,7 @@ class _Caster:
         )
 
     def _row(self, row: models.Model) -> str:
-        encode = _copy_cell if connection.vendor == "postgresql" else _values_cell
-        cells = [encode(self._cell(row, column)) for column in _columns(type(row))]
-        return "\t".join(cells) + "\n" if connection.vendor == "postgresql" else f"({','.join(cells)})"
+        return writers.row([self._cell(row, column) for column in writers.columns(type(row))])
 
     def _cell(self, row: models.Model, column: models.Field) -> Any:
         """The value with marks in the place of what each copy has of its own."""
@@ -217,30 +203,30 @@ class _Caster:
         if value is None:
             return None
         if column.primary_key:
-            return _Mark(self.places[type(row), value])
+            return Mark(self.places[type(row), value])
         if isinstance(column, models.ForeignKey):
             if column.related_model is User:
-                return _Mark("u") if value == self.holder else value
+                return Mark("u") if value == self.holder else value
             place = self.places.get((column.related_model, value))  # type: ignore[arg-type]
-            return _Mark(place) if place else value
+            return Mark(place) if place else value
         if isinstance(value, datetime):
-            return _Mark(f"t{self._time(value)}")
+            return Mark(f"t{self._time(value)}")
         if isinstance(column, models.JSONField):
-            return _Json(self._inside(value, ""))
+            return Json(self._inside(value, ""))
         if isinstance(row, Turn) and column.attname == "ref":
-            return _Text(f"handoff:{_OPEN}handoff0{_CLOSE}")
+            return Text(f"handoff:{OPEN}handoff0{CLOSE}")
         if isinstance(value, str):
-            return _Text(self._own(value))
+            return Text(self._own(value))
         return value
 
     def _own(self, text: str) -> str:
         """Addresses and ids elsewhere, made this copy's."""
         if text == self.domain:
-            return f"bench-{_OPEN}company{_CLOSE}.com"
+            return f"bench-{OPEN}company{CLOSE}.com"
         if text in self.unique:
             local, at, _ = text.partition("@")
-            own = f"{local}-{_OPEN}n{_CLOSE}"
-            return f"{own}@bench-{_OPEN}company{_CLOSE}.com" if at else own
+            own = f"{local}-{OPEN}n{CLOSE}"
+            return f"{own}@bench-{OPEN}company{CLOSE}.com" if at else own
         return text
 
     def _time(self, at: datetime) -> int:
@@ -254,147 +240,15 @@ class _Caster:
             return [self._inside(item, key) for item in value]
         if isinstance(value, str):
             if _TIME.fullmatch(value):
-                return f"{_OPEN}j{self._time(datetime.fromisoformat(value))}{_CLOSE}"
+                return f"{OPEN}j{self._time(datetime.fromisoformat(value))}{CLOSE}"
             return self._own(value)
         if isinstance(value, int) and not isinstance(value, bool):
             if key in _USER_KEYS and value == self.holder:
-                return f"{_BARE}u{_CLOSE}"
+                return f"{BARE}u{CLOSE}"
             place = self.places.get((_ROW_KEYS[key], value)) if key in _ROW_KEYS else None
             if place:
-                return f"{_BARE}{place}{_CLOSE}"
+                return f"{BARE}{place}{CLOSE}"
         return value
-
-
-@dataclass(frozen=True)
-class _Mark:
-    name: str
-
-
-@dataclass(frozen=True)
-class _Text:
-    text: str
-
-
-@dataclass(frozen=True)
-class _Json:
-    value: Any
-
-
-def _places(text: str) -> str:
-    """Escaped text with its marks as places of the % operator."""
-    return _MARK.sub(r"%(\1)s", text.replace("%", "%%"))
-
-
-def _json(cell: _Json) -> str:
-    return json.dumps(cell.value, ensure_ascii=False)
-
-
-def _bare(text: str) -> str:
-    return _BARE_MARK.sub(rf"{_OPEN}\1{_CLOSE}", text)
-
-
-def _copy_cell(cell: Any) -> str:
-    """A cell in the text form of COPY."""
-    if cell is None:
-        return "\\N"
-    if isinstance(cell, _Mark):
-        return f"%({cell.name})s"
-    if isinstance(cell, bool):
-        return "t" if cell else "f"
-    if isinstance(cell, int | Decimal):
-        return str(cell)
-    text = _bare(_json(cell)) if isinstance(cell, _Json) else cell.text
-    for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(plain, escaped)
-    return _places(text)
-
-
-def _values_cell(cell: Any) -> str:
-    """A cell as an SQLite literal."""
-    if cell is None:
-        return "NULL"
-    if isinstance(cell, _Mark):
-        return f"'%({cell.name})s'" if re.fullmatch(r"t\d+", cell.name) else f"%({cell.name})s"
-    if isinstance(cell, bool):
-        return "1" if cell else "0"
-    if isinstance(cell, int):
-        return str(cell)
-    if isinstance(cell, Decimal):
-        return f"'{cell}'"
-    text = _bare(_json(cell)) if isinstance(cell, _Json) else cell.text
-    return "'" + _places(text.replace("'", "''")) + "'"
-
-
-class _Writer:
-    """Writes texts of rows into a table."""
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def time(self, at: datetime) -> str:
-        raise NotImplementedError
-
-    def write(self, model: type[models.Model], rows: list[str]) -> None:
-        raise NotImplementedError
-
-
-class _Copy(_Writer):
-    """COPY on PostgreSQL. Foreign keys are the moulds' affair, so their checks are left out where allowed."""
-
-    def __enter__(self) -> _Writer:
-        connection.ensure_connection()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-            self.may = bool(cursor.fetchone()[0])
-            if self.may:
-                cursor.execute("SET session_replication_role = replica")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.may:
-            with connection.cursor() as cursor:
-                cursor.execute("SET session_replication_role = DEFAULT")
-
-    def time(self, at: datetime) -> str:
-        return at.isoformat()
-
-    def write(self, model: type[models.Model], rows: list[str]) -> None:
-        names = ", ".join(f'"{column.column}"' for column in _columns(model))
-        with (
-            connection.cursor() as cursor,
-            cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy,
-        ):
-            copy.write("".join(rows))
-
-
-class _Values(_Writer):
-    """Many rows a statement on SQLite, one transaction a chunk."""
-
-    def time(self, at: datetime) -> str:
-        return str(at.replace(tzinfo=None))
-
-    def write(self, model: type[models.Model], rows: list[str]) -> None:
-        names = ", ".join(f'"{column.column}"' for column in _columns(model))
-        head = f"INSERT INTO {model._meta.db_table} ({names}) VALUES "
-        for part in _parts(rows):
-            connection.connection.execute(head + ",".join(part))
-
-
-def _parts(rows: Sequence[str]) -> Iterator[list[str]]:
-    """The rows in parts that are not too long for one statement."""
-    part: list[str] = []
-    size = 0
-    for row in rows:
-        if part and (size + len(row) > SQL_BYTES or len(part) >= 400):
-            yield part
-            part, size = [], 0
-        part.append(row)
-        size += len(row)
-    if part:
-        yield part
 
 
 def _settle_seats(state: Stamp) -> None:
