@@ -15,6 +15,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
 from django.test import Client
+from hypothesis import HealthCheck, settings
 
 from handoff_site import reference
 from leads.lifecycle import book, placing
@@ -22,6 +23,10 @@ from leads.models import RedactionDoor
 from routing.models import Team, User
 from routing.models.calendars import forget_compiled
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
+
+# Examples are bounded in number, never by the clock: a busy machine is no failure of the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 # A Tuesday, in office hours.
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
