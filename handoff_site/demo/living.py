@@ -17,9 +17,9 @@ from django.db.models import F, Min, Q
 
 from handoff_site.demo.events import Sender
 from handoff_site.demo.scenes import Move, Scene, ScriptFailed, Then
-from leads import escalation, lifecycle
+from leads import escalation, identity, lifecycle
 from leads.intake import receive
-from leads.models import Activity, ApiKey, DuplicatePair, Handoff, Lead, Notification
+from leads.models import Activity, ApiKey, Company, DuplicatePair, Handoff, Lead, Notification
 from routing.people import User
 
 # How long an event is on its way from the marketing platform.
@@ -90,6 +90,7 @@ class Living:
 
     def _arrival(self, scene: Scene) -> Callable[[datetime], None]:
         def arrive(at: datetime) -> None:
+            self._account(scene, at)
             event = self.sender.qualified(
                 at,
                 scene.who,
@@ -103,6 +104,19 @@ class Living:
             self.leads[scene.key] = int(self._receive(event, at)["lead"]["id"])
 
         return arrive
+
+    def _account(self, scene: Scene, at: datetime) -> None:
+        """The firm as the CRM brought it along, before anybody of it converted."""
+        if scene.account is None or scene.firm is None:
+            return
+        Company.objects.create(
+            name=scene.firm.name,
+            name_key=identity.text_key(scene.firm.name),
+            stage=scene.account.stage,
+            owner=self.users[scene.account.owner],
+            created_at=at,
+            updated_at=at,
+        )
 
     def _receive(self, event: dict[str, Any], at: datetime) -> dict[str, Any]:
         answer = receive([event], self.key, min(at + DELAY, self.now))[0]

@@ -62,6 +62,14 @@ class Before:
 
 
 @dataclass(frozen=True)
+class Account:
+    """What the CRM knows of a scene's firm beforehand: its stage, and whose account it is."""
+
+    stage: str
+    owner: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """One lead's conversion so long ago, and the moves that followed, in order of time."""
 
@@ -76,6 +84,7 @@ class Scene:
     deeds: tuple[Deed, ...] = ()
     moves: tuple[Move, ...] = ()
     earlier: Before | None = None
+    account: Account | None = None
 
 
 def load(name: str) -> list[Scene]:
@@ -114,6 +123,7 @@ def _scene(
         deeds=trails[deeds] if isinstance(deeds, str) else _deeds(deeds),
         moves=tuple(_move(*parts) for parts in row.get("moves", [])),
         earlier=Before(**row["earlier"]) if "earlier" in row else None,
+        account=Account(**row["account"]) if "account" in row else None,
     )
 
 
