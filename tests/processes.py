@@ -23,6 +23,12 @@ def alive(pid: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Signal one process. Refuses 0 and below, which name whole groups, this test run's own among them."""
+    assert pid > 1, f"{pid} is no process that a test may signal"
+    os.kill(pid, number)
+
+
 def wait_for(found: Callable[[], Found], seconds: float = 60.0, what: str = "") -> Found:
     """The first true value of `found()`, asked twenty times a second; fails after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -131,7 +137,8 @@ class Site:
 
     def whole(self) -> bool:
         """Whether everything runs: web, the cluster's main process, sentinel and its four."""
-        return self.parts()["count"] == 7
+        parts = self.parts()
+        return parts["web"] > 0 and parts["cluster"] > 0 and parts["count"] == 7
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signal the supervisor and wait for its end; its exit code."""

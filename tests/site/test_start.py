@@ -3,7 +3,6 @@
 The kills that take minutes (a deaf cluster) are in tests/storm/long/test_kills.py.
 """
 
-import os
 import signal
 import socket
 from argparse import ArgumentTypeError
@@ -16,7 +15,7 @@ from django_q.models import Task
 
 from handoff_site.management.commands.start import address, signs_of_life
 from handoff_site.tasks import heartbeat
-from tests.processes import Site, alive, descendants, wait_for
+from tests.processes import Site, alive, descendants, kill, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +36,11 @@ def test_a_start_serves_restarts_what_dies_and_stops_cleanly(site: Site) -> None
     parts = site.parts()
     before = set(descendants(supervisor))
 
-    os.kill(parts["web"], signal.SIGKILL)
+    kill(parts["web"])
     wait_for(lambda: site.parts()["web"] not in (0, parts["web"]))
     wait_for(lambda: site.get("/healthz")[0] == 200)
 
-    os.kill(parts["cluster"], signal.SIGKILL)
+    kill(parts["cluster"])
     wait_for(lambda: site.parts()["cluster"] not in (0, parts["cluster"]) and site.whole(), 120)
     assert not any(alive(pid) for pid in before)
 

@@ -24,7 +24,7 @@ import psycopg
 import pytest
 
 from tests.factories import event
-from tests.processes import Site, alive, descendants, wait_for
+from tests.processes import Site, alive, descendants, kill, wait_for
 
 THREE_MINUTES = 180.0
 LANES, PAUSE = 3, 0.2
@@ -194,7 +194,7 @@ def waits_in(pid: int) -> str:
 def kill_and_measure(name: str, pid: int, back: Callable[[], bool]) -> float:
     """kill -9; the seconds until `back()`, at most three minutes."""
     began = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     wait_for(lambda: not alive(pid), 5)
     wait_for(
         back, THREE_MINUTES - (time.monotonic() - began), f"no service three minutes after the kill of {name}"
