@@ -57,9 +57,11 @@ def withdraw_flags(book: Book, handoff: Handoff, at: datetime, active_since: dat
     """
     changes: dict[str, Any] = {}
     flagged, marked = handoff.no_activity_at, handoff.black_hole_at
-    counted_from = max((m for m in (handoff.held_since, active_since) if m is not None), default=at)
-    if flagged is not None and counted_from <= at <= flagged:
-        changes["no_activity_at"] = None
+    if flagged is not None and at <= flagged:
+        # What was later than the flag is of another window.
+        starts = [m for m in (handoff.held_since, active_since) if m is not None and m <= flagged]
+        if at >= max(starts, default=at):
+            changes["no_activity_at"] = None
     if marked is not None and at <= marked:
         changes["black_hole_at"] = None
     if changes:

@@ -234,6 +234,14 @@ def test_an_act_from_before_the_flags_time_leaves_the_flag(cast):
     assert done.no_activity_at == at(hours=4, minutes=1)
 
 
+def test_a_flag_of_an_earlier_window_is_withdrawn_too(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    lifecycle.fire(handoff.pk, at(hours=5))
+    lifecycle.reassign(handoff.pk, by(cast.mia, hours=5), to=cast.jonas.email, reason="silent")
+    assert fresh(handoff).no_activity_at == at(hours=4)
+    assert log(handoff, by(cast.jonas, hours=6), at=at(hours=2)).no_activity_at is None
+
+
 @pytest.mark.parametrize("verb", ["accept", "reject", "defer", "contact", "note", "take over"])
 def test_too_late_is_a_black_hole_whether_or_not_the_sweep_saw_it(cast, verb):
     handoff = make_handoff("assigned", cast.femke)
