@@ -97,8 +97,8 @@ def add_trigger(
 ) -> bool:
     """A trigger for a lead whose handoff is open: whether it was added to it.
 
-    False when work is re-engaged: then this one is superseded and a new one must be opened. Something new
-    about a handoff that was taken quietly is said aloud, unless it comes quietly too.
+    False when work is re-engaged: then this one is superseded and a new one must be opened. What comes
+    quietly is told to nobody; anything else is, also about a handoff that was taken quietly.
     """
     high = definition is not None and trigger.kind in definition.high_intent
     if handoff.state == State.WORKING and (high or trigger.kind == TriggerKind.MANUAL_FLAG):
@@ -116,9 +116,10 @@ def add_trigger(
     raises = high and handoff.effective_type == LeadType.STANDARD and handoff.state != State.WORKING
     if raises:
         raise_to_demo(book, handoff, trigger.at)
-    told = [handoff.assignee] if handoff.assignee is not None else book.queue_owner(handoff)
-    kind = "raised" if raises else "triggered_again"
-    book.tell(handoff, kind, told, {"trigger": trigger.kind}, aloud=not is_quiet)
+    if not is_quiet:
+        told = [handoff.assignee] if handoff.assignee is not None else book.queue_owner(handoff)
+        kind = "raised" if raises else "triggered_again"
+        book.tell(handoff, kind, told, {"trigger": trigger.kind}, aloud=True)
     return True
 
 

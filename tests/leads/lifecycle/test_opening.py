@@ -289,6 +289,9 @@ def test_what_comes_in_live_on_a_quiet_handoff_is_said_aloud(cast):
     send(1, NOW, key=key, trigger=SCORED)
     assert told(send(1, at(hours=1), key=key)) == []
     assert told(send(1, at(hours=2))) == [("triggered_again", "Femke")]
+    # And what comes quietly is told to nobody, also about one that is not quiet.
+    assert told(send(2, at(hours=1))) == [("assigned", "Femke")]
+    assert told(send(2, at(hours=2), key=key)) == [("assigned", "Femke")]
 
 
 def test_a_customers_lead_goes_to_the_account_owner(cast):
