@@ -73,7 +73,7 @@ check: $(INSTALLED_DEV)
 
 # One at a time and with their figures: these tests measure seconds and kill processes.
 storm: $(INSTALLED_DEV)
-	@$(BIN)/python -m pytest --override-ini addopts= --strict-markers -v -s tests/storm/long $(ARGS)
+	@$(BIN)/python -m pytest --override-ini addopts= --strict-markers --import-mode=importlib -v -s tests/storm/long $(ARGS)
 
 bench: $(INSTALLED_DEV)
 	@$(BIN)/python -m tests.bench $(if $(N),--handoffs $(N)) $(ARGS)

@@ -50,8 +50,10 @@ class Stage:
         (self.folder / "supervise.py").write_text(
             textwrap.dedent(
                 f"""
-                import logging, pathlib, sys
+                import logging, signal, sys
                 from handoff_site.supervisor import Program, Supervisor
+                # A test run that was started with nohup leaves this ignored.
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
                 logging.basicConfig(level=logging.INFO)
                 program = Program(
                     "family", (sys.executable, "program.py", *{arguments!r}), sign={sign}, patience=0.6
