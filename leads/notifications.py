@@ -221,6 +221,8 @@ def words(notification: Notification) -> Words:
     Names the lead and the company, no other personal data. Plain text: whoever shows it escapes it.
     """
     handoff, data = notification.handoff, notification.data
+    if handoff is None:
+        return _about_rule(notification)
     wording = WORDINGS.get(notification.kind, UNKNOWN)
     zone = ZoneInfo(notification.user.time_zone or settings.ORG_TIME_ZONE)
     by = plain(str(data.get("by") or ""))
@@ -239,6 +241,18 @@ def words(notification: Notification) -> Words:
     }
     url = reverse("leads:handoff", args=[handoff.pk])
     return Words(wording.subject.format_map(fields), wording.text.format_map(fields), url)
+
+
+def _about_rule(notification: Notification) -> Words:
+    """A message that is about a rule: what it is called, and by when it is to be looked at again."""
+    rule = plain(str(notification.data.get("rule") or "a rule"))
+    due = plain(str(notification.data.get("due_on") or "the end of the quarter"))
+    return Words(
+        f"Review due: {rule}",
+        f"The routing rule \u201c{rule}\u201d is to be reviewed by {due}. Look whether it still fits the"
+        " territories and people of today.",
+        reverse("leads:routing"),
+    )
 
 
 def lead_words(handoff: Handoff) -> str:

@@ -2,6 +2,7 @@
 
 from leads.models.activity import Activity, Score
 from leads.models.agreement import MqlDefinition, PreflightSettings, RejectionReason
+from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
@@ -13,6 +14,8 @@ from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Wai
 __all__ = [
     "Activity",
     "ApiKey",
+    "Backtest",
+    "BacktestMove",
     "Company",
     "Complaint",
     "ContactAttempt",

@@ -12,11 +12,14 @@ from leads.choices import SIZE_BAND_NAMES, CompanyStage
 class Company(models.Model):
     """An organisation. `domain` is the registrable domain, or null where none is known.
 
+    `account_key` is the normalised name without its legal form, by which a lead that names its company in
+    words is matched to an account. A named account is one that somebody chose to look after by name.
     `field_times` maps a field to the ISO time of the fact it holds: older facts never overwrite newer.
     """
 
     name = models.CharField(max_length=2000, blank=True)
     name_key = models.CharField(max_length=300, blank=True, editable=False)
+    account_key = models.CharField(max_length=300, blank=True, editable=False)
     domain = models.CharField(max_length=253, null=True, blank=True)
     website = models.CharField(max_length=2000, blank=True)
     industry = models.CharField(max_length=2000, blank=True)
@@ -33,6 +36,7 @@ class Company(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="accounts"
     )
+    is_named_account = models.BooleanField(default=False)
     field_times = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -46,6 +50,16 @@ class Company(models.Model):
         indexes = [
             # identity: a company without a domain is found by its normalised name
             models.Index(fields=["name_key"], name="company_by_name"),
+            # accounts.match: an account by its name without the legal form; only accounts are matched
+            models.Index(
+                fields=["account_key"],
+                condition=~Q(account_key="") & (Q(owner__isnull=False) | ~Q(stage="prospect")),
+                name="account_by_key",
+            ),
+            # the page of named accounts
+            models.Index(
+                fields=["name_key", "id"], condition=Q(is_named_account=True), name="named_accounts"
+            ),
         ]
 
     def __str__(self) -> str:

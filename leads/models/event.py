@@ -49,20 +49,29 @@ class Event(models.Model):
 
 
 class RoutingDecision(models.Model):
-    """Why a handoff went where it went: facts, version, rule by id, trace, candidates. Kept for ever."""
+    """Why a handoff went where it went: facts, version, rule by id, trace, candidates. Kept for ever.
+
+    `trace` is the engine's short form (the condition on which each rule failed), worded when read with the
+    version and the facts. `account` says how the company was matched to an account, empty when it was not.
+    """
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="decisions")
     at = models.DateTimeField()
     ruleset = models.ForeignKey(Ruleset, null=True, on_delete=models.PROTECT, related_name="+")
     rule_id = models.CharField(max_length=40, blank=True)
     facts = models.JSONField(default=dict)
-    trace = models.JSONField(default=list)
+    account = models.JSONField(default=dict, blank=True)
+    trace = models.JSONField(default=dict)
     candidates = models.JSONField(default=list)
     outcome = models.CharField(max_length=20)
 
     class Meta:
         ordering = ["at", "id"]
-        indexes = [models.Index(fields=["handoff", "at"], name="decision_by_handoff")]
+        indexes = [
+            models.Index(fields=["handoff", "at"], name="decision_by_handoff"),
+            # backtesting: the decisions of a span, in order of time
+            models.Index(fields=["at", "id"], name="decision_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.outcome} by rule {self.rule_id}"
@@ -76,6 +85,14 @@ class FiredStep(models.Model):
     window = models.CharField(max_length=12)
     due_at = models.DateTimeField()
     fired_at = models.DateTimeField()
+    lapsed = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="whose acceptance window this step ended; empty for every other step",
+    )
 
     class Meta:
         constraints = [

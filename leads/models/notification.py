@@ -10,7 +10,10 @@ from leads.models.handoff import Handoff
 
 
 class Notification(models.Model):
-    """A message to one person about one handoff. The words are made when read (`leads.notifications`)."""
+    """A message to one person about one handoff, or about a rule (`data["rule"]`) when there is none.
+
+    The words are made when read (`leads.notifications`).
+    """
 
     class Mail(models.TextChoices):
         NONE = "none", "No e-mail"
@@ -19,7 +22,9 @@ class Notification(models.Model):
         FAILED = "failed", "Given up"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
-    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="notifications")
+    handoff = models.ForeignKey(
+        Handoff, null=True, blank=True, on_delete=models.CASCADE, related_name="notifications"
+    )
     kind = models.CharField(max_length=30)
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()

@@ -72,10 +72,12 @@ def read(request: HttpRequest, pk: int) -> HttpResponse:
     if found is None:
         raise Http404("no such message")
     Notification.objects.filter(pk=pk, read_at__isnull=True).update(read_at=shell_of(request).now)
-    is_theirs = Handoff.objects.visible_to(user).filter(pk=found.handoff_id).exists()
-    if "stay" in request.POST or not is_theirs:
+    if "stay" in request.POST:
         return redirect("leads:notifications")
-    return redirect("leads:handoff", found.handoff_id)
+    if found.handoff_id is None:
+        return redirect(telling.words(found).url)
+    is_theirs = Handoff.objects.visible_to(user).filter(pk=found.handoff_id).exists()
+    return redirect("leads:handoff", found.handoff_id) if is_theirs else redirect("leads:notifications")
 
 
 @require_POST
@@ -113,7 +115,7 @@ def _lines(user: User, rows: list[Notification], now: datetime) -> list[Line]:
                 id=row.pk,
                 subject=said.subject,
                 text=said.text,
-                href=said.url if row.handoff_id in seen else "",
+                href=said.url if row.handoff_id is None or row.handoff_id in seen else "",
                 when=times.day(row.created_at, now),
                 exact=times.exact(row.created_at, now),
                 is_new=row.read_at is None,

@@ -3,7 +3,7 @@
 from routing.models.calendars import Calendar, CalendarInterval, ClosedDay
 from routing.models.policies import SlaPolicy, SlaStep
 from routing.models.queues import Pool, PoolMember, Queue, Turn
-from routing.models.rules import Rule, Ruleset, Territory
+from routing.models.rules import Draft, NamedList, Rule, RuleReview, Ruleset, Territory
 from routing.people import Absence, Team, User
 
 __all__ = [
@@ -11,10 +11,13 @@ __all__ = [
     "Calendar",
     "CalendarInterval",
     "ClosedDay",
+    "Draft",
+    "NamedList",
     "Pool",
     "PoolMember",
     "Queue",
     "Rule",
+    "RuleReview",
     "Ruleset",
     "SlaPolicy",
     "SlaStep",

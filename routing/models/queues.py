@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from simple_history.models import HistoricalRecords
 
 
 class Queue(models.Model):
@@ -42,11 +43,16 @@ class Queue(models.Model):
 
 
 class Pool(models.Model):
-    """People who share the work that a rule sends here, by quota or by least open load."""
+    """People who share the work that a rule sends here, by quota, least open load or earliest reachable.
+
+    Caps count all of a member's turns, whichever pool they came from; a day and a week are those of the
+    member's own calendar.
+    """
 
     class Method(models.TextChoices):
         QUOTA = "quota", "Quota rotation"
         LEAST_OPEN = "least_open", "Least open load"
+        EARLIEST = "earliest", "Earliest reachable"
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
@@ -54,9 +60,16 @@ class Pool(models.Model):
     cap_open = models.PositiveIntegerField(
         null=True, blank=True, help_text="most open handoffs a member may hold; empty for no cap"
     )
+    cap_day = models.PositiveIntegerField(null=True, blank=True, help_text="most a member may get in a day")
+    cap_week = models.PositiveIntegerField(null=True, blank=True, help_text="most a member may get in a week")
+    in_hours_only = models.BooleanField(
+        default=False, help_text="members outside their working hours are passed over"
+    )
+    revision = models.PositiveIntegerField(default=1)
     calendar = models.ForeignKey(
         "routing.Calendar", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["name"]
@@ -72,6 +85,8 @@ class PoolMember(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="seats")
     weight = models.PositiveIntegerField(default=1)
     cap_open = models.PositiveIntegerField(null=True, blank=True)
+    cap_day = models.PositiveIntegerField(null=True, blank=True)
+    cap_week = models.PositiveIntegerField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     accrued = models.DecimalField(max_digits=24, decimal_places=12, default=0)
     taken = models.PositiveIntegerField(default=0)
