@@ -28,6 +28,8 @@ class Queue(models.Model):
     calendar = models.ForeignKey(
         "routing.Calendar", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    revision = models.PositiveIntegerField(default=1)
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["name"]
