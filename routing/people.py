@@ -14,10 +14,14 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from simple_history.models import HistoricalRecords
 
 # Roles are Django groups with these names; `setup` makes them.
 REP, MANAGER, MARKETING, VIEWER, ADMIN = "rep", "sales manager", "marketing ops", "viewer", "admin"
 ROLES = (REP, MANAGER, MARKETING, VIEWER, ADMIN)
+
+# Written by signing in and by the person's own taste: no edit that anybody asks about later.
+UNRECORDED = ("password", "last_login", "single_keys", "theme")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -49,6 +53,7 @@ class Team(models.Model):
     calendar = models.ForeignKey(
         "routing.Calendar", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["name"]
@@ -80,6 +85,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
+    history = HistoricalRecords(excluded_fields=list(UNRECORDED), m2m_fields=["groups"])
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
 
@@ -92,7 +98,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.email = self.email.strip().lower()
-        super().save(*args, **kwargs)
+        written = kwargs.get("update_fields")
+        if written is not None and set(written) <= set(UNRECORDED):
+            self.skip_history_when_saving = True
+        try:
+            super().save(*args, **kwargs)
+        finally:
+            self.__dict__.pop("skip_history_when_saving", None)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -126,6 +138,7 @@ class Absence(models.Model):
     note = models.CharField(max_length=200, blank=True)
 
     objects = AbsenceQuerySet.as_manager()
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["starts_at"]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from simple_history.models import HistoricalRecords
 
 from routing import hours as business_hours
 
@@ -35,6 +36,7 @@ class Calendar(models.Model):
     revision = models.PositiveIntegerField(
         default=1, help_text="raised with every edit; processes keep the compiled hours of a revision"
     )
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["name"]

@@ -29,7 +29,7 @@ class Queue(models.Model):
         "routing.Calendar", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     revision = models.PositiveIntegerField(default=1)
-    history = HistoricalRecords()
+    history = HistoricalRecords(m2m_fields=[members])
 
     class Meta:
         ordering = ["name"]
@@ -92,6 +92,8 @@ class PoolMember(models.Model):
     is_active = models.BooleanField(default=True)
     accrued = models.DecimalField(max_digits=24, decimal_places=12, default=0)
     taken = models.PositiveIntegerField(default=0)
+    # What an edit sets; the memory of the rotation moves with every lead.
+    history = HistoricalRecords(excluded_fields=["accrued", "taken"])
 
     class Meta:
         ordering = ["pool", "user"]
