@@ -18,7 +18,7 @@ from routing.conditions.sentences import leaf_sentence, seen_words
 from routing.facts import Facts
 
 TargetKind = Literal["rep", "pool", "queue", "account_owner", "territory_owner"]
-Why = Literal["account", "rule", "fallback", "overflow", "re_engaged", "returned"]
+Why = Literal["account", "rule", "fallback", "manager", "overflow", "re_engaged", "returned"]
 
 _PERSONAL = ("rep", "account_owner", "territory_owner")
 

@@ -21,6 +21,7 @@ LEAD_TYPES = ("demo", "standard")
 SCORE_BANDS = ("0-49", "50-64", "65-79", "80+")
 SIZE_BANDS = ("1-10", "11-50", "51-200", "201-500", "501-1000", "1001-5000", "5001-10000", "10001+")
 COMPANY_STAGES = ("prospect", "open_opportunity", "customer", "partner", "competitor")
+NAMED_ACCOUNT = ("yes", "no")
 
 
 class InvalidFacts(ValueError):
@@ -50,9 +51,9 @@ class Facts:
     """What is known of a lead when it is routed.
 
     Scores are whole points, `employees` a head count, `revenue` a decimal number as text in the
-    organisation's currency per year, `account_owner` and `rejected_by` user ids. `custom` holds the
-    organisation's own fields. `rejected_by` names the people who must not get the lead again; no rule
-    sees it, the walk over the targets does.
+    organisation's currency per year, `account_owner`, `rejected_by` and `lapsed_by` user ids, `named_account`
+    "yes" or "no". `custom` holds the organisation's own fields. `rejected_by` and `lapsed_by` name the people
+    who must not get the lead again; no rule sees them, the walk over the targets does.
     """
 
     trigger: str | None = None
@@ -78,9 +79,11 @@ class Facts:
     revenue: str | None = None
     company_stage: str | None = None
     account_owner: int | None = None
+    named_account: str | None = None
     technologies: tuple[str, ...] = ()
     custom: Mapping[str, Scalar | None] = field(default_factory=dict, hash=False)
     rejected_by: tuple[int, ...] = ()
+    lapsed_by: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values in a fixed order; what is not known is left out, to be stored small."""
@@ -109,7 +112,7 @@ class Facts:
                 continue
             if name == "technologies":
                 values[name] = _items(name, value, str)
-            elif name == "rejected_by":
+            elif name in ("rejected_by", "lapsed_by"):
                 values[name] = _items(name, value, int)
             elif name == "custom":
                 values[name] = _custom(value)
@@ -156,7 +159,8 @@ def score_band(total: int | None) -> str | None:
     return "65-79" if total < 80 else "80+"
 
 
-# What a rule can ask for. `rejected_by` is left out on purpose: the walk skips those people, no rule does.
+# What a rule can ask for. `rejected_by` and `lapsed_by` are left out on purpose: the walk skips those people,
+# no rule does.
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {
         "trigger": Field("choice", "trigger", TRIGGERS),
@@ -182,6 +186,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
         "revenue": Field("number", "revenue"),
         "company_stage": Field("choice", "company stage", COMPANY_STAGES),
         "account_owner": Field("choice", "account owner"),
+        "named_account": Field("choice", "named account", NAMED_ACCOUNT),
         "technologies": Field("list", "technologies"),
     }
 )

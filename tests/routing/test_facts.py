@@ -33,9 +33,11 @@ FULL = Facts(
     revenue="52000000.50",
     company_stage="customer",
     account_owner=7,
+    named_account="yes",
     technologies=("Salesforce", "HubSpot"),
     custom={"plan": "gold", "seats": 12, "beta": True, "ratio": 0.5, "gone": None},
     rejected_by=(3, 9),
+    lapsed_by=(4,),
 )
 
 
@@ -69,6 +71,8 @@ def test_names_from_another_release_are_passed_over():
         ({"technologies": "Salesforce"}, "technologies must be a list"),
         ({"technologies": ["a", 1]}, "each of technologies must be text"),
         ({"rejected_by": ["x"]}, "each of rejected_by must be a whole number"),
+        ({"lapsed_by": [True]}, "each of lapsed_by must be a whole number"),
+        ({"named_account": True}, "named_account must be text"),
         ({"custom": ["plan"]}, "custom must be an object"),
         ({"custom": {"plan": {"deep": 1}}}, "custom must map names"),
         ("facts", "facts must be an object"),
@@ -86,7 +90,7 @@ def test_facts_are_frozen():
 
 
 def test_every_fact_but_the_exclusions_and_custom_fields_can_be_asked_for():
-    assert {f.name for f in fields(Facts)} - set(FIELDS) == {"custom", "rejected_by"}
+    assert {f.name for f in fields(Facts)} - set(FIELDS) == {"custom", "rejected_by", "lapsed_by"}
     assert {field.kind for field in FIELDS.values()} == {"text", "number", "choice", "list"}
     assert FIELDS["company_stage"].title == "Company stage"
 
@@ -109,6 +113,7 @@ def test_score_bands(total, band):
         technologies=st.lists(st.text(), max_size=4).map(tuple),
         custom=st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text(), max_size=4),
         rejected_by=st.lists(st.integers(), max_size=3).map(tuple),
+        lapsed_by=st.lists(st.integers(), max_size=3).map(tuple),
     )
 )
 def test_any_facts_survive_being_stored(facts):
