@@ -8,7 +8,7 @@ said to be unreadable, nothing is raised.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from routing.conditions.operators import as_list, field_of, number
@@ -17,29 +17,35 @@ from routing.facts import Field
 
 _SHOWN = 6
 _SHOWN_TEXT = 60
+# What is done to each value that is shown, so that a page can mark it; by default nothing.
+Mark = Callable[[str], str]
 _PLAIN = re.compile(r"[\w.+-]+( (?!and |or )[\w.&/+-]+)*")
 
 
-def sentence(doc: Any, territories: Mapping[str, str] | None = None) -> str:
+def sentence(doc: Any, territories: Mapping[str, str] | None = None, mark: Mark = str) -> str:
     """The document as one English clause without a full stop; "every lead" for the catch-all.
 
-    `territories` maps slugs to names; a slug without one is read as it is.
+    `territories` maps slugs to names; a slug without one is read as it is. `mark` is asked for each value
+    as it is shown.
     """
     if not is_sound(doc):
         return "conditions that cannot be read"
     if doc == {"all": []}:
         return "every lead"
-    return _group(doc, territories or {}, nested=False)
+    return _group(doc, territories or {}, False, mark)
 
 
 def leaf_sentence(
-    leaf: Mapping[str, Any], territories: Mapping[str, str] | None = None, negated: bool = False
+    leaf: Mapping[str, Any],
+    territories: Mapping[str, str] | None = None,
+    negated: bool = False,
+    mark: Mark = str,
 ) -> str:
     """One condition as a clause: "country is DE or AT"; `negated` for "country is neither DE nor AT".
     `leaf` may be a document's leaf or the failed condition of a trace, with "more" for values cut away."""
     op, value, more = leaf.get("op"), leaf.get("value"), leaf.get("more", 0)
     if op == "in_territory":
-        names = [(territories or {}).get(slug, slug) for slug in as_list(value)]
+        names = [mark((territories or {}).get(slug, slug)) for slug in as_list(value)]
         return f"territory {_is(names, more, negated)}"
     name = leaf.get("field")
     field = field_of(name)
@@ -52,11 +58,12 @@ def leaf_sentence(
         known = (op == "present") != negated
         return f"{label} {be} {'' if known else 'not '}known"
     if op == "range":
-        return f"{label} {be}{no} {_span(value)}"
+        return f"{label} {be}{no} {mark(_span(value))}"
     if op == "in_list":
         verb = f"{do} not include one" if negated and plural else "include one" if plural else f"{be}{no}"
-        return f"{label} {verb} {'of' if plural else 'in'} the list \u201c{_clip(str(value))}\u201d"
-    values = [_value(item, field) for item in as_list(value)]
+        called = mark(f"\u201c{_clip(str(value))}\u201d")
+        return f"{label} {verb} {'of' if plural else 'in'} the list {called}"
+    values = [mark(_value(item, field)) for item in as_list(value)]
     if op == "starts_with":
         verb = f"{do} not start with" if negated else "start with" if plural else "starts with"
         return f"{label} {verb} {_or(values, more)}"
@@ -86,18 +93,18 @@ def seen_words(leaf: Mapping[str, Any], territories: Mapping[str, str] | None = 
     return f"{field.label} {be} {_join(values, 'and')}"
 
 
-def _group(group: Mapping[str, Any], names: Mapping[str, str], nested: bool) -> str:
+def _group(group: Mapping[str, Any], names: Mapping[str, str], nested: bool, mark: Mark) -> str:
     kind, parts = next(iter(group.items()))
     if kind == "none" and any("op" not in part for part in parts):
-        clauses = [_part(part, names, False) for part in parts]
+        clauses = [_part(part, names, False, mark) for part in parts]
         return f"none of these holds: {'; '.join(clauses)}"
-    clauses = [_part(part, names, kind == "none") for part in parts]
+    clauses = [_part(part, names, kind == "none", mark) for part in parts]
     joined = (" or " if kind == "any" else " and ").join(clauses)
     return f"({joined})" if nested and len(clauses) > 1 else joined
 
 
-def _part(part: Mapping[str, Any], names: Mapping[str, str], negated: bool) -> str:
-    return leaf_sentence(part, names, negated) if "op" in part else _group(part, names, nested=True)
+def _part(part: Mapping[str, Any], names: Mapping[str, str], negated: bool, mark: Mark) -> str:
+    return leaf_sentence(part, names, negated, mark) if "op" in part else _group(part, names, True, mark)
 
 
 def _is(values: list[str], more: int, negated: bool) -> str:
