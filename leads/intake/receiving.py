@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from leads import identity
-from leads.intake.schema import EventIn, Problem, parse
+from leads.intake.schema import CompanyIn, EventIn, Problem, parse
 from leads.intake.storing import stated_domain
 from leads.intake.taken import Taken
 from leads.intake.wave import Wave
@@ -130,21 +130,36 @@ def _keys(item: Incoming) -> set[str]:
     if item.event is None:
         return set()
     keys = {f"event:{item.key[0]}:{item.key[1]}", *item.event.identity().keys}
-    given = item.event.data.company
-    if domain := stated_domain(item.event):
-        keys.add(f"company:{domain}")
-    elif given is not None and given.name:
-        keys.add(f"company-name:{identity.text_key(given.name)[:300]}")
+    if company := _company_key(item.event):
+        keys.add(company)
     return keys
 
 
+def _company_key(event: EventIn) -> str:
+    """By what the event names a company: its domain, else its name; "" when it names none."""
+    given = event.data.company
+    if domain := stated_domain(event):
+        return f"company:{domain}"
+    return f"company-name:{identity.text_key(given.name)[:300]}" if given is not None and given.name else ""
+
+
 def _next_wave(todo: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]]:
-    """The longest start of the list in which no person and no event comes twice, and the rest."""
+    """The longest start of the list in which no person and no event comes twice, and the rest.
+
+    Nor do two events say different things of one company: what the later one knows must not decide how
+    the earlier one is answered.
+    """
     seen: set[str] = set()
+    said: dict[str, CompanyIn | None] = {}
     for position, item in enumerate(todo):
         keys = {f"event:{item.key[0]}:{item.key[1]}"}
-        keys |= item.event.identity().keys if item.event else set()
-        if keys & seen:
+        differs = False
+        if item.event is not None:
+            keys |= item.event.identity().keys
+            given = item.event.data.company
+            company = _company_key(item.event)
+            differs = bool(company) and said.setdefault(company, given) != given
+        if differs or keys & seen:
             return list(todo[:position]), list(todo[position:])
         seen |= keys
     return list(todo), []

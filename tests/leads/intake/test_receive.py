@@ -182,6 +182,23 @@ def test_the_name_may_be_known_for_the_domain_of_the_address(cast):
     assert (answer["handoff"]["state"], answer["handoff"]["missing"]) == ("assigned", [])
 
 
+def test_what_a_later_event_of_a_batch_knows_answers_no_earlier_one(cast):
+    route_to(cast.femke)
+    unnamed = event(2, company=None, lead={"email": "new.person@halvorsen-1.com"})
+    first, second = receive([unnamed, event(1)], None, NOW)
+    assert (first["handoff"]["state"], first["handoff"]["missing"]) == ("incomplete", ["company_name"])
+    assert second["handoff"]["state"] == "assigned"
+    # It reaches the earlier one all the same, as if the two had come one after the other.
+    assert Handoff.objects.get(pk=first["handoff"]["id"]).state == "assigned"
+    # The other way round the name is known already, in one batch too.
+    other = event(4, company=None, lead={"email": "new.person@halvorsen-3.com"})
+    assert statuses_and_missing(receive([event(3), other], None, NOW)) == [("assigned", []), ("assigned", [])]
+
+
+def statuses_and_missing(answers):
+    return [(answer["handoff"]["state"], answer["handoff"]["missing"]) for answer in answers]
+
+
 def test_who_sent_it(cast):
     key = ApiKey.objects.create(name="map", prefix="hk_x", digest="x", scopes=["intake"], created_at=NOW)
     receive([event(1)], key, NOW)
