@@ -1,7 +1,8 @@
-"""From the draft to a published ruleset: compile, check, publish.
+"""From the draft to a published ruleset: compile, check, publish, and bring an old version back.
 
-Owns the document that `routing.engine` reads: how draft rules and territories become it, what makes it
-unfit, and the moving of the one pointer. A published version is never changed. Never decides on a lead.
+Owns the document that `routing.engine` reads: how draft rules, territories and lists become it, what makes
+it unfit, and the moving of the one pointer. A published version is never changed; bringing one back makes
+a new version of its document. Never edits the draft (`routing.draft` does) and never decides on a lead.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from routing.conditions import validate
-from routing.models import Pool, Queue, Rule, Ruleset, SlaPolicy, Territory
+from routing.models import Draft, NamedList, Pool, Queue, Rule, Ruleset, SlaPolicy, Territory
 from routing.people import User
 
 LONGEST_NOTE = 300
@@ -42,40 +43,41 @@ class NotPublishable(ValueError):
         self.problems = problems
 
 
+class NoReason(ValueError):
+    """A person published without saying why; nothing was published."""
+
+    def __init__(self) -> None:
+        super().__init__("Say why, in a few words: whoever reads this version later will ask.")
+
+
 def live() -> Ruleset | None:
     """The ruleset in force."""
     return Ruleset.objects.filter(is_live=True).first()
 
 
-def compile_draft(base: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The document of the active draft rules and all territories, in the shape of `engine.Ruleset`.
+def compile_draft() -> dict[str, Any]:
+    """The document of the draft's active rules, territories and lists, in the shape of `engine.Ruleset`.
 
-    Named lists and "account_first" have no draft of their own: they are taken over from `base`, the live
-    document when None. Five queries; checks nothing.
+    Five queries; checks nothing and writes nothing.
     """
-    if base is None:
-        current = live()
-        base = current.document if current else {}
     overflow = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).first()
-    document: dict[str, Any] = {
-        "rules": [_rule(rule) for rule in Rule.objects.filter(is_active=True).order_by("position", "id")],
+    settings = Draft.objects.filter(pk=1).first() or Draft()
+    return {
+        "rules": [
+            rule_document(rule) for rule in Rule.objects.filter(is_active=True).order_by("position", "id")
+        ],
         "territories": {
-            territory.slug: {
-                "name": territory.name,
-                "when": territory.conditions,
-                "owner": territory.owner_id,
-            }
-            for territory in Territory.objects.order_by("slug")
+            territory.slug: territory_document(territory)
+            for territory in Territory.objects.filter(is_active=True).order_by("slug")
         },
-        "lists": dict(base.get("lists") or {}),
+        "lists": {row.slug: row.values for row in NamedList.objects.filter(is_active=True).order_by("slug")},
         "overflow": {"kind": "queue", "id": str(overflow.pk)} if overflow else None,
+        "account_first": settings.account_first,
     }
-    if "account_first" in base:
-        document["account_first"] = base["account_first"]
-    return document
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def rule_document(rule: Rule) -> dict[str, Any]:
+    """A draft rule as it stands in a document."""
     fallback = {"kind": rule.fallback_kind, "id": rule.fallback_id} if rule.fallback_kind else None
     return {
         "id": str(rule.pk),
@@ -85,6 +87,11 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "fallback": fallback,
         "policy": rule.policy_slug or None,
     }
+
+
+def territory_document(territory: Territory) -> dict[str, Any]:
+    """A draft territory as it stands in a document, under its slug."""
+    return {"name": territory.name, "when": territory.conditions, "owner": territory.owner_id}
 
 
 def check(document: Mapping[str, Any]) -> list[Problem]:
@@ -99,6 +106,9 @@ def check(document: Mapping[str, Any]) -> list[Problem]:
         problems.append(
             Problem("The ruleset", "/overflow", "There is no overflow queue; make one and give it an owner.")
         )
+    if document.get("account_first", Draft.AccountFirst.OWNED) not in Draft.AccountFirst.values:
+        message = f"Whose account comes first is one of: {', '.join(Draft.AccountFirst.values)}."
+        problems.append(Problem("The ruleset", "/account_first", message))
     for position, rule in enumerate(rules):
         problems += known.of_rule(rule, position)
     for slug, territory in (document.get("territories") or {}).items():
@@ -174,14 +184,46 @@ def _ids(rows: Any) -> set[str]:
 def publish(now: datetime, user: User | None, note: str = "") -> Ruleset:
     """Publish the draft as the next version and make it the one in force; returns the ruleset in force.
 
-    A draft that compiles to what is live publishes nothing. Raises NotPublishable for a broken one.
+    A person says why in `note`; only the system (user None) may leave it empty. A draft that compiles to
+    what is live publishes nothing. Raises NoReason, and NotPublishable for a broken draft.
     """
+    reason = _reason(note, user)
+    _one_at_a_time()
+    return _put_in_force(compile_draft(), now, user, reason, None)
+
+
+@transaction.atomic
+def restore(version: int, now: datetime, user: User | None, note: str = "") -> Ruleset:
+    """Publish the document of an old version again, as the next version; returns the ruleset in force.
+
+    It is checked against the people, pools and queues of today. The draft stays as it is (`draft.discard`
+    brings it to what is live). Raises Ruleset.DoesNotExist, NoReason, and NotPublishable when it no
+    longer fits.
+    """
+    reason = _reason(note, user)
+    old = Ruleset.objects.get(version=version)
+    _one_at_a_time()
+    return _put_in_force(old.document, now, user, reason, old)
+
+
+def _reason(note: str, user: User | None) -> str:
+    reason = " ".join(note.split())[:LONGEST_NOTE]
+    if user is not None and not reason:
+        raise NoReason
+    return reason
+
+
+def _one_at_a_time() -> None:
     # Two publishers at once would make the same version; the row that every ruleset needs is their lock.
     list(Queue.objects.select_for_update(no_key=True).filter(kind=Queue.Kind.OVERFLOW).order_by("pk"))
-    current = live()
-    document = compile_draft(current.document if current else {})
+
+
+def _put_in_force(
+    document: dict[str, Any], now: datetime, user: User | None, note: str, old: Ruleset | None
+) -> Ruleset:
     if problems := check(document):
         raise NotPublishable(problems)
+    current = live()
     if current is not None and current.document == document:
         return current
     version = (Ruleset.objects.aggregate(last=Max("version"))["last"] or 0) + 1
@@ -191,6 +233,7 @@ def publish(now: datetime, user: User | None, note: str = "") -> Ruleset:
         document=document,
         published_at=now,
         published_by=user,
-        note=" ".join(note.split())[:LONGEST_NOTE],
+        note=note,
+        restored_from=old,
         is_live=True,
     )
