@@ -1,0 +1,215 @@
+"""What a back-test reads: people and pools as they are, decisions and turns as they were kept.
+
+Owns the way from rows to the plain records of `routing.backtest`, a chunk at a time in order of time, so
+that memory does not grow with the span. People count as they are now (active, in sales, their seats);
+absences as they were at each moment. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from leads.models import RoutingDecision
+from routing import hours
+from routing.backtest import Crowd, Holder, Past, Person, PoolFacts, QueueFacts, Seat, TurnTaken, Windows
+from routing.facts import Facts, InvalidFacts
+from routing.models import Absence, Calendar, Pool, PoolMember, Queue, Ruleset, SlaPolicy, Turn, User
+from routing.rotation import IN_SALES, capacity
+from routing.sla import Target
+
+CHUNK = 1000
+_TURN = ("ref", "taken_at", "user_id", "pool_id", "released_at", "given_back_at", "shares")
+_COLUMNS = (
+    "pk", "handoff_id", "at", "ruleset_id", "rule_id", "facts", "candidates", "outcome", "handoff__closed_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A decision with what the list of moves says of it: its handoff and version."""
+
+    past: Past
+    handoff_id: int
+    ruleset_id: int | None
+
+
+def crowd(since: datetime, until: datetime) -> Crowd:
+    """Everybody who may be given work, with their absences in the span; nine queries and two a calendar."""
+    standard = Calendar.objects.filter(is_default=True).first()
+    default = standard.hours() if standard is not None else None
+
+    def calendar(row: Calendar | None) -> hours.Calendar | None:
+        return row.hours() if row is not None else default
+
+    sellers = set(User.objects.filter(groups__name__in=IN_SALES).values_list("pk", flat=True))
+    absences: dict[int, list[tuple[datetime, datetime, int | None]]] = {}
+    rows = Absence.objects.filter(starts_at__lt=until, ends_at__gt=since).order_by("starts_at", "pk")
+    for user_id, start, end, cover in rows.values_list("user_id", "starts_at", "ends_at", "cover_id"):
+        absences.setdefault(user_id, []).append((start, end, cover))
+    people = {}
+    for user in User.objects.select_related("calendar", "team__calendar"):
+        own = user.calendar or (user.team.calendar if user.team else None)
+        people[user.pk] = Person(
+            user.pk,
+            calendar(own),
+            capacity.zone(user),
+            tuple(absences.get(user.pk, ())),
+            "inactive" if not user.is_active else "" if user.pk in sellers else "not in sales",
+            user.team.manager_id if user.team else None,
+        )
+    seats: dict[int, list[Seat]] = {}
+    for seat in PoolMember.objects.select_related("pool").order_by("pool_id", "user_id"):
+        seats.setdefault(seat.pool_id, []).append(_seat(seat))
+    pools = {
+        pool.pk: PoolFacts(pool.pk, pool.method, tuple(seats.get(pool.pk, ())), pool.in_hours_only)
+        for pool in Pool.objects.all()
+    }
+    former: dict[int, set[str]] = {}
+    for pk, slug in Queue.history.values_list("id", "slug").distinct():
+        former.setdefault(pk, set()).add(slug)
+    queues = {
+        queue.pk: QueueFacts(
+            queue.pk,
+            queue.slug,
+            queue.kind == Queue.Kind.OVERFLOW,
+            calendar(queue.calendar),
+            tuple(sorted(former.get(queue.pk, ()))),
+        )
+        for queue in Queue.objects.select_related("calendar")
+    }
+    return Crowd(people, pools, queues)
+
+
+def _seat(seat: PoolMember) -> Seat:
+    held, day, week = (capacity.cap(seat, name) for name in ("cap_open", "cap_day", "cap_week"))
+    return Seat(seat.user_id, seat.weight, held, day, week, seat.is_active)
+
+
+def windows() -> Windows:
+    """The acceptance windows of the live policies; one query."""
+    by_slug, by_type = {}, {}
+    for row in SlaPolicy.objects.filter(is_live=True):
+        by_slug[row.slug] = Target(row.accept_minutes, row.accept_business)
+        if row.is_default:
+            by_type[row.lead_type] = by_slug[row.slug]
+    return Windows(by_slug, by_type)
+
+
+def decisions_between(since: datetime, until: datetime) -> QuerySet[RoutingDecision]:
+    """The decisions of the span, its end excluded."""
+    return RoutingDecision.objects.filter(at__gte=since, at__lt=until)
+
+
+class Decisions:
+    """The decisions of a span in order of time, a chunk at a time, each with its turn from the ledger."""
+
+    def __init__(
+        self, since: datetime, until: datetime, crowd: Crowd, after: tuple[datetime, int] | None = None
+    ) -> None:
+        self.since, self.until, self.crowd = since, until, crowd
+        self.rows = decisions_between(since, until)
+        self.after = after
+        self._policies: dict[int | None, Mapping[str, str | None]] = {None: {}}
+
+    def open_before(self) -> Iterator[TurnTaken]:
+        """Turns that were open when the span began, in order of time."""
+        was_open = Q(released_at__isnull=True) | Q(released_at__gt=self.since)
+        return self._by_hand(Turn.objects.filter(was_open, taken_at__lt=self.since))
+
+    def next(self) -> tuple[list[Kept], list[TurnTaken], int]:
+        """The next chunk, the turns that people took meanwhile, and how many rows were read. An empty chunk
+        is the last: its turns are those after the last decision."""
+        rows = self._next_rows()
+        begin = self.after[0] if self.after else None
+        turns = (
+            Turn.objects.filter(taken_at__gt=begin)
+            if begin
+            else Turn.objects.filter(taken_at__gte=self.since)
+        )
+        turns = turns.filter(taken_at__lte=rows[-1][2]) if rows else turns.filter(taken_at__lt=self.until)
+        own = {(f"handoff:{row[1]}", row[2]) for row in rows}
+        taken: dict[tuple[str, datetime], tuple[Any, ...]] = {}
+        by_hand = []
+        for ref, at, *turn in turns.order_by("taken_at", "pk").values_list(*_TURN):
+            if (ref, at) in own:
+                taken[ref, at] = tuple(turn)
+            else:
+                by_hand.append(TurnTaken(ref, turn[0], at, turn[2]))
+        kept = [found for row in rows if (found := self._kept(row, taken)) is not None]
+        if rows:
+            self.after = (rows[-1][2], rows[-1][0])
+        return kept, by_hand, len(rows)
+
+    def _next_rows(self) -> list[tuple[Any, ...]]:
+        """A chunk that ends between two moments: what was decided in one act stays together."""
+        rows = self.rows.order_by("at", "pk").values_list(*_COLUMNS)
+        if self.after is not None:
+            at, pk = self.after
+            rows = rows.filter(Q(at__gt=at) | Q(at=at, pk__gt=pk), at__gte=at)
+        found = list(rows[:CHUNK])
+        if len(found) == CHUNK:
+            last = found[-1]
+            found += list(self.rows.order_by("pk").filter(at=last[2], pk__gt=last[0]).values_list(*_COLUMNS))
+        return found
+
+    def _kept(self, row: Sequence[Any], taken: Mapping[tuple[str, datetime], Any]) -> Kept | None:
+        pk, handoff_id, at, ruleset_id, rule_id, facts, candidates, outcome, closed_at = row
+        ref = f"handoff:{handoff_id}"
+        try:
+            known = Facts.from_json(facts)
+        except InvalidFacts:
+            # Written by something else than routing; there is nothing to decide on.
+            return None
+        looked_at = (
+            [item for item in candidates if isinstance(item, dict)] if isinstance(candidates, list) else []
+        )
+        user_id, pool_id, released_at, given_back_at, shares = taken.get((ref, at), (None,) * 5)
+        past = Past(
+            key=pk,
+            ref=ref,
+            at=at,
+            rule=rule_id,
+            facts=known,
+            candidates=looked_at,
+            holder=self._holder(outcome, looked_at, user_id, pool_id),
+            policy=self._policy(ruleset_id, rule_id),
+            until=closed_at if user_id is None else released_at,
+            shares=shares or {},
+            is_given_back=given_back_at is not None,
+        )
+        return Kept(past, handoff_id, ruleset_id)
+
+    def _holder(
+        self, outcome: str, candidates: Sequence[Mapping[str, Any]], user_id: int | None, pool_id: int | None
+    ) -> Holder:
+        """Who got it: by the ledger; by the candidates where it knows of no turn, as with queues."""
+        took = next((row for row in candidates if "took" in row), {})
+        why = str(took.get("took") or "")
+        if user_id is not None:
+            return Holder("rep", str(user_id), pool_id, why)
+        if outcome == "queue":
+            queue = self.crowd.by_slug.get(str(took.get("queue")))
+            return Holder("queue", str(queue.id) if queue else str(took.get("queue")), None, why)
+        if outcome == "rep" and isinstance(took.get("user"), int):
+            return Holder("rep", str(took["user"]), took.get("pool"), why)
+        return Holder("nobody")
+
+    def _policy(self, ruleset_id: int | None, rule_id: str) -> str | None:
+        """The policy of a rule in the version that decided."""
+        if ruleset_id is not None and ruleset_id not in self._policies:
+            document = Ruleset.objects.values_list("document", flat=True).get(pk=ruleset_id)
+            self._policies[ruleset_id] = {
+                str(rule.get("id")): rule.get("policy") for rule in document.get("rules") or ()
+            }
+        return self._policies[ruleset_id].get(rule_id)
+
+    @staticmethod
+    def _by_hand(turns: Any) -> Iterator[TurnTaken]:
+        columns = ("ref", "user_id", "taken_at", "released_at")
+        rows: Iterable[Any] = turns.order_by("taken_at", "pk").values_list(*columns).iterator(CHUNK)
+        return (TurnTaken(*row) for row in rows)
