@@ -10,9 +10,19 @@ from dataclasses import dataclass
 
 from django.db.models import Max
 
-from leads import identity
+from leads import accounts, identity
 from leads.choices import NOT_A_SIGNAL, NextStep
-from leads.models import Activity, Complaint, EnrichmentAttempt, Handoff, Lead, Rejection, Score, Waiver
+from leads.models import (
+    Activity,
+    Complaint,
+    EnrichmentAttempt,
+    FiredStep,
+    Handoff,
+    Lead,
+    Rejection,
+    Score,
+    Waiver,
+)
 from leads.preflight import Case
 
 _NO_SIGNAL = [str(kind) for kind in NOT_A_SIGNAL]
@@ -58,7 +68,7 @@ def latest_scores(lead_ids: Collection[int]) -> dict[int, Score]:
 
 
 def of_handoff(handoff: Handoff, lead: Lead, known: LeadFacts) -> Case:
-    """A case without its waivers and rejections; `with_handoff_rows` adds those."""
+    """A case without its account, waivers, rejections and lapsed windows; `load` adds those."""
     return Case(
         lead=lead,
         company=lead.company,
@@ -92,10 +102,16 @@ def load(handoffs: Iterable[Handoff]) -> list[Case]:
     acts = acts.exclude(next_step=NextStep.COMPLETION)
     for pk, user_id in acts.values_list("handoff_id", "by_id"):
         rejected.setdefault(pk, set()).add(user_id)
+    lapsed: dict[int, set[int]] = {}
+    ended = FiredStep.objects.filter(handoff_id__in=ids, lapsed__isnull=False)
+    for pk, lapsed_id in ended.values_list("handoff_id", "lapsed_id"):
+        lapsed.setdefault(pk, set()).add(lapsed_id)
     cases = []
     for handoff in rows:
         case = of_handoff(handoff, handoff.lead, known[handoff.lead_id])
         case.waived = waived.get(handoff.pk, {})
         case.rejected_by = tuple(sorted(rejected.get(handoff.pk, ())))
+        case.lapsed_by = tuple(sorted(lapsed.get(handoff.pk, ())))
         cases.append(case)
+    accounts.match(cases)
     return cases

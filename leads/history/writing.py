@@ -168,6 +168,7 @@ class _Writer:
                 continue
             if set_field(company, "name", plan.row.company, plan.row.mql_at, self.planner.words):
                 company.name_key = identity.text_key(company.name)[:300]
+                company.account_key = identity.account_key(company.name)
                 changed.add(plan.company_key)
         with_domain = [company for company in new.values() if company.domain]
         Company.objects.bulk_create(with_domain, ignore_conflicts=True)
@@ -178,7 +179,8 @@ class _Writer:
         }
         without = Company.objects.bulk_create(company for company in new.values() if not company.domain)
         Company.objects.bulk_update(
-            [found[key] for key in sorted(changed & found.keys())], ["name", "name_key", "field_times"]
+            [found[key] for key in sorted(changed & found.keys())],
+            ["name", "name_key", "account_key", "field_times"],
         )
         result.companies_created += len(new)
         return found | made | {company.name_key: company for company in without}

@@ -127,6 +127,7 @@ def apply_company(company: Company, given: CompanyIn, at: datetime, words: froze
             put("revenue_currency", revenue.currency if revenue else "")
     if "name" in changed:
         company.name_key = company_key(company.name, words)
+        company.account_key = identity.account_key(company.name) if company.name_key else ""
     return changed
 
 

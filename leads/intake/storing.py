@@ -118,7 +118,7 @@ class _Directory:
         company = Company(domain=domain, created_at=self.now, updated_at=self.now)
         if known_as is not None:
             # Whoever else shares the row without a domain keeps it.
-            for name in (*_FACTS, "name_key"):
+            for name in (*_FACTS, "name_key", "account_key"):
                 setattr(company, name, getattr(known_as, name))
             company.field_times = dict(known_as.field_times)
         self.new.append(company)
@@ -315,5 +315,6 @@ def _score(item: Taken, now: datetime) -> Score:
 def _save(model: type[Any], rows: Sequence[Any]) -> None:
     """An upsert by id: it costs a fraction of a bulk update's CASE per column."""
     if rows:
-        names = [f.name for f in model._meta.concrete_fields if not f.primary_key and f.name != "created_at"]
+        kept = [f for f in model._meta.concrete_fields if not (f.primary_key or f.generated)]
+        names = [f.name for f in kept if f.name != "created_at"]
         model.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=names)

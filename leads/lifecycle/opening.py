@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leads import cases
+from leads import accounts, cases
 from leads.cases import LeadFacts
 from leads.choices import EventKind, LeadType, Stage, State, TriggerKind
 from leads.lifecycle.book import Book
@@ -44,6 +44,7 @@ def open_all(book: Book, openings: Sequence[Opening]) -> list[Handoff]:
         case = cases.of_handoff(handoff, opening.lead, opening.known)
         previous = opening.re_engaged_from
         items.append(Item(handoff, case, first_to=previous.assignee_id if previous else None))
+    accounts.match([item.case for item in items])
     advance(book, items)
     return [item.handoff for item in items]
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
+from django.db.models.functions import Substr
 
 from leads.choices import SIZE_BAND_NAMES, CompanyStage
+
+ACCOUNT_START = 4
 
 
 class Company(models.Model):
     """An organisation. `domain` is the registrable domain, or null where none is known.
 
-    `account_key` is the normalised name without its legal form, by which a lead that names its company in
-    words is matched to an account. A named account is one that somebody chose to look after by name.
+    An account is a company with an owner, with a stage beyond prospect, or named: one that somebody chose to
+    look after by name. `account_key` is the normalised name without its legal form, by which a lead that
+    names its company in words is matched to an account; `account_start` its first letters, kept by the
+    database for accounts only and null for everybody else.
     `field_times` maps a field to the ISO time of the fact it holds: older facts never overwrite newer.
     """
 
@@ -37,6 +42,16 @@ class Company(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="accounts"
     )
     is_named_account = models.BooleanField(default=False)
+    account_start = models.GeneratedField(
+        expression=Case(
+            When(
+                Q(owner__isnull=False) | ~Q(stage="prospect") | Q(is_named_account=True),
+                then=Substr("account_key", 1, ACCOUNT_START),
+            )
+        ),
+        output_field=models.CharField(max_length=ACCOUNT_START, null=True),
+        db_persist=True,
+    )
     field_times = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -50,15 +65,15 @@ class Company(models.Model):
         indexes = [
             # identity: a company without a domain is found by its normalised name
             models.Index(fields=["name_key"], name="company_by_name"),
-            # accounts.match: an account by its name without the legal form; only accounts are matched
+            # accounts.match: accounts whose name may be the one that a lead gave
             models.Index(
-                fields=["account_key"],
-                condition=~Q(account_key="") & (Q(owner__isnull=False) | ~Q(stage="prospect")),
-                name="account_by_key",
+                fields=["account_start"],
+                condition=Q(account_start__isnull=False),
+                name="account_by_start",
             ),
-            # the page of named accounts
+            # the page of accounts, by name
             models.Index(
-                fields=["name_key", "id"], condition=Q(is_named_account=True), name="named_accounts"
+                fields=["name_key", "id"], condition=Q(account_start__isnull=False), name="account_by_name"
             ),
         ]
 

@@ -24,7 +24,8 @@ _BARE_MARK = re.compile(f'"{BARE}([a-z]+[0-9]*){CLOSE}"')
 
 
 def columns(model: type[models.Model]) -> list[models.Field]:
-    return list(model._meta.concrete_fields)
+    """The columns that are written; what the database works out by itself is not."""
+    return [field for field in model._meta.concrete_fields if not field.generated]
 
 
 def row(cells: Sequence[Any]) -> str:

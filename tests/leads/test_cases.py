@@ -103,4 +103,4 @@ def test_three_cost_as_many_queries_as_thirty(cast):
         with CaptureQueriesContext(connection) as queries:
             assert len(cases.load(handoffs[:count])) == count
         costs.append(len(queries))
-    assert costs == [8, 8]
+    assert costs == [10, 10]
