@@ -264,6 +264,8 @@ class Book:
     def mark_fired(self, handoff: Handoff, due: Iterable[sla.Due]) -> None:
         """Remember ladder steps as fired; the unique row makes a second firing impossible."""
         for step in due:
+            # The end of the acceptance window: whoever holds it has let it lapse.
+            ends = step.step.clock == "acceptance" and step.step.share == 100
             self._rows.append(
                 FiredStep(
                     handoff=handoff,
@@ -271,6 +273,7 @@ class Book:
                     window=step.window,
                     due_at=step.at,
                     fired_at=self.now,
+                    lapsed_id=handoff.assignee_id if ends and handoff.state == State.ASSIGNED else None,
                 )
             )
             self._fired[handoff.pk] = self.fired(handoff) | {(step.step.code, step.window)}

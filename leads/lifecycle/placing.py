@@ -6,8 +6,8 @@ Set-wise: any number of handoffs cost the same queries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from leads.choices import EventKind, Stage, State
 from leads.lifecycle.book import Book
 from leads.models import Handoff, Inspection, RoutingDecision
 from leads.preflight import Case, Finding
-from routing import engine, hours, sla
+from routing import engine, hours, rotation, sla
 from routing.engine import Decision, Target, decide
 from routing.models import Queue, Ruleset
 from routing.rotation import Desk, Seating
@@ -29,15 +29,26 @@ RE_ENGAGED: Literal["re_engaged"] = "re_engaged"
 
 @dataclass
 class Item:
-    """One handoff on its way: its case, and a person it is offered to first (re-engaged leads)."""
+    """One handoff on its way: its case, and a person it is offered to first (re-engaged leads).
+
+    `passed_over` maps people who must not get it now to why, besides those who had it before.
+    """
 
     handoff: Handoff
     case: Case
     first_to: int | None = None
+    passed_over: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def excluded(self) -> dict[int, str]:
+        """Who must not get it, and why in words."""
+        lapsed = dict.fromkeys(self.case.lapsed_by, rotation.LAPSED)
+        return {**self.passed_over, **lapsed, **dict.fromkeys(self.case.rejected_by, rotation.REJECTED)}
 
 
 @lru_cache(maxsize=64)
-def _compiled(ruleset_id: int, version: int) -> engine.Ruleset:
+def compiled(ruleset_id: int, version: int) -> engine.Ruleset:
+    """A published version, ready to be asked."""
     # Published documents are immutable, so they may be kept.
     document = Ruleset.objects.values_list("document", flat=True).get(pk=ruleset_id, version=version)
     return engine.Ruleset(document)
@@ -45,13 +56,13 @@ def _compiled(ruleset_id: int, version: int) -> engine.Ruleset:
 
 def forget_rulesets() -> None:
     """Drop the kept documents (tests roll rows back under this cache)."""
-    _compiled.cache_clear()
+    compiled.cache_clear()
 
 
 def live_ruleset() -> tuple[int | None, engine.Ruleset]:
     """Id and rules of the live ruleset; no id and no rules before the first is published."""
     row = Ruleset.objects.filter(is_live=True).values_list("pk", "version").first()
-    return (None, engine.Ruleset({})) if row is None else (row[0], _compiled(*row))
+    return (None, engine.Ruleset({})) if row is None else (row[0], compiled(*row))
 
 
 def advance(book: Book, items: Sequence[Item]) -> None:
@@ -102,20 +113,38 @@ def route_again(
     kind: EventKind,
     changes: dict[str, Any] | None = None,
     *,
-    excluded: Sequence[int] = (),
+    passed_over: Mapping[int, str] | None = None,
     by_system: bool = False,
     **codes: Any,
 ) -> None:
-    """Route a handoff that passed before: rerouted, released, resumed without its rep.
+    """Route a handoff that passed before: rerouted, escalated, released, resumed without its rep.
 
-    `excluded` are people who must not get it, besides those who rejected it.
+    `passed_over` maps people who must not get it to why, besides those who had it before.
     """
     nobody = {"state": State.QUEUED, "assignee_id": None, "queue_id": None, "closed_at": None}
     book.write(handoff, kind, Stage.ROUTING, nobody | (changes or {}), by_system=by_system, **codes)
     [item] = items_of([handoff])
-    item.case.rejected_by = tuple({*item.case.rejected_by, *excluded})
+    item.passed_over = passed_over or {}
     ruleset_id, rules = live_ruleset()
     _route(book, [(item, decide(rules, item.case.facts()))], ruleset_id)
+
+
+def offer(book: Book, handoff: Handoff, passed_over: Mapping[int, str] | None = None, **codes: Any) -> bool:
+    """Route it to a person who can take it now; where that is nobody, it stays as it is and nothing is
+    written. Whoever holds it must be passed over, and their turn released before the book is saved."""
+    [item] = items_of([handoff])
+    item.passed_over = passed_over or {}
+    ruleset_id, rules = live_ruleset()
+    decision = decide(rules, item.case.facts())
+    [targets] = walks([(item, decision)])
+    desk = Desk(targets, book.now, calendar=book.calendar_of)
+    seating = desk.seat(targets, item.excluded)
+    if seating.user is None:
+        return False
+    book.desks.append(desk)
+    book.know(desk.people.values())
+    _place(book, item, decision, ruleset_id, seating, **codes)
+    return True
 
 
 def hold(
@@ -183,53 +212,66 @@ def _clock_moved_on(book: Book, handoff: Handoff, since: datetime) -> dict[str, 
 def _route(book: Book, passing: Sequence[tuple[Item, Decision]], ruleset_id: int | None) -> None:
     if not passing:
         return
-    walks: list[tuple[Item, Decision, tuple[Target, ...]]] = []
+    ways = walks(passing)
+    desk = Desk({target for targets in ways for target in targets}, book.now, calendar=book.calendar_of)
+    book.desks.append(desk)
+    book.know(desk.people.values())
+    for (item, decision), targets in zip(passing, ways, strict=True):
+        _place(book, item, decision, ruleset_id, desk.seat(targets, item.excluded))
+
+
+def walks(passing: Sequence[tuple[Item, Decision]]) -> list[tuple[Target, ...]]:
+    """The targets of each in the order in which they are tried: whoever had the lead before, those of the
+    decision, and the overflow queue, also for rulesets that name none: nobody eligible is never nowhere."""
     overflow = _overflow_target(passing)
+    found: list[tuple[Target, ...]] = []
     for item, decision in passing:
         targets = decision.targets
         if item.first_to is not None:
             targets = (Target("rep", str(item.first_to), RE_ENGAGED), *targets)
         if overflow is not None and not any(t.why == "overflow" for t in targets):
             targets = (*targets, overflow)
-        walks.append((item, decision, targets))
-    desk = Desk({target for _, _, targets in walks for target in targets}, book.now)
-    book.desks.append(desk)
-    book.know(desk.people.values())
-    for item, decision, targets in walks:
-        seating = desk.seat(targets, frozenset(item.case.rejected_by))
-        book.add(
-            RoutingDecision(
-                handoff=item.handoff,
-                at=book.now,
-                ruleset_id=ruleset_id,
-                rule_id=decision.rule_id or "",
-                facts=item.case.facts().to_json(),
-                trace=list(decision.trace),
-                candidates=seating.candidates,
-                outcome=seating.outcome,
-            )
+        found.append(targets)
+    return found
+
+
+def _place(
+    book: Book, item: Item, decision: Decision, ruleset_id: int | None, seating: Seating, **codes: Any
+) -> None:
+    """Keep the decision and give the handoff to whoever took the seat."""
+    book.add(
+        RoutingDecision(
+            handoff=item.handoff,
+            at=book.now,
+            ruleset_id=ruleset_id,
+            rule_id=decision.rule_id or "",
+            facts=item.case.facts().to_json(),
+            account=item.case.account.to_json() if item.case.account is not None else {},
+            trace=decision.trace,
+            candidates=seating.candidates,
+            outcome=seating.outcome,
         )
-        if seating.outcome == "nobody":
-            hold(book, item.handoff, [str(preflight.Check.ROUTING_RULE)])
-            continue
-        routed: dict[str, Any] = {
-            "ruleset_id": ruleset_id,
-            "rule_id": decision.rule_id or "",
-            "rule_name": decision.rule_name or "",
-            "territory": decision.territory or "",
-        }
-        if item.handoff.assigned_at is None:
-            lead_type = item.handoff.effective_type
-            row = book.policy_row(lead_type, decision.policy)
-            if item.handoff.raised_at is not None and row is not None and row.lead_type != lead_type:
-                # What was raised to demo keeps the targets of a demo, whatever the rule says.
-                row = book.policy_row(lead_type)
-            routed["policy_id"] = row.pk if row else None
-        give(book, item.handoff, seating, EventKind.ASSIGNED, routed, why=seating.why)
+    )
+    if seating.outcome == "nobody":
+        hold(book, item.handoff, [str(preflight.Check.ROUTING_RULE)])
+        return
+    routed: dict[str, Any] = {
+        "ruleset_id": ruleset_id,
+        "rule_id": decision.rule_id or "",
+        "rule_name": decision.rule_name or "",
+        "territory": decision.territory or "",
+    }
+    if item.handoff.assigned_at is None:
+        lead_type = item.handoff.effective_type
+        row = book.policy_row(lead_type, decision.policy)
+        if item.handoff.raised_at is not None and row is not None and row.lead_type != lead_type:
+            # What was raised to demo keeps the targets of a demo, whatever the rule says.
+            row = book.policy_row(lead_type)
+        routed["policy_id"] = row.pk if row else None
+    give(book, item.handoff, seating, EventKind.ASSIGNED, routed, why=seating.why, **codes)
 
 
 def _overflow_target(passing: Sequence[tuple[Item, Decision]]) -> Target | None:
-    """The overflow queue, for rulesets that name none: nobody eligible is never nowhere."""
     if all(any(t.why == "overflow" for t in decision.targets) for _, decision in passing):
         return None
     pk = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).values_list("pk", flat=True).first()

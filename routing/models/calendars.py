@@ -7,7 +7,7 @@ Holidays are copied in once per year, so an upgrade of the holiday library moves
 from __future__ import annotations
 
 import zoneinfo
-from functools import lru_cache
+from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,6 +15,8 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from routing import hours as business_hours
+
+MOST_KEPT = 512
 
 
 def validate_zone(value: str) -> None:
@@ -50,8 +52,9 @@ class Calendar(models.Model):
         return self.name
 
     def hours(self) -> business_hours.Calendar:
-        """This calendar as the pure value that `routing.hours` works on; two queries per revision."""
-        return _compiled(self.pk, self.revision)
+        """This calendar as the pure value that `routing.hours` works on; three queries per revision."""
+        found = _kept.get((self.pk, self.revision))
+        return prepare([self])[self.pk] if found is None else found
 
     def compile(self) -> business_hours.Calendar:
         """The pure value from the rows as they are now."""
@@ -106,11 +109,26 @@ class ClosedDay(models.Model):
         return f"{self.day} {self.name}"
 
 
-@lru_cache(maxsize=512)
-def _compiled(calendar_id: int, revision: int) -> business_hours.Calendar:
-    return Calendar.objects.get(pk=calendar_id).compile()
+# By id and revision: a process keeps the hours of a calendar until the next edit of it.
+_kept: dict[tuple[int, int], business_hours.Calendar] = {}
+
+
+def prepare(calendars: Iterable[Calendar]) -> dict[int, business_hours.Calendar]:
+    """Read the hours of those of these calendars that are not kept yet: three queries, whatever their number.
+
+    By id; as they are in the database, whatever was read with the rows before.
+    """
+    new = {row.pk: row.revision for row in calendars if (row.pk, row.revision) not in _kept}
+    if not new:
+        return {}
+    rows = Calendar.objects.filter(pk__in=new).prefetch_related("intervals", "closed_days")
+    found = {row.pk: row.compile() for row in rows}
+    if len(_kept) + len(found) > MOST_KEPT:
+        _kept.clear()
+    _kept.update({(pk, new[pk]): compiled for pk, compiled in found.items()})
+    return found
 
 
 def forget_compiled() -> None:
     """Drop the kept hours (tests roll rows back under this cache)."""
-    _compiled.cache_clear()
+    _kept.clear()
