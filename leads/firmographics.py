@@ -1,34 +1,22 @@
-"""What is known of organisations: the values it takes, which fact wins, and the CSV that brings it in bulk.
+"""What is known of organisations: the values it takes, and which fact wins.
 
-Owns the cleaning of each field that another system or a file gives (all of it hostile), the law of the
-newer fact for one field, and the upsert of a file of companies. Never opens, checks or moves a handoff.
+Owns the cleaning of each field that another system or a file gives (all of it hostile), and the law of the
+newer fact for one field. Never saves, and never opens, checks or moves a handoff.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from itertools import islice
-from typing import Any, TextIO
-
-from django.db import transaction
+from typing import Any
 
 from leads import identity
 from leads.choices import SIZE_BAND_NAMES, size_band
 from leads.models import Company, Lead
 from leads.preflight import DEFAULT_PLACEHOLDERS, is_placeholder
 
-COLUMNS = (
-    "domain", "name", "industry", "employee_count", "size_band", "annual_revenue", "currency",
-    "country_code", "technologies",
-)  # fmt: skip
-# The columns of the file that are called otherwise on a company.
-_FIELD = {"annual_revenue": "revenue_amount", "currency": "revenue_currency"}
-CHUNK = 500
 MOST_EMPLOYEES = 50_000_000
 MOST_TECHNOLOGIES = 100
 _MOST_REVENUE = Decimal(10) ** 16
@@ -172,109 +160,3 @@ def _follow(row: Lead | Company, name: str, at: datetime, write: Callable[..., b
         row.account_key = identity.account_key(row.name)
     elif name == "employee_count" and row.employee_count:
         write(row, "size_band", size_band(row.employee_count), at)
-
-
-@dataclass
-class Imported:
-    """What a file did: companies made, changed and left as they were; failed rows as (row, message).
-
-    `domains` are those that were made or changed.
-    """
-
-    made: int = 0
-    changed: int = 0
-    same: int = 0
-    errors: list[tuple[int, str]] = field(default_factory=list)
-    domains: set[str] = field(default_factory=set)
-
-
-def import_companies(file: TextIO, now: datetime, *, dry_run: bool = False) -> Imported:
-    """Upsert companies by registrable domain from a CSV with a header of COLUMNS (only `domain` is required).
-
-    The file's facts are as of `now`. An empty cell leaves the field as it is. A row that cannot be read
-    fails alone; rows are numbered as in the file, the header being 1. Raises ValueError for a file
-    without a usable header.
-    """
-    reader = csv.DictReader(file)
-    names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-    if "domain" not in names:
-        raise ValueError("The file needs a header with a column named domain.")
-    if unknown := sorted(set(names) - set(COLUMNS) - {""}):
-        raise ValueError(f"Unknown column {', '.join(unknown)}; known are {', '.join(COLUMNS)}.")
-    if len(set(names)) != len(names):
-        raise ValueError("A column appears twice in the header.")
-    reader.fieldnames = names
-    result = Imported()
-    rows = _rows(reader, result)
-    while chunk := list(islice(rows, CHUNK)):
-        with transaction.atomic():
-            _upsert(chunk, now, result)
-            if dry_run:
-                transaction.set_rollback(True)
-    return result
-
-
-def _rows(reader: csv.DictReader[str], result: Imported) -> Iterator[tuple[str, dict[str, Any]]]:
-    number = 1
-    while True:
-        number += 1
-        try:
-            raw = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            result.errors.append((number, str(error)))
-            continue
-        if not any(isinstance(value, str) and value.strip() for value in raw.values()):
-            continue
-        if None in raw:
-            result.errors.append((number, "the row has more cells than the header"))
-            continue
-        try:
-            yield _row(raw)
-        except ValueError as error:
-            result.errors.append((number, str(error)))
-
-
-def _row(raw: Mapping[str, str | None]) -> tuple[str, dict[str, Any]]:
-    domain = identity.registrable_domain((raw.get("domain") or "").strip())
-    if domain is None:
-        raise ValueError(f"domain {(raw.get('domain') or '')[:60]!r} is not a registrable domain")
-    if identity.is_free_mail(domain):
-        raise ValueError(f"{domain} is a free-mail provider's, never a company's")
-    values: dict[str, Any] = {}
-    for column in COLUMNS[1:]:
-        cell = (raw.get(column) or "").strip()
-        if not cell:
-            continue
-        name = _FIELD.get(column, column)
-        try:
-            values[name] = COMPANY_FIELDS[name](cell)
-        except ValueError as error:
-            raise ValueError(f"{column} {cell[:40]!r} {error}") from None
-    return domain, values
-
-
-def _upsert(rows: Iterable[tuple[str, dict[str, Any]]], now: datetime, result: Imported) -> None:
-    rows = list(rows)
-    # Two importers at once would both find a new domain missing.
-    identity.lock(f"domain:{domain}" for domain, _ in rows)
-    stored = Company.objects.select_for_update().order_by("pk")
-    known = {company.domain: company for company in stored.filter(domain__in=[domain for domain, _ in rows])}
-    new: dict[str, Company] = {}
-    changed: dict[str, Company] = {}
-    for domain, values in rows:
-        company = known.get(domain)
-        if company is None:
-            company = known[domain] = new[domain] = Company(domain=domain, created_at=now, updated_at=now)
-        wrote = sum(put(company, name, value, now) for name, value in values.items())
-        if wrote and domain not in new:
-            company.updated_at = now
-            changed[domain] = company
-    Company.objects.bulk_create(new.values())
-    columns = [*COMPANY_FIELDS, "name_key", "field_times", "updated_at"]
-    Company.objects.bulk_update(changed.values(), columns, batch_size=100)
-    result.made += len(new)
-    result.changed += len(changed)
-    result.same += len({domain for domain, _ in rows}) - len(new) - len(changed)
-    result.domains |= new.keys() | changed.keys()

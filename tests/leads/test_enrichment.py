@@ -20,7 +20,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
-from leads import completion, enrichment, firmographics, invariants
+from leads import company_files, completion, enrichment, invariants
 from leads.choices import State
 from leads.enrichment import CompanyDirectory, HttpProvider, ProviderFailed, consult_directory
 from leads.models import Company, DuplicatePair, EnrichmentAttempt, Handoff, Lead
@@ -472,7 +472,7 @@ def test_by_hand_it_can_be_asked_again(waiting: Handoff, switched_on: Double) ->
 # The file of companies
 
 
-def write(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...] = firmographics.COLUMNS) -> Path:
+def write(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...] = company_files.COLUMNS) -> Path:
     with path.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -588,7 +588,7 @@ def test_a_file_never_overwrites_a_newer_fact() -> None:
     company = factories.make_company(
         name="Newer", domain="x-co.com", field_times={"name": "2999-01-01T00:00:00+00:00"}
     )
-    result = firmographics.import_companies(
+    result = company_files.import_companies(
         io.StringIO("domain,name,industry\nx-co.com,Older,Freight\n"), NOW
     )
     company.refresh_from_db()
@@ -599,5 +599,5 @@ def test_a_file_never_overwrites_a_newer_fact() -> None:
 def test_queries_grow_with_chunks_not_rows(tmp_path: Path, django_assert_max_num_queries: Any) -> None:
     lines = "\n".join(f"co-{n}.com,Company {n}" for n in range(400))
     with django_assert_max_num_queries(12):
-        result = firmographics.import_companies(io.StringIO(f"domain,name\n{lines}\n"), NOW)
+        result = company_files.import_companies(io.StringIO(f"domain,name\n{lines}\n"), NOW)
     assert result.made == 400

@@ -1,4 +1,4 @@
-"""Reads a CSV of firmographics into the company directory, and checks again what waited for it."""
+"""Reads a CSV of firmographics and account owners into the directory, and checks again what waited."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from leads import completion, firmographics
+from leads import company_files, completion
 
 
 class Command(BaseCommand):
-    help = f"Upsert companies by domain from a CSV with the columns {', '.join(firmographics.COLUMNS)}."
+    help = f"Upsert companies by domain from a CSV with the columns {', '.join(company_files.COLUMNS)}."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         now = timezone.now()
         try:
             with file.open(encoding="utf-8-sig", newline="") as rows:
-                result = firmographics.import_companies(rows, now, dry_run=dry_run)
+                result = company_files.import_companies(rows, now, dry_run=dry_run)
         except (OSError, ValueError) as error:
             raise CommandError(f"{file}: {error}") from error
         for row, message in result.errors:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if result.errors:
             raise CommandError(f"{len(result.errors)} rows failed")
 
-    def _tell(self, result: firmographics.Imported, checked: int, as_json: bool) -> None:
+    def _tell(self, result: company_files.Imported, checked: int, as_json: bool) -> None:
         counts = {
             "made": result.made,
             "changed": result.changed,
