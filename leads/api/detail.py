@@ -43,7 +43,7 @@ QUEUE = "queue_id"
 def detail_json(handoff: Handoff) -> dict[str, Any]:
     """HANDOFF with `lead`, `events`, `clocks`, `trace`; lead, company, assignee, queue and policy loaded."""
     events = list(handoff.events.select_related("user", "api_key").order_by("number"))
-    decisions = list(handoff.decisions.select_related("ruleset").order_by("-at", "-pk")[:MOST_DECISIONS])
+    decisions = list(explaining.decisions_of(handoff).order_by("-at", "-pk")[:MOST_DECISIONS])
     decisions.reverse()
     return {
         **handoff_json(handoff),
@@ -145,15 +145,17 @@ class _Named:
 
 
 def _trace(decisions: list[RoutingDecision]) -> list[dict[str, Any]]:
-    names = explaining.Names(decisions) if decisions else None
+    if not decisions:
+        return []
+    teller = explaining.Teller(decisions)
     return [
         {
             "at": time(decision.at),
             "ruleset": str(decision.ruleset_id) if decision.ruleset_id else None,
             "outcome": decision.outcome,
-            "sentences": explaining.sentences(decision, names) if names else [],
+            "sentences": teller.sentences(decision),
             "facts": decision.facts,
-            "trace": decision.trace,
+            "trace": explaining.entries(decision),
             "candidates": decision.candidates,
         }
         for decision in decisions

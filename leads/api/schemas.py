@@ -337,15 +337,21 @@ class Clocks(Schema):
 
 
 class Decision(Schema):
-    """One routing decision: in words, and as it was kept."""
+    """One routing decision: in words, and what it was made of."""
 
     at: Moment
     ruleset: str | None
     outcome: str
     sentences: list[str]
     facts: dict[str, Any]
-    trace: list[dict[str, Any]]
-    candidates: list[dict[str, Any]]
+    trace: list[dict[str, Any]] = Field(
+        description="each rule up to the one that matched, with the condition it failed on and the value "
+        "seen, then `account` for the owner put first and `skipped` for a target that names nobody"
+    )
+    candidates: list[dict[str, Any]] = Field(
+        description="who was looked at in order: `user`, `pool` or `queue`, and why it `took` it or was "
+        "`skipped`"
+    )
 
 
 class HandoffDetail(Handoff):

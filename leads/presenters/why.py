@@ -6,25 +6,35 @@ Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from leads.models import Event, RoutingDecision
 from leads.presenters.signals import cut
+from routing.engine import is_customer
+from routing.facts import Facts
 
 TOOK = {
     "rule": "The rule “{rule}” chose {it}.",
     "fallback": "The rule “{rule}” matched, but its own choice was not free; its fallback is {it}.",
     "overflow": "The rule “{rule}” matched, but nobody it names was free; the overflow takes it: {it}.",
-    "account": "The company is a customer, so it goes to the owner of the account: {it}.",
+    "account": "The company has an owner of its own, so it goes to them: {it}.",
+    "manager": "All who could have it had it before, so it goes to their manager: {it}.",
     "re_engaged": "It came back to whoever had it before: {it}.",
+    "returned": "It came back to whoever had it before: {it}.",
 }
+CUSTOMER = "The company is a customer, so it goes to the owner of the account: {it}."
+# Where the reason that was kept does not follow a name as it stands.
 SKIPPED = {
     "inactive": "is no longer active",
     "away": "is away",
-    "had it before": "had it before",
     "not in rotation": "is not in the rotation",
+    "not in sales": "is not in sales",
+    "outside working hours": "is outside working hours",
+    "gone": "is gone",
 }
+AT_CAP = re.compile(r"\d+ of \d+")
 
 
 def people_in(decision: RoutingDecision | None) -> set[int]:
@@ -54,7 +64,10 @@ def why_me(
         return "Nobody could take it; it waits for data or a rule."
     who = _name(taker, names, me)
     rule = rule_name or "Everything else"
-    sentence = TOOK.get(str(taker["took"]), TOOK["rule"]).format(rule=rule, it=who)
+    template = TOOK.get(str(taker["took"]), TOOK["rule"])
+    if taker["took"] == "account" and is_customer(Facts.from_json(decision.facts)):
+        template = CUSTOMER
+    sentence = template.format(rule=rule, it=who)
     passed = [
         f"{_name(c, names, me, start=not index)} {_reason(str(c['skipped']))}"
         for index, c in enumerate(c for c in candidates if c is not taker and "skipped" in c and "user" in c)
@@ -87,4 +100,4 @@ def _name(candidate: Mapping[str, Any], names: Mapping[int, str], me: int | None
 
 
 def _reason(skipped: str) -> str:
-    return SKIPPED.get(skipped, f"is full ({skipped})" if skipped.startswith("holds") else skipped)
+    return SKIPPED.get(skipped, f"is full ({skipped})" if AT_CAP.search(skipped) else skipped)

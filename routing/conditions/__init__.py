@@ -8,21 +8,27 @@ that reads it aloud. It knows no rules, targets or people, reads no database, an
 that a user wrote.
 """
 
-from routing.conditions.evaluation import Compiler, Condition, Verdict, View, evaluate
+from routing.conditions.boards import Board
+from routing.conditions.comparing import reading
+from routing.conditions.evaluation import Compiler, Condition, View
 from routing.conditions.operators import OPERATORS, Operator, operators_for
 from routing.conditions.sentences import sentence
 from routing.conditions.validation import Problem, validate
+from routing.conditions.waiting import Verdict, absent, evaluate
 
 __all__ = [
     "OPERATORS",
+    "Board",
     "Compiler",
     "Condition",
     "Operator",
     "Problem",
     "Verdict",
     "View",
+    "absent",
     "evaluate",
     "operators_for",
+    "reading",
     "sentence",
     "validate",
 ]
