@@ -7,6 +7,7 @@ absences as they were at each moment. Writes nothing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +25,10 @@ from routing.sla import Target
 
 CHUNK = 1000
 _TURN = ("ref", "taken_at", "user_id", "pool_id", "released_at", "given_back_at", "shares")
+_NO_TURN = (None,) * 5
+_AT = 2
 _COLUMNS = (
-    "pk", "handoff_id", "at", "ruleset_id", "rule_id", "facts", "candidates", "outcome", "handoff__closed_at",
+    "pk", "handoff_id", "at", "outcome", "ruleset_id", "rule_id", "facts", "candidates", "handoff__closed_at",
 )  # fmt: skip
 
 
@@ -125,25 +128,34 @@ class Decisions:
         """The next chunk, the turns that people took meanwhile, and how many rows were read. An empty chunk
         is the last: its turns are those after the last decision."""
         rows = self._next_rows()
-        begin = self.after[0] if self.after else None
-        turns = (
-            Turn.objects.filter(taken_at__gt=begin)
-            if begin
-            else Turn.objects.filter(taken_at__gte=self.since)
-        )
-        turns = turns.filter(taken_at__lte=rows[-1][2]) if rows else turns.filter(taken_at__lt=self.until)
-        own = {(f"handoff:{row[1]}", row[2]) for row in rows}
-        taken: dict[tuple[str, datetime], tuple[Any, ...]] = {}
-        by_hand = []
-        for ref, at, *turn in turns.order_by("taken_at", "pk").values_list(*_TURN):
-            if (ref, at) in own:
-                taken[ref, at] = tuple(turn)
+        turns = Turn.objects.filter(taken_at__gte=self.since)
+        if self.after is not None:
+            turns = turns.filter(taken_at__gt=self.after[0])
+        turns = turns.filter(taken_at__lte=rows[-1][_AT]) if rows else turns.filter(taken_at__lt=self.until)
+        own, by_hand = self._paired(rows, turns)
+        kept = [found for row in rows if (found := self._kept(row, own.get(row[0], _NO_TURN))) is not None]
+        if rows:
+            self.after = (rows[-1][_AT], rows[-1][0])
+        return kept, by_hand, len(rows)
+
+    @staticmethod
+    def _paired(
+        rows: Sequence[tuple[Any, ...]], turns: QuerySet[Turn]
+    ) -> tuple[dict[int, Sequence[Any]], list[TurnTaken]]:
+        """Each decision's own turn, by its id, and the turns that no decision took. A lead that was routed
+        twice in one instant has its turns in the order of its decisions."""
+        waiting: dict[tuple[str, datetime], deque[int]] = {}
+        for pk, handoff_id, at, outcome, *_ in rows:
+            if outcome == "rep":
+                waiting.setdefault((f"handoff:{handoff_id}", at), deque()).append(pk)
+        own: dict[int, Sequence[Any]] = {}
+        by_hand: list[TurnTaken] = []
+        for ref, at, *turn in turns.order_by("taken_at", "pk").values_list(*_TURN).iterator(CHUNK):
+            if decided := waiting.get((ref, at)):
+                own[decided.popleft()] = turn
             else:
                 by_hand.append(TurnTaken(ref, turn[0], at, turn[2]))
-        kept = [found for row in rows if (found := self._kept(row, taken)) is not None]
-        if rows:
-            self.after = (rows[-1][2], rows[-1][0])
-        return kept, by_hand, len(rows)
+        return own, by_hand
 
     def _next_rows(self) -> list[tuple[Any, ...]]:
         """A chunk that ends between two moments: what was decided in one act stays together."""
@@ -154,12 +166,14 @@ class Decisions:
         found = list(rows[:CHUNK])
         if len(found) == CHUNK:
             last = found[-1]
-            found += list(self.rows.order_by("pk").filter(at=last[2], pk__gt=last[0]).values_list(*_COLUMNS))
+            found += list(
+                self.rows.order_by("pk").filter(at=last[_AT], pk__gt=last[0]).values_list(*_COLUMNS)
+            )
         return found
 
-    def _kept(self, row: Sequence[Any], taken: Mapping[tuple[str, datetime], Any]) -> Kept | None:
-        pk, handoff_id, at, ruleset_id, rule_id, facts, candidates, outcome, closed_at = row
-        ref = f"handoff:{handoff_id}"
+    def _kept(self, row: Sequence[Any], turn: Sequence[Any]) -> Kept | None:
+        pk, handoff_id, at, outcome, ruleset_id, rule_id, facts, candidates, closed_at = row
+        user_id, pool_id, released_at, given_back_at, shares = turn
         try:
             known = Facts.from_json(facts)
         except InvalidFacts:
@@ -168,10 +182,9 @@ class Decisions:
         looked_at = (
             [item for item in candidates if isinstance(item, dict)] if isinstance(candidates, list) else []
         )
-        user_id, pool_id, released_at, given_back_at, shares = taken.get((ref, at), (None,) * 5)
         past = Past(
             key=pk,
-            ref=ref,
+            ref=f"handoff:{handoff_id}",
             at=at,
             rule=rule_id,
             facts=known,

@@ -47,17 +47,15 @@ class Load:
         if until is not None:
             heappush(self._ends, (until, ref))
 
-    def drop(self, ref: str) -> int | None:
-        """Nobody holds the work any longer; who did."""
-        hold = self._holds.pop(ref, None)
-        if hold is None:
-            return None
-        self.open[hold.user_id] -= 1
-        return hold.user_id
+    def drop(self, ref: str) -> None:
+        """Nobody holds the work any longer."""
+        if (hold := self._holds.pop(ref, None)) is not None:
+            self.open[hold.user_id] -= 1
 
-    def holder(self, ref: str) -> int | None:
+    def until_now(self, ref: str, now: datetime) -> int | None:
+        """Who holds the work up to this very moment; asked before `advance` lets go of it."""
         hold = self._holds.get(ref)
-        return None if hold is None else hold.user_id
+        return hold.user_id if hold is not None and (hold.until is None or hold.until >= now) else None
 
     def claimed(self, ref: str, until: datetime | None) -> bool:
         """In truth somebody took the work from a queue. Whoever holds it in this world keeps it, as long as

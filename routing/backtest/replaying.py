@@ -78,9 +78,10 @@ class Replay:
 
     def decision(self, past: Past) -> Verdict:
         """What this ruleset would have made of the decision, and both worlds after it."""
-        self.was.advance(past.at)
-        self.would.advance(past.at)
-        excluded = self._excluded(past, self.was.drop(past.ref), self.would.drop(past.ref))
+        excluded = self._excluded(past)
+        for load in (self.was, self.would):
+            load.advance(past.at)
+            load.drop(past.ref)
         decision = decide(self.ruleset, past.facts)
         moment = Moment(past.at, self.would.open, self._counted, self._memory, excluded)
         walk = Walk(past, self.crowd, moment)
@@ -129,16 +130,18 @@ class Replay:
             return targets
         return (*targets, Target("queue", str(self.crowd.overflow.id), "overflow"))
 
-    def _excluded(self, past: Past, was: int | None, would: int | None) -> dict[int, str]:
-        """Who must not get it again: as kept; and who would have held it in the place of one of those."""
+    def _excluded(self, past: Past) -> dict[int, str]:
+        """Who must not get it again: as kept, and whoever holds it in either world up to this moment."""
         excluded = dict.fromkeys(past.facts.lapsed_by, LAPSED) | dict.fromkeys(
             past.facts.rejected_by, REJECTED
         )
-        for row in past.candidates:
-            if row.get("skipped") in HAD_IT and isinstance(row.get("user"), int):
-                excluded.setdefault(row["user"], row["skipped"])
-        if was in excluded and would is not None:
-            excluded.setdefault(would, excluded[was])
+        skipped = {row.get("user"): str(row["skipped"]) for row in past.candidates if "skipped" in row}
+        excluded |= {user: why for user, why in skipped.items() if isinstance(user, int) and why in HAD_IT}
+        was, would = (load.until_now(past.ref, past.at) for load in (self.was, self.would))
+        if was is not None:
+            excluded.setdefault(was, skipped.get(was, "had it until then"))
+            if would is not None:
+                excluded.setdefault(would, excluded[was])
         return excluded
 
     def _kind(self, past: Past, rule: str, holder: Holder) -> str:
