@@ -57,7 +57,8 @@ class RoutingForm(forms.Form):
         held = self.initial.get(name) or []
         for value in [held] if isinstance(held, str) else held:
             if value and value not in values:
-                offered.append((value, f"{value} (gone)"))
+                person = self.names.by_id.get(value) if name in ("owner", "members") else None
+                offered.append((value, f"{person} (not to choose any more)" if person else f"{value} (gone)"))
         self.fields[name].choices = offered  # type: ignore[attr-defined]
 
 

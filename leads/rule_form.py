@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from routing.conditions import OPERATORS, Problem, operators_for
+from routing.conditions import OPERATORS, Problem, operators_for, validate
 from routing.conditions.operators import CUSTOM, MAX_TEXT, MAX_VALUES, as_list, field_of
 from routing.facts import Field
 
@@ -29,7 +29,6 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 class Sent(Protocol):
     """What a browser sent: Django's QueryDict, or anything that answers as it does."""
 
-    def get(self, key: str, default: str = "") -> str | None: ...
     def getlist(self, key: str) -> list[str]: ...
     def __contains__(self, key: object) -> bool: ...
 
@@ -154,6 +153,19 @@ class Editor:
     def document(self) -> dict[str, Any]:
         return self.root.document()
 
+    def finished(self) -> tuple[dict[str, Any], int]:
+        """The document without the conditions that are not finished, and how many those are."""
+        kept, left_out = Group(self.root.kind), 0
+        for part in self.root.parts:
+            if isinstance(part, Row):
+                left_out += not _is_finished(part)
+                kept.parts += [part] if _is_finished(part) else []
+                continue
+            rows = [row for row in part.parts if isinstance(row, Row) and _is_finished(row)]
+            left_out += len(part.parts) - len(rows)
+            kept.parts += [Group(part.kind, list(rows))] if rows else []
+        return kept.document(), left_out
+
     def unless_same(self, stored: Any) -> Any:
         """The document; the stored one itself when the rows say the same, so that looking changes nothing."""
         made = self.document()
@@ -215,6 +227,10 @@ class Editor:
                 yield from part.parts
 
 
+def _is_finished(row: Row) -> bool:
+    return not validate({"all": [row.leaf()]})
+
+
 def _id(steps: list[int]) -> str:
     return "-".join([PREFIX, *map(str, steps)])
 
@@ -273,7 +289,7 @@ def _text(value: Any) -> str:
 
 
 def _group_sent(data: Sent, name: str, nested: bool) -> Group:
-    kind = data.get(f"{name}.kind", "") or ""
+    kind = _last(data, f"{name}.kind")
     group = Group(kind if kind in dict(KINDS) else "all")
     for number in range(MOST_PARTS):
         part = f"{name}.{number}"
@@ -286,9 +302,13 @@ def _group_sent(data: Sent, name: str, nested: bool) -> Group:
     return group
 
 
+def _last(data: Sent, key: str) -> str:
+    return "".join(data.getlist(key)[-1:])
+
+
 def _row_sent(data: Sent, name: str) -> Row:
     def text(part: str, most: int = MAX_TEXT) -> str:
-        return (data.get(f"{name}.{part}", "") or "")[: most + 1]
+        return _last(data, f"{name}.{part}")[: most + 1]
 
     return Row(
         fact=text("field"),

@@ -7,6 +7,8 @@ The working page's own verbs stand before `act`, which takes any other. The shel
 from django.urls import path
 
 from leads.views import (
+    accounts,
+    accounts_file,
     completion,
     duplicates,
     handoff,
@@ -16,13 +18,13 @@ from leads.views import (
     leads,
     notifications,
     profile,
-    routing,
     search,
     shell,
     team,
     trace,
     triage,
 )
+from leads.views.routes import landing, lists, pools, publishing, queues, rules, territories, versions
 
 app_name = "leads"
 
@@ -57,7 +59,33 @@ urlpatterns = [
     path("triage/", triage.triage, name="triage"),
     path("triage/handoffs/<int:pk>/settle/", triage.settle_rejection, name="settle_rejection"),
     path("triage/items/<int:pk>/settle/", triage.settle_item, name="settle_item"),
-    path("routing/", routing.routing, name="routing"),
+    path("routing/", landing.routing, name="routing"),
+    path("routing/rules/new/", rules.rule_new, name="rule_new"),
+    path("routing/rules/<int:pk>/", rules.rule, name="rule"),
+    path("routing/rules/<int:pk>/move/", rules.rule_move, name="rule_move"),
+    path("routing/territories/", territories.territories, name="territories"),
+    path("routing/territories/new/", territories.territory_new, name="territory_new"),
+    path("routing/territories/<int:pk>/", territories.territory, name="territory"),
+    path("routing/pools/", pools.pools, name="pools"),
+    path("routing/pools/new/", pools.pool_new, name="pool_new"),
+    path("routing/pools/<int:pk>/", pools.pool, name="pool"),
+    path("routing/queues/", queues.queues, name="queues"),
+    path("routing/queues/new/", queues.queue_new, name="queue_new"),
+    path("routing/queues/<int:pk>/", queues.queue, name="queue"),
+    path("routing/lists/", lists.lists, name="lists"),
+    path("routing/lists/new/", lists.list_new, name="list_new"),
+    path("routing/lists/<int:pk>/", lists.named_list, name="list"),
+    path("routing/settings/", publishing.routing_settings, name="routing_settings"),
+    path("routing/publish/", publishing.routing_publish, name="routing_publish"),
+    path("routing/discard/", publishing.routing_discard, name="routing_discard"),
+    path("routing/versions/", versions.versions, name="versions"),
+    path("routing/versions/<int:number>/", versions.version, name="version"),
+    path("routing/versions/<int:number>/restore/", versions.version_restore, name="version_restore"),
+    path("routing/accounts/", accounts.accounts, name="accounts"),
+    path("routing/accounts/accounts.csv", accounts.as_file, name="accounts_csv"),
+    path("routing/accounts/new/", accounts.account_new, name="account_new"),
+    path("routing/accounts/file/", accounts_file.accounts_file, name="accounts_file"),
+    path("routing/accounts/<int:pk>/", accounts.account, name="account"),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/read/", notifications.read_all, name="read_all"),
     path("notifications/<int:pk>/read/", notifications.read, name="read"),

@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from leads import drafts
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
@@ -129,6 +130,11 @@ class Shell:
         """How many messages are unread, capped; "" for none."""
         unread = Notification.objects.filter(user=self.user, read_at__isnull=True).order_by()
         return capped(unread[: MOST_COUNTED + 1].count())
+
+    @cached_property
+    def draft(self) -> drafts.State:
+        """What is in force and how the draft differs, for the tabs of the routing pages."""
+        return drafts.State()
 
     @property
     def nav(self) -> list[NavItem]:

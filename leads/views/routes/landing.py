@@ -1,0 +1,120 @@
+"""Routing as it is in force and as the draft would have it: the rules in order, read aloud.
+
+Owns the landing page with its two tabs. Rules are edited on pages of their own; what differs is
+`routing.differences`, what needs a look `routing.health`. Never decides on a lead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from leads.drafts import Names, State
+from leads.models import Handoff
+from leads.presenters import rules, times
+from leads.views.routes import frame
+from leads.views.shell import shell_of
+from routing import differences, draft
+from routing.health import Finding
+from routing.models import Draft, Queue, Rule
+
+COUNTED_OVER = timedelta(days=90)
+KEPT = 60  # seconds for which the counts stand
+
+
+@require_safe
+def routing(request: HttpRequest) -> HttpResponse:
+    """The rules in force, or those of the draft (`tab=draft`) beside them."""
+    frame.reader(request)
+    shell = shell_of(request)
+    names, state = Names(), shell.draft
+    is_draft = request.GET.get("tab") == "draft"
+    document = state.document if is_draft else state.live_document
+    stored = {str(row.pk): row for row in Rule.objects.select_related("owner")}
+    beside = _beside(document, stored, shell.now)
+    called = names.called(document)
+    if is_draft:
+        lines = rules.beside_live(state.live_document, document, state.diff.rules, names, called, beside)
+    else:
+        lines = rules.lines(document, names, called, beside)
+    values = {
+        "state": state,
+        "is_draft": is_draft,
+        "lines": lines,
+        "may_edit": frame.may_edit(request),
+        "total": sum(line.fired for line in lines),
+        "looks": sum(1 for line in lines if line.findings and not line.is_gone),
+        **_published(state, shell.now),
+        **_settings(document, names, is_draft),
+    }
+    if is_draft:
+        shown = {line.id for line in lines}
+        off = [row for pk, row in stored.items() if not row.is_active and pk not in shown]
+        values |= {"off": off, "order": draft.current(), "moved": request.GET.get("moved", "")}
+        values["others"] = _other_changes(state, names)
+    return render(request, "leads/routing/routing.html", values)
+
+
+def fired(now: datetime) -> dict[str, int]:
+    """How many leads each rule routed in the last 90 days, by the rule's id; counted once a minute."""
+    kept: dict[str, int] | None = cache.get("rules-fired")
+    if kept is None:
+        recent = Handoff.objects.live().filter(mql_at__gte=now - COUNTED_OVER).exclude(rule_id="")
+        kept = dict(recent.order_by().values_list("rule_id").annotate(n=Count("pk")))
+        cache.set("rules-fired", kept, KEPT)
+    return kept
+
+
+def _beside(document: Mapping[str, Any], stored: Mapping[str, Rule], now: datetime) -> rules.Beside:
+    findings: Mapping[str, Sequence[Finding]] = {}
+    reviewed = {}
+    for pk, row in stored.items():
+        if row.last_reviewed is not None:
+            on = row.last_reviewed
+            year = "" if on.year == now.year else f" {on.year}"
+            reviewed[pk] = (f"{on.day} {on:%b}{year}", f"Last reviewed on {on.day} {on:%b %Y}")
+    return rules.Beside(
+        fired=fired(now),
+        findings=findings,
+        owners={pk: str(row.owner) for pk, row in stored.items() if row.owner is not None},
+        reviewed=reviewed,
+    )
+
+
+def _published(state: State, now: datetime) -> dict[str, Any]:
+    live = state.live
+    if live is None:
+        return {"live": None}
+    return {
+        "live": live,
+        "published": times.day(live.published_at, now),
+        "published_exact": times.exact(live.published_at, now),
+    }
+
+
+def _settings(document: Mapping[str, Any], names: Names, is_draft: bool) -> dict[str, Any]:
+    """What happens beside the rules: whose account comes first, and where what nobody takes ends."""
+    overflow = next((row for row in names.queues if row.kind == Queue.Kind.OVERFLOW), None)
+    first = str(document.get("account_first") or Draft.AccountFirst.OWNED)
+    return {
+        "account_first": first,
+        "account_first_words": differences.ACCOUNT_FIRST.get(first, first),
+        "account_first_choices": Draft.AccountFirst.choices if is_draft else (),
+        "overflow": overflow,
+    }
+
+
+def _other_changes(state: State, names: Names) -> list[str]:
+    """What differs beside the rules, a line each."""
+    found = state.diff
+    called = {row.slug: row.name for row in names.lists}
+    lines = [f"Territory {change.name} {change.kind}" for change in found.territories]
+    lines += [f"List {called.get(change.slug, change.slug)} {change.kind}" for change in found.lists]
+    return lines + [f"{part.label.capitalize()} changed" for part in found.settings]
