@@ -45,7 +45,7 @@ R = TypeVar("R", Rule, Territory, NamedList, Pool, Queue, Draft)
 # Between two rules, so that one can be put there without touching the others.
 STEP = 10
 DISCARDED = "The draft was discarded"
-CATCH_ALL = {"all": []}
+CATCH_ALL: dict[str, Any] = {"all": []}
 
 # What an edit never sets: the order and the reviews are written by others meanwhile, and versions,
 # decisions and conditions name a row by its slug.
