@@ -81,8 +81,8 @@ def import_companies(
 
     The file's facts are as of `now`. An empty cell leaves the field as it is, "none" takes an owner away. A
     row that cannot be read fails alone; rows are numbered as in the file, the header being 1. Cells are
-    parted by commas, semicolons or tabs. `tell` keeps a line for each row; `defaults` are columns of a company that
-    hold where a row says nothing. Raises ValueError for a file without a usable header.
+    parted by commas, semicolons or tabs. `tell` keeps a line for each row; `defaults` are columns of a
+    company that hold where a row says nothing. Raises ValueError for a file without a usable header.
     """
     first = file.readline()
     delimiter = max(",;\t", key=first.count)

@@ -1,4 +1,4 @@
-"""The filters of the list of leads, as they stand in the address.
+"""The filters of the lists of leads and of accounts, as they stand in the address.
 
 Owns their names, bounds and what each selects. What cannot be read selects nothing away and is said. Never
 widens what a person may see: the query comes from `leads.searching`.
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django import forms
+from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from leads import permissions, searching
-from leads.choices import OPEN, LeadType, State
-from leads.models import Handoff, Lead
+from leads import identity, permissions, searching
+from leads.choices import OPEN, CompanyStage, LeadType, State
+from leads.models import Company, Handoff, Lead
 from routing.people import User
 
 NONE, ANY_OPEN = "none", "open"
@@ -27,7 +27,24 @@ STATES = (
 ORDERS = {"changed": ("-updated_at", "-id"), "newest": ("-id",)}
 
 
-class LeadFilter(django_filters.FilterSet):
+class _Told:
+    """What every filter says of itself."""
+
+    data: Any
+    filters: Any
+    form: Any
+
+    @property
+    def problems(self) -> list[str]:
+        """What cannot be read, in words."""
+        return [f"{name.capitalize()}: {errors[0]}" for name, errors in self.form.errors.items()]
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(self.data.get(name) for name in self.filters)
+
+
+class LeadFilter(_Told, django_filters.FilterSet):
     """Words, state of a handoff, lead type, source, country, company, holder."""
 
     q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
@@ -75,12 +92,35 @@ class LeadFilter(django_filters.FilterSet):
             seen = seen.filter(assignee=int(given["holder"]))
         return leads.filter(Exists(seen))
 
-    @property
-    def problems(self) -> list[str]:
-        """What cannot be read, in words."""
-        form: forms.Form = self.form
-        return [f"{name.capitalize()}: {errors[0]}" for name, errors in form.errors.items()]
 
-    @property
-    def is_narrowed(self) -> bool:
-        return any(self.data.get(name) for name in self.filters)
+class AccountFilter(_Told, django_filters.FilterSet):
+    """Words of the name or the domain, owner, stage, named or not."""
+
+    q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
+    owner = django_filters.CharFilter(
+        method="by_owner", validators=[RegexValidator(rf"^({NONE}|\d{{1,18}})$", "Choose one of the list.")]
+    )
+    stage = django_filters.ChoiceFilter(choices=CompanyStage.choices)
+    named = django_filters.ChoiceFilter(method="by_named", choices=(("yes", "Named"), ("no", "Not named")))
+
+    class Meta:
+        model = Company
+        fields: tuple[str, ...] = ()
+
+    def by_words(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
+        words = searching.plain(value)
+        fits = Q(pk__in=())
+        if names := identity.text_key(words).split()[: searching.MOST_WORDS]:
+            all_of = Q()
+            for word in names:
+                all_of &= Q(name_key__startswith=word) | Q(name_key__contains=f" {word}")
+            fits |= all_of
+        if "." in words and (domain := identity.registrable_domain(words)):
+            fits |= Q(domain=domain)
+        return companies.filter(fits)
+
+    def by_owner(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
+        return companies.filter(owner__isnull=True) if value == NONE else companies.filter(owner=int(value))
+
+    def by_named(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
+        return companies.filter(is_named_account=value == "yes")

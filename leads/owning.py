@@ -26,6 +26,8 @@ NOBODY = "none"
 COLUMN = {"owner": "owner_id", "stage": "stage", "named_account": "is_named_account"}
 _YES, _NO = frozenset(("yes", "y", "true", "1")), frozenset(("no", "n", "false", "0"))
 _STAGES = {stage.label.casefold(): str(stage) for stage in CompanyStage}
+# What a company has that is no account.
+_PLAIN = {"owner": None, "stage": str(CompanyStage.PROSPECT), "named_account": False}
 _MOST_TOLD = 5
 
 
@@ -139,6 +141,10 @@ def add(words: str, name: str, typed: Mapping[str, str], act: Act) -> tuple[Comp
     except ValueError as error:
         errors["name"] = f"This {error}."
     domain, known = _named_by(words, errors)
+    if not errors and not any(values[name] != default for name, default in _PLAIN.items() if name in values):
+        errors["named_account"] = (
+            "Name it, or choose an owner or a stage beyond prospect: without one of these it is no account."
+        )
     if errors:
         raise Invalid(errors)
     with transaction.atomic():

@@ -1,7 +1,7 @@
 """Leads, handoffs and what is kept of them: shown, searched by exact address or id, never written.
 
-Values come from anywhere and are escaped like all text. A company's stage and owner are the exception:
-nothing else in the product sets them by hand.
+Values come from anywhere and are escaped like all text. What makes a company an account (stage, owner, named
+or not) is the exception: people decide on it, here as on the page of accounts.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class LeadAdmin(Shown):
 
 @admin.register(Company)
 class CompanyAdmin(Kept):
-    list_display = ("__str__", "domain", "size_band", "stage", "owner")
-    list_filter = ("stage",)
+    list_display = ("__str__", "domain", "size_band", "stage", "owner", "is_named_account")
+    list_filter = ("stage", "is_named_account")
     list_select_related = ("owner",)
     search_fields = ("=domain",)
     search_help_text = "The whole domain."
     fields = (
-        "name", "domain", "stage", "owner", "website", "industry", "employee_count", "size_band",
-        "revenue_amount", "revenue_currency", "country_code", "technologies", "news",
+        "name", "domain", "stage", "owner", "is_named_account", "website", "industry", "employee_count",
+        "size_band", "revenue_amount", "revenue_currency", "country_code", "technologies", "news",
     )  # fmt: skip
-    readonly_fields = tuple(name for name in fields if name not in ("stage", "owner"))
+    readonly_fields = tuple(name for name in fields if name not in ("stage", "owner", "is_named_account"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from leads.choices import CompanyStage
 from leads.models import Company, Lead
@@ -32,8 +34,18 @@ class CompanyCard:
     facts: list[Fact] = field(default_factory=list)
 
 
-def card(company: Company | None, lead: Lead, other_leads: int, other_handoffs: int) -> CompanyCard:
-    """The facts of a company (its owner is loaded); the counts are of the company's other people."""
+def card(
+    company: Company | None,
+    lead: Lead,
+    other_leads: int,
+    other_handoffs: int,
+    match: Mapping[str, Any] | None = None,
+    accounts: Mapping[int, Company] | None = None,
+) -> CompanyCard:
+    """The facts of a company (its owner is loaded); the counts are of the company's other people.
+
+    `match` is how routing matched it to an account, as the decision keeps it; `accounts` those it names.
+    """
     if company is None:
         where = place(lead)
         return CompanyCard(facts=[Fact("Where", where)] if where else [])
@@ -44,7 +56,8 @@ def card(company: Company | None, lead: Lead, other_leads: int, other_handoffs: 
         Fact("Where", place(lead, company) or "not known"),
         Fact("Uses", technologies(company) or "not known"),
         Fact("News", "" if (news := _news(company)) else "none", news),
-        Fact("Account", account(company), is_doubt=company.stage == CompanyStage.COMPETITOR),
+        matched(match or {}, accounts or {})
+        or Fact("Account", account(company), is_doubt=company.stage == CompanyStage.COMPETITOR),
         Fact("Others", others(other_leads, other_handoffs)),
     ]
     return CompanyCard(name=str(company), site=website(company), facts=facts)
@@ -94,6 +107,34 @@ def account(company: Company) -> str:
     if company.stage == CompanyStage.PROSPECT:
         return owner
     return f"{CompanyStage(company.stage).label}, {owner}"
+
+
+def accounts_of(match: Mapping[str, Any]) -> set[int]:
+    """The ids of the accounts that the evidence of a match names, but for the lead's own company."""
+    close = [pk for pk, _ in match.get("close", ())][:1]
+    return {*match.get("ties", ()), *close, *((match["company"],) if match.get("by") == "name" else ())}
+
+
+def matched(match: Mapping[str, Any], accounts: Mapping[int, Company]) -> Fact | None:
+    """How a company that is no account itself was matched to one when its lead was routed; None where there
+    is nothing to say. What was deleted since is left out."""
+    if match.get("by") == "name" and (found := accounts.get(match["company"])):
+        words = f"{account(found)}. Matched to the account {_called(found)} by its name"
+        return Fact("Account", words, is_doubt=found.stage == CompanyStage.COMPETITOR)
+    if ties := [accounts[pk] for pk in match.get("ties", ()) if pk in accounts]:
+        names = ", ".join(_called(row) for row in ties)
+        return Fact("Account", f"none chosen: {len(ties)} accounts have this name ({names})", is_doubt=True)
+    for pk, ratio in match.get("close", ())[:1]:
+        if pk in accounts:
+            how = "in another country" if ratio >= 100 else f"a name {ratio:.0f} of 100 alike"
+            return Fact("Account", f"none. Close to the account {_called(accounts[pk])}, {how}")
+    return None
+
+
+def _called(company: Company) -> str:
+    name = cut(str(company), 60)
+    where = ", ".join(part for part in (company.domain or "", company.country_code) if part)
+    return f"{name} ({where})" if where and where != name else name
 
 
 def others(leads: int, handoffs: int) -> str:

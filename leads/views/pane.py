@@ -18,6 +18,7 @@ from leads.choices import DIRECT_INTERACTIONS, WEAK_SIGNALS, Channel, EventKind,
 from leads.forms import quick_dates
 from leads.models import (
     Activity,
+    Company,
     ContactAttempt,
     Deferral,
     DuplicatePair,
@@ -158,7 +159,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         ),
         is_weak=is_weak,
         has_duplicate=has_duplicate,
-        card=card_of(lead),
+        card=card_of(lead, past.decision),
         timeline=signals.timeline(activities, total, now),
         openers=signals.openers(activities, now) if handoff.is_open else (),
         references=signals.references(activities, now) if "contact" in verbs else (),
@@ -237,8 +238,9 @@ def activities_of(lead: Lead) -> tuple[list[Activity], int]:
     return found, own.count()
 
 
-def card_of(lead: Lead) -> CompanyCard:
-    """What is known of the lead's company, with how many others come from there."""
+def card_of(lead: Lead, decision: RoutingDecision | None = None) -> CompanyCard:
+    """What is known of the lead's company, with how many others come from there and how the decision matched
+    it to an account."""
     others = {"leads": 0, "handoffs": 0}
     if lead.company_id is not None:
         others = (
@@ -246,7 +248,10 @@ def card_of(lead: Lead) -> CompanyCard:
             .exclude(pk=lead.pk)
             .aggregate(leads=Count("pk", distinct=True), handoffs=Count("handoffs"))
         )
-    return company.card(lead.company, lead, others["leads"], others["handoffs"])
+    match = decision.account if decision is not None else {}
+    ids = company.accounts_of(match)
+    accounts = Company.objects.select_related("owner").in_bulk(ids) if ids else {}
+    return company.card(lead.company, lead, others["leads"], others["handoffs"], match, accounts)
 
 
 def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:
