@@ -57,16 +57,16 @@ class Load:
         hold = self._holds.get(ref)
         return hold.user_id if hold is not None and (hold.until is None or hold.until >= now) else None
 
-    def claimed(self, ref: str, until: datetime | None) -> bool:
-        """In truth somebody took the work from a queue. Whoever holds it in this world keeps it, as long as
-        the claimer did; False when nobody does."""
+    def keep(self, ref: str, until: datetime | None) -> int | None:
+        """In truth the work left the queue in which it waited. Whoever holds it in this world, and had it
+        all the while, keeps it for as long as it was held then; None when nobody does."""
         hold = self._holds.get(ref)
         if hold is None or not hold.waits:
-            return False
+            return None
         self._holds[ref] = _Hold(hold.user_id, until, False)
         if until is not None:
             heappush(self._ends, (until, ref))
-        return True
+        return hold.user_id
 
     def to_json(self) -> dict[str, Any]:
         holds = [

@@ -28,6 +28,8 @@ BEFORE_RULES = ("re_engaged", "returned")
 # Why somebody must not get it again, as `routing.rotation` words it.
 REJECTED, LAPSED = "rejected it before", "let it lapse"
 HAD_IT = frozenset({REJECTED, LAPSED})
+# Why somebody has a lead that in truth waited in a queue: it would have been theirs all the while.
+HELD = "held"
 MOST_CANDIDATES = 30
 
 
@@ -72,22 +74,26 @@ class Replay:
         self.was.advance(taken.at)
         self.would.advance(taken.at)
         self.was.take(taken.ref, taken.user_id, taken.until)
-        if not self.would.claimed(taken.ref, taken.until):
+        if self.would.keep(taken.ref, taken.until) is None:
             self.would.take(taken.ref, taken.user_id, taken.until)
             self._count(taken.user_id, taken.at)
 
     def decision(self, past: Past) -> Verdict:
         """What this ruleset would have made of the decision, and both worlds after it."""
-        excluded = self._excluded(past)
-        for load in (self.was, self.would):
-            load.advance(past.at)
-            load.drop(past.ref)
         decision = decide(self.ruleset, past.facts)
+        excluded = self._excluded(past)
+        self.was.advance(past.at)
+        self.would.advance(past.at)
+        self.was.drop(past.ref)
+        if past.holder.kind == "rep":
+            self.was.take(past.ref, int(past.holder.id), past.until)
+        if past.holder.kind == "rep" and (had := self.would.keep(past.ref, past.until)) is not None:
+            # It was drained from a queue in which it would not have waited.
+            return self._verdict(past, decision, Holder("rep", str(had), None, HELD), [])
+        self.would.drop(past.ref)
         moment = Moment(past.at, self.would.open, self._counted, self._memory, excluded)
         walk = Walk(past, self.crowd, moment)
         holder = walk.through(self._targets(decision, past))
-        if past.holder.kind == "rep":
-            self.was.take(past.ref, int(past.holder.id), past.until)
         if holder.kind == "rep":
             user_id = int(holder.id)
             self.would.take(past.ref, user_id, past.until, waits=past.holder.kind != "rep")
@@ -96,22 +102,22 @@ class Replay:
                 if holder.pool is not None:
                     shares = past.shares if walk.is_kept else walk.shares
                     self._memory.took(holder.pool, user_id, shares)
+        return self._verdict(past, decision, holder, walk.candidates[-MOST_CANDIDATES:])
+
+    def _verdict(
+        self, past: Past, decision: Decision, holder: Holder, candidates: list[dict[str, Any]]
+    ) -> Verdict:
         verdict = Verdict(
             kind=self._kind(past, decision.rule_id or "", holder),
             rule=decision.rule_id or "",
             rule_name=decision.rule_name or "",
             holder=holder,
-            candidates=tuple(walk.candidates[-MOST_CANDIDATES:]),
+            candidates=tuple(candidates),
             is_late=self._is_late(decision.policy, past.facts, past.at, holder),
             was_late=self._is_late(past.policy, past.facts, past.at, past.holder),
         )
         self.tally.add(past, verdict, self.crowd)
         return verdict
-
-    def place_now(self, facts: Facts) -> tuple[Decision, tuple[Target, ...]]:
-        """The decision and targets for facts of which no decision was kept (imported history)."""
-        decision = decide(self.ruleset, facts)
-        return decision, self._with_overflow(decision.targets) if decision.rule_id else ()
 
     def _targets(self, decision: Decision, past: Past) -> tuple[Target, ...]:
         """The targets in order, as lifecycle walks them: first whoever the lead comes back to, last the
