@@ -11,13 +11,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import QuerySet
 from django_q.models import Schedule
 
 from leads.models import MqlDefinition, PreflightSettings
 from leads.preflight import DEFAULT_PLACEHOLDERS
 from leads.reasons import ensure_reasons
 from routing import holidays, publish, sla
-from routing.models import Calendar, CalendarInterval, Queue, Rule, SlaPolicy, SlaStep
+from routing.models import Calendar, CalendarInterval, Draft, Queue, Rule, SlaPolicy, SlaStep
 from routing.people import ADMIN, MARKETING, ROLES, User
 
 OPENS, CLOSES = 9 * 60, 18 * 60
@@ -36,12 +37,13 @@ SCHEDULES = (
     ("Enrichment", "leads.tasks.enrich", Schedule.MINUTES, 1),
     ("Pruning", "leads.tasks.prune", Schedule.DAILY, None),
     ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
+    ("Rule reviews", "leads.tasks.review_rules", Schedule.DAILY, None),
 )
 
 # What marketing ops edits in the admin. Admins may everything.
 MARKETING_MODELS = (
-    "absence", "calendar", "calendarinterval", "closedday",
-    "pool", "poolmember", "queue", "rule", "territory",
+    "absence", "calendar", "calendarinterval", "closedday", "draft", "namedlist",
+    "pool", "poolmember", "queue", "rule", "rulereview", "territory",
 )  # fmt: skip
 
 
@@ -57,6 +59,8 @@ def setup(now: datetime, owner: User | None = None) -> list[str]:
     if reasons:
         made.append(f"{reasons} rejection reasons")
     made += _agreement() + ensure_schedules(now)
+    if Draft.objects.get_or_create(pk=1)[1]:
+        made.append("routing draft")
     made += ensure_queues(now, owner)
     for calendar in Calendar.objects.exclude(country=""):
         holidays.snapshot(calendar, now.year)
@@ -108,15 +112,21 @@ def _groups() -> list[str]:
         if created:
             made.append(f"role {role}")
             if role == MARKETING:
-                group.permissions.set(
-                    Permission.objects.filter(
-                        content_type__app_label="routing", content_type__model__in=MARKETING_MODELS
-                    )
-                )
+                group.permissions.set(_marketing_permissions())
+        elif role == MARKETING and group.permissions.exists():
+            # What a new release brings; a model of which something was left is as somebody wanted it.
+            known = group.permissions.values("content_type")
+            group.permissions.add(*_marketing_permissions().exclude(content_type__in=known))
         if role == ADMIN:
             # The role is defined by it, so a new release's models are admins' too.
             group.permissions.add(*Permission.objects.exclude(group=group))
     return made
+
+
+def _marketing_permissions() -> QuerySet[Permission]:
+    return Permission.objects.filter(
+        content_type__app_label="routing", content_type__model__in=MARKETING_MODELS
+    )
 
 
 def office_hours(zone: str, country: str, subdivision: str, now: datetime) -> Calendar:

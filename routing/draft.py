@@ -253,9 +253,9 @@ def _rules_as(document: Mapping[str, Any], now: datetime, user: User | None) -> 
     for number, (pk, rule) in enumerate(wanted.items(), start=1):
         row = stored.get(pk) or _gone(Rule, {"pk": int(pk)}, ("owner_id", "last_reviewed"))
         place = row.position if in_order else number * STEP
-        if not row._state.adding and (row.is_active, row.position) == (True, place):
-            if publish.rule_document(row) == rule:
-                continue
+        stands = not row._state.adding and row.is_active and row.position == place
+        if stands and publish.rule_document(row) == rule:
+            continue
         target, fallback = rule["target"], rule.get("fallback") or {}
         row.position, row.is_active = place, True
         row.name, row.conditions = rule["name"], rule["when"]

@@ -10,8 +10,8 @@ from django.db import connection
 from routing.engine import Ruleset as Compiled
 from routing.engine import decide
 from routing.facts import Facts
-from routing.models import Pool, Queue, Rule, Ruleset, SlaPolicy, Territory, User
-from routing.publish import NotPublishable, check, compile_draft, live, publish
+from routing.models import Draft, NamedList, Pool, Queue, Rule, Ruleset, SlaPolicy, Territory, User
+from routing.publish import NoReason, NotPublishable, check, compile_draft, live, publish, restore
 from tests.conftest import NOW, Cast
 
 DACH = {"all": [{"field": "country", "op": "in", "value": ["DE", "AT", "CH"]}]}
@@ -85,6 +85,7 @@ def test_the_document_is_what_the_engine_reads(cast: Cast, draft: list[Rule], po
         "territories": {"dach": {"name": "DACH", "when": DACH, "owner": cast.rosa.pk}},
         "lists": {},
         "overflow": {"kind": "queue", "id": overflow},
+        "account_first": "owned",
     }
     decision = decide(Compiled(publish(NOW, None).document), Facts(country="at", lead_type="demo"))
     assert (decision.rule_name, decision.territory, decision.policy) == ("DACH demo", "dach", "demo")
@@ -111,14 +112,14 @@ def test_the_same_draft_publishes_nothing(cast: Cast, draft: list[Rule]) -> None
     assert publish(NOW + timedelta(days=1), cast.ada, "twice") == made
     assert Ruleset.objects.count() == count and live().note == "once"
     Rule.objects.filter(name="Asleep").delete()
-    assert publish(NOW, cast.otto) == made
+    assert publish(NOW, cast.otto, "again") == made
     draft[1].name = "The rest"
     draft[1].save()
-    assert publish(NOW, cast.otto).version == made.version + 1
+    assert publish(NOW, cast.otto, "renamed").version == made.version + 1
 
 
 def test_an_edit_of_the_draft_changes_no_published_version(cast: Cast, draft: list[Rule]) -> None:
-    made = publish(NOW, cast.otto)
+    made = publish(NOW, cast.otto, "a note")
     document = made.document
     Rule.objects.all().delete()
     Territory.objects.all().delete()
@@ -126,15 +127,72 @@ def test_an_edit_of_the_draft_changes_no_published_version(cast: Cast, draft: li
     assert made.document == document
 
 
-def test_lists_and_account_first_are_kept_from_the_live_version(cast: Cast, draft: list[Rule]) -> None:
-    first = publish(NOW, None)
-    document = first.document | {"lists": {"named accounts": ["x.com"]}, "account_first": False}
-    Ruleset.objects.filter(pk=first.pk).update(document=document)
-    assert publish(NOW, None).pk == first.pk
-    draft[0].conditions = {"all": [{"field": "company_domain", "op": "in_list", "value": "named accounts"}]}
+def test_active_lists_and_whose_account_comes_first_are_of_the_draft(cast: Cast, draft: list[Rule]) -> None:
+    NamedList.objects.create(slug="named", name="Named", kind="domains", values=["x.com"])
+    NamedList.objects.create(slug="old", name="Old", values=["y"], is_active=False)
+    Draft.objects.update(account_first="never")
+    draft[0].conditions = {"all": [{"field": "company_domain", "op": "in_list", "value": "named"}]}
     draft[0].save()
-    made = publish(NOW, None)
-    assert made.document["lists"] == {"named accounts": ["x.com"]} and made.document["account_first"] is False
+    document = publish(NOW, None).document
+    assert document["lists"] == {"named": ["x.com"]} and document["account_first"] == "never"
+    NamedList.objects.update(is_active=False)
+    assert refused() == ["Rule 1 \u201cDACH demo\u201d: There is no list \u201cnamed\u201d."]
+
+
+def test_a_territory_that_is_switched_off_is_not_published(draft: list[Rule]) -> None:
+    Territory.objects.update(is_active=False)
+    assert compile_draft()["territories"] == {}
+    assert "There is no territory" in refused()[0]
+
+
+def test_compiling_writes_nothing_where_there_is_no_draft_row(draft: list[Rule]) -> None:
+    Draft.objects.all().delete()
+    assert compile_draft()["account_first"] == "owned" and not Draft.objects.exists()
+
+
+@pytest.mark.parametrize("note", ["", "   ", "\n"])
+def test_a_person_says_why(cast: Cast, draft: list[Rule], note: str) -> None:
+    before = live()
+    with pytest.raises(NoReason, match="Say why"):
+        publish(NOW, cast.otto, note)
+    with pytest.raises(NoReason):
+        restore(before.version, NOW, cast.otto, note)
+    assert live() == before
+
+
+def test_an_old_version_is_published_again_as_the_next(cast: Cast, draft: list[Rule]) -> None:
+    first, second = publish(NOW, cast.otto, "one"), None
+    draft[0].name = "Renamed"
+    draft[0].save()
+    second = publish(NOW, cast.otto, "two")
+    later = NOW + timedelta(days=1)
+    made = restore(first.version, later, cast.ada, "Too many went astray")
+    assert (made.version, made.restored_from, made.document) == (second.version + 1, first, first.document)
+    assert (made.published_at, made.published_by, made.note) == (later, cast.ada, "Too many went astray")
+    assert live() == made and Ruleset.objects.filter(is_live=True).count() == 1
+    assert Rule.objects.get(pk=draft[0].pk).name == "Renamed"
+    # Once more: it is in force already.
+    assert restore(first.version, later, cast.ada, "again") == made
+    with pytest.raises(Ruleset.DoesNotExist):
+        restore(99, later, cast.ada, "nothing there")
+
+
+def test_an_old_version_is_checked_against_the_people_of_today(cast: Cast, draft: list[Rule]) -> None:
+    first = publish(NOW, cast.otto, "one")
+    Territory.objects.update(owner=cast.nils)
+    second = publish(NOW, cast.otto, "two")
+    User.objects.filter(pk=cast.rosa.pk).update(is_active=False)
+    with pytest.raises(NotPublishable) as caught:
+        restore(first.version, NOW, cast.otto, "back")
+    assert [str(problem) for problem in caught.value.problems] == [
+        "Territory \u201cDACH\u201d: Its owner is no longer active."
+    ]
+    assert live() == second
+
+
+def test_an_unknown_word_for_whose_account_comes_first_is_a_problem(draft: list[Rule]) -> None:
+    [problem] = check(compile_draft() | {"account_first": "always"})
+    assert problem.pointer == "/account_first" and "owned, customers, never" in problem.message
 
 
 @pytest.mark.parametrize(

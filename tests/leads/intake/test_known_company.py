@@ -14,7 +14,7 @@ def test_facts_that_come_with_the_conversion_count(cast: Cast) -> None:
     PoolMember.objects.create(pool=pool, user=cast.femke)
     large = {"all": [{"field": "size_band", "op": "in", "value": ["201-500"]}]}
     Rule.objects.create(name="Large", conditions=large, target_kind="pool", target_id=str(pool.pk))
-    publish(NOW, cast.otto)
+    publish(NOW, cast.otto, "A test")
     first = event(7, type="lead.updated", score=None, trigger=None, activities=[])
     first["data"]["company"].pop("employee_count")
     answer = receive([first], None, NOW)[0]
