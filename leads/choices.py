@@ -158,6 +158,8 @@ class EventKind(TextChoices):
     BLACK_HOLE = "black_hole", "Black hole"
     UNFLAGGED = "unflagged", "Flag withdrawn"
     REPAIRED = "repaired", "Repaired"
+    RECLOCKED = "reclocked", "Deadlines moved"
+    CANCELLED = "cancelled", "Escalation cancelled"
     VIEWED = "viewed", "Viewed"
     UNDONE = "undone", "Undone"
 

@@ -8,7 +8,7 @@ from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
 from leads.models.intake import ApiKey, Receipt, RememberedAnswer, TriageItem
 from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias
-from leads.models.notification import Notification
+from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "MqlDefinition",
     "Note",
     "Notification",
+    "Preference",
     "PreflightSettings",
     "Receipt",
     "RedactionDoor",
@@ -41,5 +42,6 @@ __all__ = [
     "RoutingDecision",
     "Score",
     "TriageItem",
+    "UsedLink",
     "Waiver",
 ]

@@ -114,6 +114,9 @@ class Handoff(models.Model):
     first_activity_at = models.DateTimeField(null=True, blank=True)
     last_activity_at = models.DateTimeField(null=True, blank=True)
     viewed_at = models.DateTimeField(null=True, blank=True)
+    priority = models.PositiveSmallIntegerField(
+        default=0, help_text="raised by the ladder; the higher comes first among equals"
+    )
 
     # The end
     opportunity_at = models.DateTimeField(null=True, blank=True)

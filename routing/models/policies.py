@@ -6,6 +6,7 @@ Deadlines and due steps are computed by `routing.sla` from the pure value that `
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -34,6 +35,10 @@ class SlaPolicy(models.Model):
     completion_minutes = models.PositiveIntegerField(default=240)
     completion_business = models.BooleanField(default=True)
     created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    note = models.CharField(max_length=300, blank=True, help_text="why this version was made")
 
     class Meta:
         ordering = ["slug", "-version"]
@@ -85,6 +90,14 @@ class SlaStep(models.Model):
     after_business = models.BooleanField(default=True)
     who = models.JSONField(default=list)
     what = models.CharField(max_length=10)
+    queue = models.ForeignKey(
+        "routing.Queue",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="where a step that moves the handoff to a queue moves it",
+    )
 
     class Meta:
         ordering = ["position"]
