@@ -93,6 +93,8 @@ def import_people(lines: Iterable[str], now: datetime) -> Report:
             report.errors.append(RowError(row.line, row.email, str(error)))
     bad = {error.line for error in report.errors}
     good = [row for row in rows if row.line not in bad]
+    known = User.objects.filter(email__in=[row.email for row in good])
+    teams = dict(known.values_list("pk", "team_id"))
     with transaction.atomic():
         for row in good:
             outcome = _store(row, now)
@@ -105,6 +107,9 @@ def import_people(lines: Iterable[str], now: datetime) -> Report:
     act = lifecycle.Act(now)
     for user in User.objects.filter(email__in=[row.email for row in good if row.roles is not None]):
         escalation.let_go(user, act)
+    for user in User.objects.filter(pk__in=teams):
+        if user.team_id != teams[user.pk]:
+            lifecycle.change_team(user, act)
     report.errors.sort(key=lambda error: error.line)
     report.failed = len(bad)
     return report

@@ -12,13 +12,15 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
+from simple_history.utils import update_change_reason
 
-from leads import lifecycle
+from leads import lifecycle, notifications
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff
 from leads.querysets import HandoffQuerySet
+from routing.models import Queue
 from routing.people import MANAGER, REP, Absence, User
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ MOST_FAILURES = 20
 BREATH = 0.02
 # What somebody who is away keeps nobody waiting with is not in here: deferred and contacted leads stay.
 OWED = (State.ASSIGNED, State.ACCEPTED)
+NOT_IN_SALES = "no longer in sales"
 
 
 def sweep(now: datetime, limit: int | None = None, seconds: float | None = None) -> list[dict[str, Any]]:
@@ -85,17 +88,63 @@ def _batched(rows: HandoffQuerySet, moment: str) -> Iterator[int]:
 
 
 def repair(now: datetime) -> list[dict[str, Any]]:
-    """Move on what is held by people who cannot answer for it; {"user", "why", "moved"} for each of them.
+    """Move on what is held by people who cannot answer for it; {"user", "why", "moved"} for each of them,
+    and {"queue", "user", "why", "to"} for each queue whose owner is gone.
 
-    The inactive lose everything; who is away loses what still needs an answer or a first contact. The net
-    for what no hook sees: an absence that begins, a shell, single sign-on. Quiet work alone calls for none.
+    The inactive and who has lost the role lose everything; who is away loses what still needs an answer or a
+    first contact. The net for what no hook sees: an absence that begins, a shell, single sign-on. Quiet work
+    alone calls for none.
     """
+    left = Queue.objects.select_related("owner__team__manager").filter(owner__is_active=False)
+    # First, so that what moves on to a queue is told to somebody.
+    given = [_given_on(queue, now) for queue in left.order_by("pk")]
     held = Handoff.objects.filter(assignee=OuterRef("pk"), is_history=False, is_quiet=False)
     gone = User.objects.filter(is_active=False).filter(Exists(held.filter(state__in=_words(HOLDS_TURN))))
     away = User.objects.filter(is_active=True, absences__in=Absence.objects.at(now)).distinct()
     away = away.filter(Exists(held.filter(state__in=_words(OWED))))
-    repaired = [_moved_on(user, lifecycle.Act(now), "inactive") for user in gone.order_by("pk")]
-    return repaired + [_moved_on(user, lifecycle.Act(now), "away", OWED) for user in away.order_by("pk")]
+    # Members of a queue may hold what they claimed from it, whatever else they are.
+    sells = User.groups.through.objects.filter(user=OuterRef("pk"), group__name__in=[REP, MANAGER])
+    out = User.objects.filter(is_active=True, queues__isnull=True).exclude(Exists(sells))
+    out = out.filter(Exists(held.filter(state__in=_words(HOLDS_TURN))))
+    act = lifecycle.Act(now)
+    return [
+        *(done for done in given if done is not None),
+        *(_moved_on(user, act, "inactive") for user in gone.order_by("pk")),
+        *(_moved_on(user, act, NOT_IN_SALES) for user in out.order_by("pk")),
+        *(_moved_on(user, act, "away", OWED) for user in away.order_by("pk")),
+    ]
+
+
+def _given_on(queue: Queue, now: datetime) -> dict[str, Any] | None:
+    """Give a queue whose owner is gone to the owner's manager or cover, else to an admin, and tell them."""
+    gone = queue.owner
+    heir = _heir(gone, now)
+    if heir is None:
+        logger.error("queue %s has no active owner and there is no admin to take it", queue.slug)
+        return None
+    with transaction.atomic():
+        row = Queue.objects.select_for_update(of=("self",), no_key=True).get(pk=queue.pk)
+        if row.owner_id != gone.pk:
+            return None
+        row.owner, row.revision = heir, row.revision + 1
+        row.save(update_fields=["owner", "revision"])
+        update_change_reason(row, f"{gone.email}, who owned it, is inactive")
+        notifications.message(heir, None, notifications.QUEUE_GIVEN, now, {"queue": row.name}).save()
+    logger.warning("queue %s was given to %s, since %s is inactive", queue.slug, heir.email, gone.email)
+    return {"queue": queue.slug, "user": gone.email, "why": "inactive", "to": heir.email}
+
+
+def _heir(gone: User, now: datetime) -> User | None:
+    """Who answers for what this person owned: their manager or who covers for the manager, else who covers
+    for them, else an admin."""
+    manager = gone.team.manager if gone.team is not None else None
+    if (found := notifications.present(manager, now)) is not None:
+        return found
+    covers = gone.absences.at(now).filter(cover__is_active=True).select_related("cover")
+    named = (absence.cover for absence in covers.order_by("starts_at", "pk"))
+    return next((cover for cover in named if cover is not None), None) or next(
+        iter(notifications.admins()), None
+    )
 
 
 def let_go(user: User, act: lifecycle.Act) -> int:
@@ -106,7 +155,7 @@ def let_go(user: User, act: lifecycle.Act) -> int:
     if not user.is_active:
         return lifecycle.release(user, act, "inactive")
     if not set(user.groups.values_list("name", flat=True)) & {REP, MANAGER}:
-        return lifecycle.release(user, act, "no longer in sales")
+        return lifecycle.release(user, act, NOT_IN_SALES)
     if Absence.objects.at(act.now).filter(user=user).exists():
         return lifecycle.release(user, act, "away", OWED)
     return 0

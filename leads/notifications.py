@@ -22,7 +22,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
+from django.utils.dateparse import parse_date, parse_datetime
 
 from leads.choices import Check, State, TriggerKind
 from leads.models import Handoff, Notification
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # An act can be undone for ten seconds; until then nothing leaves the system.
 UNDO_FOR = timedelta(seconds=10)
 MOST_ATTEMPTS = 5
+# The kind of a message that is about a queue, not about a handoff.
+QUEUE_GIVEN = "queue_given"
 # Waits after the first, second, ... attempt. The wait is set before the attempt, so a crash costs one.
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 # A task has 60 seconds and one mail may take EMAIL_TIMEOUT of them.
@@ -65,8 +67,8 @@ def _manager(handoff: Handoff, now: datetime) -> list[User]:
     user = handoff.assignee if handoff.assignee_id else None
     if user is not None and user.team_id:
         team = Team.objects.select_related("manager").get(pk=user.team_id)
-        if (present := _present(team.manager, now)) is not None:
-            return [present]
+        if (somebody := present(team.manager, now)) is not None:
+            return [somebody]
     return _queue_owner(handoff, now)
 
 
@@ -77,9 +79,9 @@ def _queue_owner(handoff: Handoff, now: datetime) -> list[User]:
         queue = Queue.objects.select_related("owner").filter(kind=Queue.Kind.COMPLETION).first()
     if queue is not None:
         # A queue always has a named owner: away without a cover, it is still theirs.
-        present = _present(queue.owner, now) or queue.owner
-        if present.is_active:
-            return [present]
+        somebody = present(queue.owner, now) or queue.owner
+        if somebody.is_active:
+            return [somebody]
     return admins()
 
 
@@ -96,7 +98,7 @@ def admins() -> list[User]:
     return list(User.objects.filter(people, is_active=True).distinct().order_by("pk"))
 
 
-def _present(user: User | None, now: datetime) -> User | None:
+def present(user: User | None, now: datetime) -> User | None:
     """This person, or the active cover of an absence; None when neither can be told."""
     if user is None or not user.is_active:
         return None
@@ -114,7 +116,7 @@ def _present(user: User | None, now: datetime) -> User | None:
 
 def message(
     user: User,
-    handoff: Handoff,
+    handoff: Handoff | None,
     kind: str,
     now: datetime,
     data: dict[str, Any] | None = None,
@@ -222,7 +224,7 @@ def words(notification: Notification) -> Words:
     """
     handoff, data = notification.handoff, notification.data
     if handoff is None:
-        return _about_rule(notification)
+        return (_about_queue if notification.kind == QUEUE_GIVEN else _about_rule)(notification)
     wording = WORDINGS.get(notification.kind, UNKNOWN)
     zone = ZoneInfo(notification.user.time_zone or settings.ORG_TIME_ZONE)
     by = plain(str(data.get("by") or ""))
@@ -245,13 +247,28 @@ def words(notification: Notification) -> Words:
 
 def _about_rule(notification: Notification) -> Words:
     """A message that is about a rule: what it is called, and by when it is to be looked at again."""
-    rule = plain(str(notification.data.get("rule") or "a rule"))
-    due = plain(str(notification.data.get("due_on") or "the end of the quarter"))
+    data = notification.data
+    rule = plain(str(data.get("rule") or "a rule"))
+    day = parse_date(str(data.get("due_on") or ""))
+    due = f"{day.day} {day:%B %Y}" if day else "the end of the quarter"
+    pk = data.get("rule_id")
+    said = ("Review overdue", "was") if data.get("overdue") else ("Review due", "is")
     return Words(
-        f"Review due: {rule}",
-        f"The routing rule \u201c{rule}\u201d is to be reviewed by {due}. Look whether it still fits the"
+        f"{said[0]}: {rule}",
+        f"The routing rule \u201c{rule}\u201d {said[1]} to be reviewed by {due}. Look whether it still fits the"
         " territories and people of today.",
-        reverse("leads:routing"),
+        reverse("leads:rule", args=[pk]) if isinstance(pk, int) else reverse("leads:routing"),
+    )
+
+
+def _about_queue(notification: Notification) -> Words:
+    """A message that a queue has another owner now."""
+    queue = plain(str(notification.data.get("queue") or "a queue"))
+    return Words(
+        f"Your queue now: {queue}",
+        f"Nobody answers for the queue \u201c{queue}\u201d any more, so it was given to you. What waits there"
+        " is yours to hand out, until somebody gives the queue to another owner.",
+        reverse("leads:inbox"),
     )
 
 

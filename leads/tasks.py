@@ -12,14 +12,15 @@ from typing import Any
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
+from django_q.tasks import async_task
 
-from leads import completion, escalation, notifications
-from leads.models import Notification, RememberedAnswer
+from leads import backtesting, completion, escalation, lifecycle, notifications, rule_reviews
+from leads.models import Backtest, Notification, RememberedAnswer
 
 logger = logging.getLogger(__name__)
 
 # A run has 60 seconds; what is left over is due again in a minute.
-MOST_SWEPT, MOST_SECONDS = 4000, 30
+MOST_SWEPT, MOST_SECONDS, MOST_DRAINED = 4000, 30, 200
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
 READ_MESSAGES_KEPT = timedelta(days=90)
@@ -27,10 +28,12 @@ PRUNED_AT_ONCE = 5000
 
 
 def sweep() -> int:
-    """Fire what is due and move on what nobody answers for; returns the number of steps."""
+    """Fire what is due, move on what nobody answers for, give what waits to whoever is free; returns the
+    number of steps."""
     now = timezone.now()
     fired = escalation.sweep(now, limit=MOST_SWEPT, seconds=MOST_SECONDS)
     escalation.repair(now)
+    lifecycle.drain(now, limit=MOST_DRAINED, looked_at=MOST_SWEPT)
     return len(fired)
 
 
@@ -42,6 +45,26 @@ def deliver_mail() -> int:
 def enrich() -> int:
     """Ask the HTTP provider about leads that wait for data; returns how many were asked about."""
     return completion.enrich_waiting(timezone.now())
+
+
+def backtests() -> int:
+    """Go on with the oldest back-test that nobody works on, for one slice; returns how far it is. While
+    there is more to do the next slice is asked for at once."""
+    run = backtesting.unfinished(timezone.now()).first()
+    if run is None:
+        return 0
+    is_left = backtesting.work(run, timezone.now())
+    if is_left or backtesting.unfinished(timezone.now()).exists():
+        async_task("leads.tasks.backtests")
+    return Backtest.objects.values_list("replayed", flat=True).get(pk=run.pk)
+
+
+def review_rules() -> int:
+    """Give each rule in force its quarterly review, and tell of those that are near or overdue; returns how
+    many messages."""
+    now = timezone.now()
+    reviews.ensure_reviews(now)
+    return rule_reviews.tell(now)
 
 
 def prune() -> int:

@@ -10,12 +10,13 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import escalation
-from leads.admin.base import Kept, acting
+from leads import escalation, lifecycle
+from leads.admin.base import Kept, Recorded, acting
 from leads.lifecycle import Act
 from routing.models import Absence, Queue, Team, User
 from routing.people import ROLES
@@ -69,7 +70,7 @@ class NewPersonForm(OneAddress, AdminUserCreationForm):
 
 
 @admin.register(User)
-class PersonAdmin(Kept, UserAdmin):
+class PersonAdmin(Kept, Recorded, UserAdmin):
     """People. They are deactivated, never deleted: the log names them for ever."""
 
     form = PersonForm
@@ -123,6 +124,7 @@ class PersonAdmin(Kept, UserAdmin):
         if change:
             stored = User.objects.get(pk=obj.pk)
             form.before = (stored.is_active, stored.roles)
+            form.team_before = stored.team_id
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -132,10 +134,13 @@ class PersonAdmin(Kept, UserAdmin):
         person = User.objects.get(pk=form.instance.pk)
         if (person.is_active, person.roles) != form.before:
             _let_go(request, person)
+        if person.team_id != form.team_before:
+            act = Act(timezone.now(), acting(request))
+            _say_moved(request, person, lifecycle.change_team(person, act), "others who can take them")
 
 
 @admin.register(Team)
-class TeamAdmin(admin.ModelAdmin):
+class TeamAdmin(Recorded):
     list_display = ("name", "manager", "calendar")
     list_select_related = ("manager", "calendar")
     search_fields = ("name",)
@@ -157,9 +162,9 @@ class AbsenceForm(forms.ModelForm):
 
 
 @admin.register(Absence)
-class AbsenceAdmin(admin.ModelAdmin):
+class AbsenceAdmin(Recorded):
     """Absences. One that has begun moves on what the person still owes an answer; a later one does so by
-    the sweep when it begins."""
+    the sweep when it begins. Who is back takes what waits."""
 
     form = AbsenceForm
     list_display = ("user", "starts_at", "ends_at", "cover", "note")
@@ -172,10 +177,27 @@ class AbsenceAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
         if obj.starts_at <= timezone.now() < obj.ends_at:
             _let_go(request, obj.user)
+        else:
+            lifecycle.drain_soon(timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: Absence) -> None:
+        super().delete_model(request, obj)
+        lifecycle.drain_soon(timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Absence]) -> None:
+        super().delete_queryset(request, queryset)
+        lifecycle.drain_soon(timezone.now())
 
 
 def _let_go(request: HttpRequest, person: User) -> None:
-    moved = escalation.let_go(person, Act(timezone.now(), acting(request)))
+    """Move on what this person can no longer answer for; who can again takes what waits."""
+    now = timezone.now()
+    moved = escalation.let_go(person, Act(now, acting(request)))
+    _say_moved(request, person, moved, "somebody who can answer")
+    lifecycle.drain_soon(now)
+
+
+def _say_moved(request: HttpRequest, person: User, moved: int, whom: str) -> None:
     if moved:
         plural = "" if moved == 1 else "s"
-        messages.info(request, f"{moved} handoff{plural} of {person} moved on to somebody who can answer.")
+        messages.info(request, f"{moved} handoff{plural} of {person} moved on to {whom}.")

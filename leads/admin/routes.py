@@ -1,31 +1,56 @@
-"""Where leads can go: queues, pools and the draft of rules and territories, with the publishing of it.
+"""Where leads can go: queues, pools and the draft of rules, territories and lists, with the publishing of it.
 
-An edit here changes the draft only; what is in force is the published ruleset, which is shown.
+An edit here changes the draft only, by `routing.draft`; what is in force is the published ruleset, which is
+shown.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
-from simple_history.admin import SimpleHistoryAdmin
 
-from leads.admin.base import Kept, Shown, ShownInline, acting, save_changed
-from routing import publish
+from leads import lifecycle
+from leads.admin.base import Drafted, DraftForm, Kept, Shown, ShownInline, acting, save_changed
+from routing import draft, lists, publish
 from routing.conditions import sentence, validate
-from routing.models import Pool, PoolMember, Queue, Rule, Ruleset, SlaPolicy, SlaStep, Territory, User
+from routing.models import (
+    Draft,
+    NamedList,
+    Pool,
+    PoolMember,
+    Queue,
+    Rule,
+    RuleReview,
+    Ruleset,
+    SlaPolicy,
+    SlaStep,
+    Territory,
+    User,
+)
 
 MOST_WEIGHT = 1000
 
 
-class QueueForm(forms.ModelForm):
+class WithSlug(Kept, Drafted):
+    """Rows that others name by their slug: it is chosen once."""
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()
+
+
+class QueueForm(DraftForm):
     class Meta:
         model = Queue
         fields = ("slug", "name", "kind", "owner", "members", "calendar")
@@ -44,16 +69,12 @@ class QueueForm(forms.ModelForm):
 
 
 @admin.register(Queue)
-class QueueAdmin(Kept):
+class QueueAdmin(WithSlug):
     form = QueueForm
     list_display = ("name", "slug", "kind", "owner", "calendar")
     list_select_related = ("owner", "calendar")
     search_fields = ("name", "slug")
     filter_horizontal = ("members",)
-    prepopulated_fields = {"slug": ("name",)}
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
-        return {} if obj else super().get_prepopulated_fields(request, obj)
 
 
 class SeatForm(forms.ModelForm):
@@ -61,7 +82,7 @@ class SeatForm(forms.ModelForm):
 
     class Meta:
         model = PoolMember
-        fields = ("user", "weight", "cap_open", "is_active")
+        fields = ("user", "weight", "cap_open", "cap_day", "cap_week", "is_active")
 
 
 class SeatInline(admin.TabularInline):
@@ -74,9 +95,18 @@ class SeatInline(admin.TabularInline):
     readonly_fields = ("taken", "accrued")
 
 
+class PoolForm(DraftForm):
+    class Meta:
+        model = Pool
+        fields = (
+            "slug", "name", "method", "cap_open", "cap_day", "cap_week", "in_hours_only", "calendar",
+        )  # fmt: skip
+
+
 @admin.register(Pool)
-class PoolAdmin(Kept):
-    list_display = ("name", "slug", "method", "cap_open", "calendar")
+class PoolAdmin(WithSlug):
+    form = PoolForm
+    list_display = ("name", "slug", "method", "cap_open", "cap_day", "cap_week", "in_hours_only", "calendar")
     list_select_related = ("calendar",)
     search_fields = ("name", "slug")
     inlines = (SeatInline,)
@@ -89,19 +119,20 @@ class PoolAdmin(Kept):
         for seat in formset.new_objects:
             seat.save()
         formset.save_m2m()
+        # A raised cap or a new member is a free place.
+        lifecycle.drain_soon(timezone.now())
 
 
-class ConditionsForm(forms.ModelForm):
+class ConditionsForm(DraftForm):
     """Checks a condition document as publishing will; what it refers to may still go before that."""
 
     of_territory = False
 
     def clean_conditions(self) -> Any:
         document = self.cleaned_data["conditions"]
-        current = publish.live()
-        lists = set(current.document.get("lists") or {}) if current else set()
-        slugs = set(Territory.objects.values_list("slug", flat=True))
-        found = validate(document, territories=slugs, lists=lists, of_territory=self.of_territory)
+        known = set(NamedList.objects.filter(is_active=True).values_list("slug", flat=True))
+        slugs = set(Territory.objects.filter(is_active=True).values_list("slug", flat=True))
+        found = validate(document, territories=slugs, lists=known, of_territory=self.of_territory)
         if found:
             raise ValidationError([f"{p.pointer}: {p.message}" if p.pointer else p.message for p in found])
         return document
@@ -112,13 +143,14 @@ class TerritoryForm(ConditionsForm):
 
     class Meta:
         model = Territory
-        fields = ("slug", "name", "conditions", "owner", "members")
+        fields = ("slug", "name", "conditions", "owner", "members", "is_active")
 
 
 @admin.register(Territory)
-class TerritoryAdmin(SimpleHistoryAdmin):
+class TerritoryAdmin(WithSlug):
     form = TerritoryForm
-    list_display = ("name", "slug", "reads", "owner")
+    list_display = ("name", "slug", "reads", "owner", "is_active")
+    list_filter = ("is_active",)
     list_select_related = ("owner",)
     search_fields = ("name", "slug")
     filter_horizontal = ("members",)
@@ -126,6 +158,63 @@ class TerritoryAdmin(SimpleHistoryAdmin):
     @admin.display(description="Conditions")
     def reads(self, territory: Territory) -> str:
         return sentence(territory.conditions)
+
+
+class ListForm(DraftForm):
+    """Values one a line, read as the routing page reads a pasted list."""
+
+    values = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 16, "cols": 60}),
+        max_length=lists.MOST_BYTES,
+        help_text="One a line, or apart by commas.",
+    )
+
+    class Meta:
+        model = NamedList
+        fields = ("slug", "name", "kind", "values", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["values"] = "\n".join(map(str, self.instance.values))
+
+    def clean_values(self) -> list[str]:
+        kind = self.cleaned_data.get("kind")
+        if not kind:
+            return []
+        reading = lists.read(self.cleaned_data["values"], kind)
+        if reading.problems:
+            raise ValidationError([str(problem) for problem in reading.problems])
+        return list(reading.values)
+
+
+@admin.register(NamedList)
+class NamedListAdmin(WithSlug):
+    form = ListForm
+    list_display = ("name", "slug", "kind", "size", "is_active")
+    list_filter = ("is_active", "kind")
+    search_fields = ("name", "slug")
+
+    @admin.display(description="Values")
+    def size(self, row: NamedList) -> int:
+        return len(row.values)
+
+
+class SettingsForm(DraftForm):
+    class Meta:
+        model = Draft
+        fields = ("account_first",)
+
+
+@admin.register(Draft)
+class DraftAdmin(Kept, Drafted):
+    """The one row of what the draft says as a whole."""
+
+    form = SettingsForm
+    list_display = ("__str__", "account_first")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
 
 def places() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -154,7 +243,7 @@ class RuleForm(ConditionsForm):
 
     class Meta:
         model = Rule
-        fields = ("position", "name", "conditions", "owner", "last_reviewed", "is_active")
+        fields = ("position", "name", "conditions", "owner", "is_active")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,8 +274,24 @@ class RuleForm(ConditionsForm):
         return rule
 
 
+class ReviewInline(ShownInline):
+    model = RuleReview
+    fields = ("due_on", "told_at", "done_at", "done_by", "outcome", "note")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RuleReview]:
+        return super().get_queryset(request).select_related("done_by", "rule")
+
+
+class WhyForm(ActionForm):
+    """Why the draft is published, beside the choice of the action."""
+
+    note = forms.CharField(
+        required=False, max_length=publish.LONGEST_NOTE, label="Why (for publishing)", strip=True
+    )
+
+
 @admin.register(Rule)
-class RuleAdmin(SimpleHistoryAdmin):
+class RuleAdmin(Kept, Drafted):
     """The draft. Nothing routes by it before it is published."""
 
     form = RuleForm
@@ -197,22 +302,50 @@ class RuleAdmin(SimpleHistoryAdmin):
     search_fields = ("name",)
     fields = (
         "position", "name", "conditions", "target", "fallback", "policy_slug", "owner", "last_reviewed",
-        "is_active",
+        "is_active", "seen",
     )  # fmt: skip
-    actions = ("publish_draft",)
+    actions = ("move_up", "move_down", "publish_draft")
+    action_form = WhyForm
+    inlines = (ReviewInline,)
     formfield_overrides = {models.JSONField: {"widget": forms.Textarea(attrs={"rows": 8, "cols": 90})}}
 
     @admin.display(description="Conditions")
     def reads(self, rule: Rule) -> str:
         return sentence(rule.conditions)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # The order of rules that are there is changed by moving them; a review sets its day.
+        return ("position", "last_reviewed") if obj else ("last_reviewed",)
+
+    @admin.action(description="Move up", permissions=["change"])
+    def move_up(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
+        self._move(request, queryset, "up")
+
+    @admin.action(description="Move down", permissions=["change"])
+    def move_down(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
+        self._move(request, queryset, "down")
+
+    def _move(self, request: HttpRequest, queryset: QuerySet[Rule], to: Literal["up", "down"]) -> None:
+        chosen = list(queryset[:2])
+        if len(chosen) != 1:
+            messages.error(request, "Choose one rule to move.")
+            return
+        try:
+            draft.move(chosen[0], to, draft.current().revision, acting(request))
+        except (draft.Stale, ValueError) as error:
+            messages.error(request, str(error))
+
     @admin.action(
-        description="Publish the whole draft (all active rules and territories)", permissions=["change"]
+        description="Publish the whole draft (all active rules, territories and lists)",
+        permissions=["change"],
     )
     def publish_draft(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
         before = publish.live()
         try:
-            ruleset = publish.publish(timezone.now(), acting(request))
+            ruleset = publish.publish(timezone.now(), acting(request), request.POST.get("note", ""))
+        except publish.NoReason as error:
+            messages.error(request, str(error))
+            return
         except publish.NotPublishable as error:
             for problem in error.problems:
                 messages.error(request, str(problem))
@@ -225,9 +358,18 @@ class RuleAdmin(SimpleHistoryAdmin):
 
 @admin.register(Ruleset)
 class RulesetAdmin(Shown):
-    list_display = ("version", "is_live", "published_at", "published_by", "note")
-    list_select_related = ("published_by",)
-    fields = ("version", "is_live", "published_at", "published_by", "note", "document")
+    list_display = ("version", "is_live", "published_at", "published_by", "note", "restored_from")
+    list_select_related = ("published_by", "restored_from")
+    fields = ("version", "is_live", "published_at", "published_by", "note", "restored_from", "document")
+
+
+@admin.register(RuleReview)
+class RuleReviewAdmin(Shown):
+    """The quarterly reviews; they are ended on the routing pages."""
+
+    list_display = ("rule", "due_on", "told_at", "done_at", "done_by", "outcome")
+    list_filter = ("outcome",)
+    list_select_related = ("rule", "done_by")
 
 
 class StepInline(ShownInline):

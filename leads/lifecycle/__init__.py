@@ -7,8 +7,9 @@ columns it sets, take or release the rotation turn. `Refused` and `Invalid` writ
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
+from leads.lifecycle.draining import drain, drain_soon
 from leads.lifecycle.merging import different, merge
-from leads.lifecycle.moving import reassign, release
+from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.steps import fire
 from leads.lifecycle.undoing import undo
 from leads.lifecycle.working import contact, disqualify, opportunity
@@ -18,6 +19,7 @@ __all__ = [
     "Invalid",
     "Refused",
     "accept",
+    "change_team",
     "claim",
     "clear_complaint",
     "contact",
@@ -25,6 +27,8 @@ __all__ = [
     "different",
     "discard",
     "disqualify",
+    "drain",
+    "drain_soon",
     "fire",
     "merge",
     "note",
@@ -34,6 +38,7 @@ __all__ = [
     "recheck_leads",
     "reject",
     "release",
+    "reroute",
     "resume",
     "undo",
     "view",

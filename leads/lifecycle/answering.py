@@ -15,6 +15,7 @@ from leads.choices import OPEN, Disposition, EventKind, NextStep, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.book import Book, turn_ref
+from leads.lifecycle.draining import free
 from leads.lifecycle.placing import DAY, give, hold, route_again
 from leads.models import Complaint, Deferral, Handoff, Note, Rejection
 from routing import rotation, sla
@@ -155,7 +156,7 @@ def reject(
     elif row.asks_until:
         until = act.now + timedelta(days=row.cool_off_days or 90)
     book = Book(act)
-    turn = rotation.release(turn_ref(handoff), act.now)
+    turn = free(handoff, act.now)
     if turn is not None and row.gives_turn_back:
         rotation.give_back(turn, act.now)
     rejection = Rejection(
@@ -300,7 +301,7 @@ def resume_in(book: Book, handoff: Handoff) -> None:
     if user is not None and rotation.can_take(user, book.now):
         give(book, handoff, Seating("rep", "returned", user=user), EventKind.RESUMED)
         return
-    rotation.release(turn_ref(handoff), book.now)
+    free(handoff, book.now)
     route_again(book, handoff, EventKind.RESUMED)
 
 

@@ -13,11 +13,11 @@ from django.db import transaction
 from leads import identity, qualification
 from leads.choices import EventKind, LeadType, NextStep, Stage, State, TriggerKind
 from leads.lifecycle.act import Act, Invalid
-from leads.lifecycle.book import Book, turn_ref
+from leads.lifecycle.book import Book
 from leads.lifecycle.completing import recheck_leads
+from leads.lifecycle.draining import free
 from leads.lifecycle.opening import raise_to_demo, supersede
 from leads.models import Complaint, DuplicatePair, Handoff, Lead, LeadAlias
-from routing import rotation
 
 # Filled from the merged lead where the kept one has nothing.
 FIELDS = (
@@ -121,7 +121,7 @@ def _leave_one_open(book: Book, opened: Sequence[Handoff], keep: Lead, gone: Lea
         # As if the conversion had been the kept lead's from the start: it re-engages the work.
         supersede(book, ahead)
         return
-    rotation.release(turn_ref(behind), book.now)
+    free(behind, book.now)
     ended = {"state": State.MERGED, "close_reason": "merged", "closed_at": book.now}
     book.write(behind, EventKind.MERGED, Stage.AFTER, ended, from_lead=gone.pk, into_lead=keep.pk)
     if behind.assignee is not None and behind.assignee_id != ahead.assignee_id:

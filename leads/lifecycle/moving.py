@@ -1,4 +1,4 @@
-"""Changing hands: reassign by a person, release when a person can no longer answer.
+"""Changing hands: reassign by a person, reroute by the ladder, release when a person can no longer answer.
 
 Owns who may receive a handoff. Nothing is ever left without a holder: the last resort is the overflow
 queue, which has a named owner.
@@ -17,7 +17,8 @@ from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import activity
 from leads.lifecycle.book import Book, turn_ref
-from leads.lifecycle.placing import give, route_again
+from leads.lifecycle.draining import free
+from leads.lifecycle.placing import give, offer, route_again
 from leads.models import Handoff, Note
 from routing import rotation
 from routing.models import Queue, User
@@ -25,6 +26,7 @@ from routing.people import MANAGER, REP
 from routing.rotation import Seating
 
 QUEUE_PREFIX = "queue:"
+CHANGED_TEAM = "changed team"
 
 
 @transaction.atomic
@@ -47,7 +49,7 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     text = guard.bounded("reason", reason, required=True)
     book = Book(act)
     book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
-    rotation.release(turn_ref(handoff), act.now)
+    free(handoff, act.now)
     _hand_over(book, handoff, receiver, EventKind.REASSIGNED)
     book.save()
     return handoff
@@ -78,6 +80,31 @@ def _hand_over(book: Book, handoff: Handoff, receiver: User | Queue, kind: Event
     give(book, handoff, Seating("rep", "by hand", user=receiver), kind, changes, turn=turn.pk, **codes)
 
 
+@transaction.atomic
+def reroute(handoff_id: int, act: Act, why: str) -> Handoff:
+    """Take it from a holder who does not answer and route it again, without them. `why` is a code for the
+    log, such as the ladder's step.
+
+    What nobody else can take goes to their manager, else to the overflow queue.
+    """
+    handoff = guard.locked(handoff_id)
+    guard.require_state(handoff, (State.ASSIGNED,), "route it again")
+    book = Book(act)
+    reroute_in(book, handoff, why)
+    book.save()
+    return handoff
+
+
+def reroute_in(book: Book, handoff: Handoff, why: str) -> None:
+    """See `reroute`; within somebody else's transaction, on a locked handoff that a rep has not answered."""
+    holder = handoff.assignee_id
+    if holder is None:
+        raise ValueError("only what somebody holds is taken from them")
+    free(handoff, book.now)
+    out = {holder: rotation.LAPSED}
+    route_again(book, handoff, EventKind.ESCALATED, passed_over=out, why=why, was_held_by=holder)
+
+
 def release(user: User, act: Act, why: str, states: Collection[State] = OPEN) -> int:
     """Everything this person holds in these states goes on: unanswered is routed again, the rest to cover
     or manager.
@@ -95,10 +122,11 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str) -> bool:
     if handoff.assignee_id != user.pk or not handoff.is_open:
         return False
     book = Book(act)
-    rotation.release(turn_ref(handoff), act.now)
+    free(handoff, act.now)
     successor = _successor(handoff, user, act)
     if handoff.state == State.ASSIGNED or successor is None:
-        route_again(book, handoff, EventKind.REPAIRED, excluded=[user.pk], why=why, was_held_by=user.pk)
+        out = {user.pk: why}
+        route_again(book, handoff, EventKind.REPAIRED, passed_over=out, why=why, was_held_by=user.pk)
     elif handoff.state == State.WORKING:
         # Contacted already: the relation moves, no new acceptance window opens.
         changes = {"assignee_id": successor.pk}
@@ -106,6 +134,31 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str) -> bool:
         book.tell(handoff, "released", [successor])
     else:
         _hand_over(book, handoff, successor, EventKind.REPAIRED, why=why, was_held_by=user.pk)
+    book.save()
+    return True
+
+
+def change_team(user: User, act: Act) -> int:
+    """This person has another team now: what they have not answered is offered to the others that the rules
+    name, and stays where nobody else can take it. Accepted and contacted leads they keep.
+
+    Each handoff in its own transaction. Returns how many moved.
+    """
+    held = Handoff.objects.open().filter(assignee=user, state=State.ASSIGNED)
+    ids = list(held.order_by("pk").values_list("pk", flat=True))
+    return sum(_offer_to_others(pk, user, act) for pk in ids)
+
+
+@transaction.atomic
+def _offer_to_others(handoff_id: int, user: User, act: Act) -> bool:
+    handoff = guard.locked(handoff_id)
+    if handoff.assignee_id != user.pk or handoff.state != State.ASSIGNED or handoff.is_history:
+        return False
+    book = Book(act)
+    out = {user.pk: CHANGED_TEAM}
+    if not offer(book, handoff, out, reason=CHANGED_TEAM, was_held_by=user.pk):
+        return False
+    free(handoff, act.now)
     book.save()
     return True
 

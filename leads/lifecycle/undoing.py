@@ -15,6 +15,7 @@ from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Refused
 from leads.lifecycle.answering import UNDO_FOR
 from leads.lifecycle.book import DERIVED, Book, turn_ref
+from leads.lifecycle.draining import free
 from leads.models import Event, Handoff, Notification
 from leads.projection import decode
 from routing import rotation
@@ -91,7 +92,7 @@ def _turn_back(handoff: Handoff, before: int | None, now: datetime) -> None:
     if before == after:
         return
     if before is not None:
-        turn = rotation.release(turn_ref(handoff), now)
+        turn = free(handoff, now)
         if turn is not None:
             rotation.give_back(turn, now)
     if after is not None:

@@ -16,9 +16,10 @@ from leads.choices import CLOSED, NOT_A_SIGNAL, Channel, Disposition, EventKind,
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid
 from leads.lifecycle.answering import activity, mark_accepted, withdraw_flags
-from leads.lifecycle.book import Book, turn_ref
+from leads.lifecycle.book import Book
+from leads.lifecycle.draining import free
 from leads.models import Activity, ContactAttempt, Handoff, Note, TriageItem
-from routing import hours, rotation
+from routing import hours
 
 LATE_AFTER = timedelta(minutes=60)
 NEXT_TOUCH_DAYS = {Outcome.REACHED: 14}
@@ -109,7 +110,7 @@ def contact(
         }
     days = NEXT_TOUCH_DAYS.get(Outcome(outcome), NEXT_TOUCH_DAYS_OTHERWISE)
     changes["next_touch_at"] = next_touch_at or business_days_after(act.now, days, book.calendar(handoff))
-    rotation.release(turn_ref(handoff), act.now)
+    free(handoff, act.now)
     book.write(
         handoff,
         EventKind.CONTACTED,
@@ -214,7 +215,7 @@ def record_opportunity(
         changes |= {"state": State.CONVERTED, "closed_at": book.now}
         if book.act.user is not None and handoff.assignee_id == book.act.user.pk:
             changes |= activity(handoff, book.now)
-        rotation.release(turn_ref(handoff), book.now)
+        free(handoff, book.now)
     if all(getattr(handoff, name) == value for name, value in changes.items()):
         return
     if handoff.opportunity_at is None and handoff.state in CLOSED and not handoff.is_history:

@@ -92,7 +92,6 @@ def loads(people: Collection[User], timed: Collection[int], now: datetime) -> di
             week |= theirs & Q(taken_at__gte=week_began)
         wanted = is_open | week
         counted |= {"n_day": Count("pk", filter=day), "n_week": Count("pk", filter=week)}
-    rows = Turn.objects.filter(wanted, user_id__in=list(found)).values("user_id").annotate(**counted)
-    for row in rows.order_by():
-        found[row["user_id"]] = Load(row["n_open"], row.get("n_day", 0), row.get("n_week", 0))
+    rows = Turn.objects.filter(wanted, user_id__in=list(found)).values_list("user_id").annotate(**counted)
+    found |= {user_id: Load(*counts) for user_id, *counts in rows.order_by()}
     return found

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from leads import escalation
+from leads import escalation, lifecycle, tasks
 
 
 def moment(text: str) -> datetime:
@@ -33,7 +33,13 @@ class Command(BaseCommand):
         at = now or timezone.now()
         fired = escalation.sweep(at)
         for item in escalation.repair(at):
-            self.stderr.write(f"moved on {item['moved']} handoffs of {item['user']}, who is {item['why']}")
+            gone = f"{item['user']}, who is {item['why']}"
+            if "queue" in item:
+                self.stderr.write(f"gave queue {item['queue']} of {gone}, to {item['to']}")
+            else:
+                self.stderr.write(f"moved on {item['moved']} handoffs of {gone}")
+        if given := lifecycle.drain(at, limit=tasks.MOST_DRAINED, looked_at=tasks.MOST_SWEPT):
+            self.stderr.write(f"gave {given} waiting handoffs to people with a free place")
         self.stdout.write(json.dumps([item for item in fired if "error" not in item], indent=1))
         failed = [item for item in fired if "error" in item]
         for item in failed:
