@@ -15,8 +15,8 @@ PIECES = (
     "ltd", "private", "de", "cv", "r", "k", "ооо", "ромашка", "株", "株式会社", "トヨタ株式会社",
 )  # fmt: skip
 FORMS = (
-    "GmbH", "AG", "SE", "KG", "GmbH & Co. KG", "Ltd", "Limited", "LLC", "Inc", "Corp", "Co", "PLC", "BV", "NV",
-    "SA", "SAS", "SARL", "SpA", "Srl", "SL", "Oy", "AB", "ApS", "A/S", "AS", "Pty", "Pvt", "Sp. z o.o.",
+    "GmbH", "AG", "SE", "KG", "GmbH & Co. KG", "Ltd", "Limited", "LLC", "Inc", "Corp", "Co", "PLC", "BV",
+    "NV", "SA", "SAS", "SARL", "SpA", "Srl", "SL", "Oy", "AB", "ApS", "A/S", "AS", "Pty", "Pvt", "Sp. z o.o.",
     "s.r.o.", "K.K.", "株式会社", "ООО", "S. A.", "G.m.b.H.", "B. V.", "Pty Ltd", "Co., Ltd.",
 )  # fmt: skip
 NAMES = st.one_of(
