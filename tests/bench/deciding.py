@@ -16,7 +16,10 @@ from routing.engine import Ruleset, decide
 from routing.facts import SIZE_BANDS, TRIGGERS, Facts, score_band
 
 RULES, TERRITORIES, LEADS, ROUNDS = 200, 50, 2000, 5
-COUNTRIES = "DE AT CH US CA GB FR NL BE ES IT SE NO DK PL IN JP AU BR MX".split()
+COUNTRIES = [
+    "DE", "AT", "CH", "US", "CA", "GB", "FR", "NL", "BE", "ES", "IT", "SE", "NO", "DK", "PL", "IN", "JP",
+    "AU", "BR", "MX",
+]  # fmt: skip
 INDUSTRIES = [f"Industry {number}" for number in range(40)]
 SOURCES = ["webinar", "ads", "content", "partner", "event", "referral"]
 DOMAINS = [f"company-{number}.com" for number in range(4000)]

@@ -11,7 +11,7 @@ from leads.preflight import Case, inspect, is_placeholder, missing, score_band
 from routing.engine import Decision
 
 WORDS = frozenset(preflight.DEFAULT_PLACEHOLDERS)
-MATCHED = Decision("7", "All leads", None, None, (), ())
+MATCHED = Decision("7", "All leads", None, None, (), {})
 CLEAN = Case(
     lead=Lead(email="jane@acme.com", email_key="jane@acme.com", first_name="Jane", last_name="Doe"),
     company=Company(name="Acme", domain="acme.com", size_band="51-200"),
@@ -181,7 +181,7 @@ def test_what_is_no_signal():
 
 
 def test_no_rule_names_the_absent_facts():
-    nothing = Decision(None, None, None, None, (), (), ("country", "industry"))
+    nothing = Decision(None, None, None, None, (), {}, lambda: ("country", "industry"))
     [finding] = [f for f in inspect(CLEAN, settings(), nothing) if f.holds]
     assert (finding.check, finding.detail) == (
         "routing_rule",

@@ -438,6 +438,43 @@ def test_why_me_says_who_could_not() -> None:
     assert text == "The rule “DACH demos” chose you. Jonas is away, Anneliese is full (holds 12 of 12)."
 
 
+@pytest.mark.parametrize(
+    ("facts", "took", "told"),
+    [
+        ({"company_stage": "customer"}, "account",
+         "The company is a customer, so it goes to the owner of the account: you."),
+        ({"company_stage": "prospect"}, "account",
+         "The company has an owner of its own, so it goes to them: you."),
+        ({}, "manager", "All who could have it had it before, so it goes to their manager: you."),
+        ({}, "returned", "It came back to whoever had it before: you."),
+        ({}, "re_engaged", "It came back to whoever had it before: you."),
+        ({}, "rule", "The rule “DACH” chose you."),
+    ],
+)  # fmt: skip
+def test_why_me_says_by_which_way(facts: dict[str, str], took: str, told: str) -> None:
+    decision = RoutingDecision(facts=facts, candidates=[{"user": 3, "pool": 5, "took": took}])
+    assert why.why_me(decision, "DACH", None, {}, me=3) == told
+
+
+@pytest.mark.parametrize(
+    ("skipped", "told"),
+    [
+        ("away", "Jonas is away."),
+        ("rejected it before", "Jonas rejected it before."),
+        ("let it lapse", "Jonas let it lapse."),
+        ("outside working hours", "Jonas is outside working hours."),
+        ("not in sales", "Jonas is not in sales."),
+        ("had 5 of 5 today", "Jonas is full (had 5 of 5 today)."),
+        ("9 of 9 this week", "Jonas is full (9 of 9 this week)."),
+    ],
+)
+def test_why_me_says_what_kept_others_from_it(skipped: str, told: str) -> None:
+    candidates = [{"user": 1, "pool": 5, "skipped": skipped}, {"user": 3, "pool": 5, "took": "rule"}]
+    decision = RoutingDecision(facts={}, candidates=candidates)
+    text = why.why_me(decision, "DACH", None, {1: "Jonas"}, me=3)
+    assert text == f"The rule “DACH” chose you. {told}"
+
+
 def test_a_reassignment_outranks_the_decision() -> None:
     event = Event(kind="reassigned", user_id=9, data={"set": {"assignee_id": 3}})
     assert why.why_me(None, "", event, {9: "Mia"}, 3, "Jonas is ill") == "Mia gave it to you: Jonas is ill."

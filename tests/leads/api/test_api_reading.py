@@ -113,7 +113,9 @@ def test_one_handoff_with_all_that_is_known(cast, keyed):
     assert found["clocks"]["accept_due_at"] is not None and found["clocks"]["policy"] == "demo 1"
     [decision] = found["trace"]
     assert decision["sentences"][0].startswith("Rule \u201cAll leads\u201d matched")
-    assert decision["trace"] and decision["candidates"] and decision["facts"]["trigger"] == "demo_request"
+    assert decision["facts"]["trigger"] == "demo_request"
+    assert decision["trace"] == [{"rule": Handoff.objects.get().rule_id, "matched": True}]
+    assert [candidate["took"] for candidate in decision["candidates"]] == ["rule"]
 
 
 @pytest.mark.parametrize("state", ["incomplete", "queued", "deferred", "working", "converted", "rejected"])

@@ -454,8 +454,9 @@ def test_consent_warns_in_the_form(as_: SignIn, cast: Cast) -> None:
 
 def test_the_trace_names_every_rule_and_everybody(as_: SignIn, cast: Cast, mine: Handoff) -> None:
     html = as_(cast.femke).get(f"/handoffs/{mine.pk}/trace/").content.decode()
-    assert "All leads" in html
-    assert "Femke de Boer took it" in html
+    assert "Rule “All leads” matched: every lead." in html
+    assert "Femke de Boer of the pool " in html
+    assert "took it, by the rule&#x27;s own target" in html
     assert as_(cast.rosa).get(f"/handoffs/{mine.pk}/trace/").status_code == 404
 
 
