@@ -5,6 +5,7 @@ The working page's own verbs stand before `act`, which takes any other. The shel
 """
 
 from django.urls import path
+from django.views.generic import RedirectView
 
 from leads.views import (
     accounts,
@@ -24,7 +25,19 @@ from leads.views import (
     trace,
     triage,
 )
-from leads.views.routes import landing, lists, pools, publishing, queues, rules, territories, versions
+from leads.views.routes import (
+    backtests,
+    health,
+    landing,
+    lists,
+    pools,
+    publishing,
+    queues,
+    rules,
+    territories,
+    trying,
+    versions,
+)
 
 app_name = "leads"
 
@@ -86,6 +99,13 @@ urlpatterns = [
     path("routing/accounts/new/", accounts.account_new, name="account_new"),
     path("routing/accounts/file/", accounts_file.accounts_file, name="accounts_file"),
     path("routing/accounts/<int:pk>/", accounts.account, name="account"),
+    path("routing/try/", trying.routing_try, name="routing_try"),
+    path("routing/backtest/", RedirectView.as_view(pattern_name="leads:backtests")),
+    path("routing/backtests/", backtests.backtests, name="backtests"),
+    path("routing/backtests/<int:pk>/", backtests.backtest, name="backtest"),
+    path("routing/backtests/<int:pk>/moved.csv", backtests.backtest_csv, name="backtest_csv"),
+    path("routing/health/", health.routing_health, name="routing_health"),
+    path("routing/reviews/<int:pk>/done/", health.review_done, name="review_done"),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/read/", notifications.read_all, name="read_all"),
     path("notifications/<int:pk>/read/", notifications.read, name="read"),

@@ -34,11 +34,11 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A decision with what the list of moves says of it: its handoff and version."""
+    """A decision with what the list of moves says of it: its handoff, and the rule's name then."""
 
     past: Past
     handoff_id: int
-    ruleset_id: int | None
+    rule_name: str
 
 
 def crowd(since: datetime, until: datetime) -> Crowd:
@@ -117,7 +117,7 @@ class Decisions:
         self.since, self.until, self.crowd = since, until, crowd
         self.rows = decisions_between(since, until)
         self.after = after
-        self._policies: dict[int | None, Mapping[str, str | None]] = {None: {}}
+        self._rules: dict[int | None, Mapping[str, tuple[str, str | None]]] = {None: {}}
 
     def open_before(self) -> Iterator[TurnTaken]:
         """Turns that were open when the span began, in order of time."""
@@ -182,6 +182,7 @@ class Decisions:
         looked_at = (
             [item for item in candidates if isinstance(item, dict)] if isinstance(candidates, list) else []
         )
+        rule_name, policy = self._rule(ruleset_id, rule_id)
         past = Past(
             key=pk,
             ref=f"handoff:{handoff_id}",
@@ -190,12 +191,12 @@ class Decisions:
             facts=known,
             candidates=looked_at,
             holder=self._holder(outcome, looked_at, user_id, pool_id),
-            policy=self._policy(ruleset_id, rule_id),
+            policy=policy,
             until=closed_at if user_id is None else released_at,
             shares=shares or {},
             is_given_back=given_back_at is not None,
         )
-        return Kept(past, handoff_id, ruleset_id)
+        return Kept(past, handoff_id, rule_name)
 
     def _holder(
         self, outcome: str, candidates: Sequence[Mapping[str, Any]], user_id: int | None, pool_id: int | None
@@ -212,14 +213,15 @@ class Decisions:
             return Holder("rep", str(took["user"]), took.get("pool"), why)
         return Holder("nobody")
 
-    def _policy(self, ruleset_id: int | None, rule_id: str) -> str | None:
-        """The policy of a rule in the version that decided."""
-        if ruleset_id is not None and ruleset_id not in self._policies:
+    def _rule(self, ruleset_id: int | None, rule_id: str) -> tuple[str, str | None]:
+        """Name and policy of a rule in the version that decided."""
+        if ruleset_id is not None and ruleset_id not in self._rules:
             document = Ruleset.objects.values_list("document", flat=True).get(pk=ruleset_id)
-            self._policies[ruleset_id] = {
-                str(rule.get("id")): rule.get("policy") for rule in document.get("rules") or ()
+            self._rules[ruleset_id] = {
+                str(rule.get("id")): (str(rule.get("name") or ""), rule.get("policy"))
+                for rule in document.get("rules") or ()
             }
-        return self._policies[ruleset_id].get(rule_id)
+        return self._rules[ruleset_id].get(rule_id, ("", None))
 
     @staticmethod
     def _by_hand(turns: Any) -> Iterator[TurnTaken]:

@@ -124,7 +124,7 @@ class _Turns:
 
 def _of_decision(kept: reading.Kept, verdict: Verdict) -> Move:
     past = kept.past
-    before = {"decision": past.key, "rule": past.rule, "ruleset": kept.ruleset_id} | _holder(past.holder)
+    before = {"decision": past.key, "rule": past.rule, "name": kept.rule_name} | _holder(past.holder)
     after = {"rule": verdict.rule, "name": verdict.rule_name, "candidates": list(verdict.candidates)}
     return Move(kept.handoff_id, past.at, verdict.kind, before, after | _holder(verdict.holder))
 

@@ -53,8 +53,12 @@ def document_of(which: str) -> tuple[dict[str, Any], Ruleset | None]:
 
 
 def start(which: str, days: int, user: User | None, now: datetime) -> Backtest:
-    """A run over the last `days`, waiting for the worker. Raises NotFound."""
+    """A run over the last `days`, waiting for the worker; the one that is under way for the same, if there
+    is one. Raises NotFound."""
     document, ruleset = document_of(which)
+    for run in Backtest.objects.filter(status__in=UNFINISHED, ruleset=ruleset):
+        if run.document == document and run.until - run.since == timedelta(days=days):
+            return run
     run = Backtest(
         ruleset=ruleset,
         document=document,

@@ -54,6 +54,11 @@ class Seat:
     cap_week: int | None = None
     is_active: bool = True
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether days or weeks are capped."""
+        return self.cap_day is not None or self.cap_week is not None
+
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
@@ -85,11 +90,13 @@ class Crowd:
     queues: Mapping[int, QueueFacts]
     by_slug: dict[str, QueueFacts] = field(init=False)
     overflow: QueueFacts | None = field(init=False)
+    is_timed: bool = field(init=False)
 
     def __post_init__(self) -> None:
         former = {slug: queue for queue in self.queues.values() for slug in queue.former_slugs}
         self.by_slug = former | {queue.slug: queue for queue in self.queues.values()}
         self.overflow = next((queue for queue in self.queues.values() if queue.is_overflow), None)
+        self.is_timed = any(seat.is_timed for pool in self.pools.values() for seat in pool.seats)
 
     def is_overflow(self, holder: Holder) -> bool:
         return holder.kind == "queue" and self.overflow is not None and holder.id == str(self.overflow.id)
@@ -238,17 +245,17 @@ def _preferred(pool: PoolFacts, able: list[Seat], people: Mapping[int, Person], 
 
 
 def _passed_over(seat: Seat, pool: PoolFacts, person: Person | None, moment: Moment) -> str:
-    why = moment.unable(person)
-    if why or person is None:
-        return why
+    if person is None or person.skipped or person.absences or moment.excluded:
+        why = moment.unable(person)
+        if why or person is None:
+            return why
     if not seat.is_active:
         return "not in rotation"
     if pool.in_hours_only and not hours.is_open(moment.at, person.calendar):
         return "outside working hours"
-    held = moment.open.get(seat.user_id, 0)
-    if seat.cap_open is not None and held >= seat.cap_open:
+    if seat.cap_open is not None and (held := moment.open.get(seat.user_id, 0)) >= seat.cap_open:
         return f"holds {held} of {seat.cap_open}"
-    if seat.cap_day is not None or seat.cap_week is not None:
+    if seat.is_timed:
         day, week = moment.counted.so_far(person, moment.at)
         if seat.cap_day is not None and day >= seat.cap_day:
             return f"had {day} of {seat.cap_day} today"

@@ -178,7 +178,7 @@ class Replay:
         return hours.between(at, at + timedelta(minutes=window.minutes), calendar) <= timedelta(0)
 
     def _count(self, user_id: int, at: datetime) -> None:
-        if (person := self.crowd.people.get(user_id)) is not None:
+        if self.crowd.is_timed and (person := self.crowd.people.get(user_id)) is not None:
             self._counted.took(person, at)
 
 

@@ -72,7 +72,7 @@ def _trial(
     shell = shell_of(request)
     found = trying.try_lead(subject, document, shell.now)
     territories = names.called(document).territories
-    name = _named(names)
+    name = named(names)
     values = {
         "trial": trials.shown(found, document, name, territories, shell.now),
         "facts": trials.known(found.facts, name),
@@ -84,7 +84,7 @@ def _trial(
     return values
 
 
-def _named(names: Names) -> trials.Name:
+def named(names: Names) -> trials.Name:
     """Names by kind and id; candidates name queues by slug."""
     slugs = {queue.slug: str(queue.pk) for queue in names.queues}
 

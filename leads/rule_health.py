@@ -1,0 +1,82 @@
+"""What happened to the leads of each rule lately, for rule health; and which leads no rule was meant for.
+
+Owns the counting over decisions, handoffs and rejections. What follows from it is `routing.health`. Kept a
+minute, since a page asks for it more often than it changes. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.core.cache import cache
+from django.db.models import Count
+
+from leads import cases
+from leads.choices import Check
+from leads.models import Handoff, Rejection, RoutingDecision
+from routing import health
+from routing.facts import Facts, InvalidFacts
+
+OVER = timedelta(days=health.UNUSED_DAYS)
+KEPT = 60  # seconds
+OUT_OF_TERRITORY = "out_of_territory"
+# Leads that are looked at one by one, the latest: what repeats itself shows in these.
+MOST_LOOKED_AT = 2000
+
+
+def counts(now: datetime) -> dict[str, health.Count]:
+    """Leads routed by each rule in the last 90 days, and how many of them were rejected as out of
+    territory, by rule id; two queries a minute."""
+    kept: dict[str, health.Count] | None = cache.get("rule-health")
+    if kept is None:
+        recent = Handoff.objects.live().filter(mql_at__gte=now - OVER).exclude(rule_id="")
+        routed = dict(recent.order_by().values_list("rule_id").annotate(n=Count("pk")))
+        acts = Rejection.objects.filter(
+            at__gte=now - OVER, reason__code=OUT_OF_TERRITORY, undone_at__isnull=True
+        )
+        wrong = dict(
+            acts.order_by().values_list("handoff__rule_id").annotate(n=Count("handoff", distinct=True))
+        )
+        kept = {pk: health.Count(count, wrong.get(pk, 0)) for pk, count in routed.items()}
+        cache.set("rule-health", kept, KEPT)
+    return kept
+
+
+def coverage(now: datetime) -> health.Coverage:
+    """Which segments of the last 90 days fell to overflow or matched nothing."""
+    kept: health.Coverage | None = cache.get("rule-coverage")
+    if kept is None:
+        found = health.coverage([*_overflown(now), *_unmatched(now)])
+        routed = RoutingDecision.objects.filter(at__gte=now - OVER).values("handoff").distinct().count()
+        kept = replace(found, routed=routed + found.nothing)
+        cache.set("rule-coverage", kept, KEPT)
+    return kept
+
+
+def _overflown(now: datetime) -> Iterator[tuple[Facts, str]]:
+    """The first decision of each lead that ended in overflow because nobody whom a rule names could."""
+    rows = RoutingDecision.objects.filter(at__gte=now - OVER, outcome__in=("queue", "nobody"))
+    seen: set[int] = set()
+    for handoff_id, facts, candidates in rows.order_by("-at", "-pk").values_list(
+        "handoff_id", "facts", "candidates"
+    )[:MOST_LOOKED_AT]:
+        took = [row.get("took") for row in candidates if isinstance(row, dict) and "took" in row]
+        if handoff_id in seen or (took and took[0] != "overflow"):
+            continue
+        seen.add(handoff_id)
+        try:
+            yield Facts.from_json(facts), "overflow"
+        except InvalidFacts:
+            continue
+
+
+def _unmatched(now: datetime) -> Iterator[tuple[Facts, str]]:
+    """Leads that wait because no rule matches them: they have no decision yet."""
+    waiting = Handoff.objects.incomplete().filter(mql_at__gte=now - OVER).select_related("lead__company")
+    rows = [
+        row for row in waiting.order_by("-mql_at")[:MOST_LOOKED_AT] if str(Check.ROUTING_RULE) in row.missing
+    ]
+    for case in cases.load(rows):
+        yield case.facts(), "nothing"
