@@ -1,12 +1,13 @@
 """Many conditions asked of one lead at once: which fails on which leaf, and which holds.
 
-Owns the index over the conditions of a version. Most documents are a row of steps that must all hold, and
-most steps look for a value; so the steps that stand first in all documents are answered together, by one
-look-up a field, then those that stand second, and so on. The answers are those of `Condition.failing`,
-which is still asked of the few documents that have another shape. Nothing is described or worded here.
+Owns the index over the conditions of a version. A document is brought into rows, one of which must hold, of
+steps that must all hold; most are a single row, and most steps look for a value. So the steps that stand
+first in all rows are answered together, by one look-up a field, then those that stand second, and so on.
+The answers are those of `Condition.failing`, which is still asked of the rare document that has no such
+form. Nothing is described or worded here.
 
-All conditions stand side by side in one whole number, a byte each, the first in the lowest: a byte of a
-*mark* is 0 or 1, a byte of a *count* is the number of leaves passed so far, 50 at most.
+All rows stand side by side in one whole number, a byte each, the first in the lowest: a byte of a *mark* is
+0 or 1, a byte of a *count* is the number of leaves passed so far, 50 at most.
 """
 
 from __future__ import annotations
@@ -28,42 +29,58 @@ class Step(NamedTuple):
     turned: bool = False
 
 
-def _steps(root: Group | None) -> tuple[Step, ...] | None:
-    """A document as steps, in the order of its leaves; None for a shape that cannot be brought into it."""
+Row = tuple[Step, ...]
+
+
+def _rows(root: Group | None) -> tuple[Row, ...] | None:
+    """A document as rows of steps, in the order of its leaves; None when it has no such form. Where none of
+    the rows holds, the first says on which leaf the document fails."""
     if root is None:
         return None
+    parts = [part for _, part in root.parts]
+    if root.kind == "all":
+        return (tuple(step for part in parts for step in _holds(part)),)
     if root.kind == "any":
-        leaves = tuple(part for _, part in root.parts if isinstance(part, Leaf))
-        return (Step(leaves),) if len(leaves) == len(root.parts) else None
-    found: list[Step] = []
-    for _, part in root.parts:
-        if isinstance(part, Leaf):
-            found.append(Step((part,), root.kind == "none"))
-            continue
-        leaves = tuple(leaf for leaf, _ in part.leaves())
-        if root.kind == "all" and part.kind == "any":
-            found.append(Step(leaves))
-        elif root.kind == "all" or part.kind == "any":
-            # "None of any of them" leaves each of them out.
-            turned = "none" in (root.kind, part.kind)
-            found.extend(Step((leaf,), turned) for leaf in leaves)
-        else:
-            return None
-    return tuple(found)
+        if all(isinstance(part, Leaf) or part.kind == "any" for part in parts):
+            return ((Step(_leaves(root)),),)
+        return tuple(_holds(part) for part in parts)
+    if any(isinstance(part, Group) and part.kind == "all" for part in parts):
+        return None
+    return (tuple(step for part in parts for step in _does_not_hold(part)),)
+
+
+def _holds(part: Leaf | Group) -> Row:
+    if isinstance(part, Leaf):
+        return (Step((part,)),)
+    if part.kind == "any":
+        return (Step(_leaves(part)),)
+    return tuple(Step((leaf,), part.kind == "none") for leaf in _leaves(part))
+
+
+def _does_not_hold(part: Leaf | Group) -> Row:
+    if isinstance(part, Leaf):
+        return (Step((part,), True),)
+    if part.kind == "none":
+        return (Step(_leaves(part)),)
+    return tuple(Step((leaf,), True) for leaf in _leaves(part))
+
+
+def _leaves(group: Group) -> tuple[Leaf, ...]:
+    return tuple(leaf for leaf, _ in group.leaves())
 
 
 class _Level:
-    """The steps that stand at one place in all documents. `ended` marks the documents with no step left,
-    `turned` the steps whose leaf must not hold, `widths` counts each step's leaves."""
+    """The steps that stand at one place in all rows. `ended` marks the rows with no step left, `turned` the
+    steps whose leaf must not hold, `widths` counts each step's leaves."""
 
     __slots__ = ("_asked", "_lookups", "_turned", "ended", "widths")
 
-    def __init__(self, rows: Sequence[tuple[Step, ...] | None], depth: int) -> None:
+    def __init__(self, rows: Sequence[Row], depth: int) -> None:
         self.ended = self.widths = self._turned = 0
         marks: dict[Leaf, int] = {}
-        for place, steps in enumerate(rows):
-            mark = 1 << 8 * place
-            if steps is None or len(steps) <= depth:
+        for at, steps in enumerate(rows):
+            mark = 1 << 8 * at
+            if len(steps) <= depth:
                 self.ended |= mark
                 continue
             step = steps[depth]
@@ -92,18 +109,33 @@ class Board:
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
         self._conditions = tuple(conditions)
-        rows = [_steps(condition.root) for condition in conditions]
-        self._odd = tuple(place for place, steps in enumerate(rows) if steps is None)
-        self._even = sum(1 << 8 * place for place, steps in enumerate(rows) if steps is not None)
-        depth = max((len(steps) for steps in rows if steps is not None), default=0)
+        rows: list[Row] = []
+        # For each condition its first row, for each row its condition, and the conditions without rows.
+        self._heads: list[int] = []
+        self._places: list[int] = []
+        self._odd: list[int] = []
+        self._all = 0
+        for place, condition in enumerate(conditions):
+            made = _rows(condition.root)
+            if made is None:
+                self._odd.append(place)
+                made = ((),)
+            else:
+                for at in range(len(rows), len(rows) + len(made)):
+                    self._all |= 1 << 8 * at
+            self._heads.append(len(rows))
+            self._places += [place] * len(made)
+            rows += made
+        depth = max(map(len, rows), default=0)
         self._levels = tuple(_Level(rows, at) for at in range(depth))
 
     def first(self, view: View) -> tuple[list[int], int | None]:
         """The place of the first condition that holds, None when none does, and for each one before it the
         number of the leaf on which it failed."""
         passed, holding = self._ask(view, only_first=True)
-        place = _lowest(holding) if holding else None
-        failed = list(passed.to_bytes(len(self._conditions), "little")[:place])
+        place = self._places[_lowest(holding)] if holding else None
+        counts = passed.to_bytes(len(self._places), "little")
+        failed = [counts[head] for head in self._heads[:place]]
         for odd in self._odd:
             if odd >= len(failed):
                 break
@@ -116,16 +148,16 @@ class Board:
     def holding(self, view: View) -> list[int]:
         """The places of all conditions that hold, in order."""
         _, holding = self._ask(view, only_first=False)
-        found = [odd for odd in self._odd if self._conditions[odd].failing(view) is None]
+        found = {odd for odd in self._odd if self._conditions[odd].failing(view) is None}
         while holding:
-            found.append(_lowest(holding))
+            found.add(self._places[_lowest(holding)])
             holding &= holding - 1
         return sorted(found)
 
     def _ask(self, view: View, only_first: bool) -> tuple[int, int]:
-        """The count of leaves passed by each condition, and the mark of those that hold; with `only_first`
+        """The count of leaves passed in each row, and the mark of the rows that hold; with `only_first`
         both are right up to the first that holds, and nothing more is asked of those after it."""
-        alive, passed, through = self._even, 0, 0
+        alive, passed, through = self._all, 0, 0
         for level in self._levels:
             if ended := alive & level.ended:
                 through |= ended
@@ -138,5 +170,5 @@ class Board:
 
 
 def _lowest(mark: int) -> int:
-    """The place of the first condition marked."""
+    """The first row marked."""
     return (mark & -mark).bit_length() // 8

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.bench import servers
+from tests.bench import deciding, servers
 
 # What the issue asks for on PostgreSQL, two cores, 100,000 handoffs.
 ROWS = (
@@ -45,6 +45,8 @@ def main() -> int:
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    decided = deciding.measure()
+    _decided(decided)
     found: list[dict[str, Any]] = []
     for kind in arguments.databases:
         try:
@@ -61,6 +63,7 @@ def main() -> int:
             "system": platform.platform(),
         },
         "gunicorn": {"workers": servers.WORKERS, "threads": servers.THREADS},
+        "decide": decided,
         "runs": found,
     }
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +135,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=15)
         except subprocess.TimeoutExpired:
             continue
+
+
+def _decided(figures: dict[str, Any]) -> None:
+    print(
+        f"decide, {figures['rules']} rules, {figures['territories']} territories: median "
+        f"{figures['median_us']} us, p95 {figures['p95_us']} us a lead (target: median < 100 us); "
+        f"{figures['rules_met']} rules met by {figures['leads']:,} leads, "
+        f"the catch-all by {figures['met_the_catch_all']:,}",
+        flush=True,
+    )
 
 
 def _table(figures: dict[str, Any]) -> None:

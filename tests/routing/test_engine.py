@@ -298,6 +298,8 @@ def test_a_trace_that_fits_no_version_is_read_all_the_same():
 
 CODES = ["DE", "AT", "US", "GB"]
 INDUSTRIES = ["Retail", "Health Care", "Energy"]
+# More than an index of values takes.
+MANY = [f"{number}.com" for number in range(101)]
 
 
 def naive_leaf(leaf, facts, document):
@@ -417,6 +419,7 @@ def some_leaf(rng):
             lambda: {"field": "technologies", "op": "in", "value": rng.sample(["a", "b", "c"], 2)},
             lambda: {"field": "custom.plan", "op": "in", "value": rng.sample(["gold", "tin", 3], 2)},
             lambda: {"field": "company_domain", "op": "in_list", "value": "named"},
+            lambda: {"field": "company_domain", "op": "in", "value": [*MANY, "x.com"]},
             lambda: {"field": "custom.plan", "op": "starts_with", "value": rng.choice(["g", "t"])},
             lambda: {"field": "custom.plan", "op": "range", "value": rng.choice([{"min": 3}, {"max": 2}])},
             lambda: {"field": "named_account", "op": "equals", "value": rng.choice(["yes", "no"])},

@@ -271,8 +271,10 @@ def test_suppressed(cast, reason):
 
 
 def test_existing_customer_goes_to_triage_and_the_account_owner_is_told(cast):
-    lead = make_lead(company=make_company(owner=cast.rosa))
-    handoff = make_handoff("assigned", cast.femke, lead=lead)
+    company = make_company()
+    handoff = make_handoff("assigned", cast.femke, lead=make_lead(company=company))
+    company.owner = cast.rosa
+    company.save()
     done = lifecycle.reject(handoff.pk, by(cast.femke, minutes=1), reason="existing_customer")
     assert (done.state, done.next_step) == ("rejected", "triage")
     assert told(done) == [("existing_customer", "Rosa")]
@@ -359,8 +361,10 @@ def test_out_of_territory_is_routed_again_without_this_rep(cast):
     assert told(done) == [("out_of_territory", "Otto"), ("assigned", second.name.split()[0])]
     assert done.events.get(kind="rejected").data["rule"] == done.rule_id
     assert kinds(done)[-3:] == ["rejected", "followed_up", "assigned"]
-    # The second is no better placed: nobody is left but the overflow queue.
-    last = lifecycle.reject(handoff.pk, Act(at(minutes=9), second), reason="out_of_territory")
+    # The second is no better placed: nobody is left but their manager, and then the overflow queue.
+    third = lifecycle.reject(handoff.pk, Act(at(minutes=9), second), reason="out_of_territory")
+    assert (third.state, third.assignee) == ("assigned", cast.mia)
+    last = lifecycle.reject(handoff.pk, Act(at(minutes=12), cast.mia), reason="out_of_territory")
     assert (last.state, last.queue.slug, last.assignee) == ("queued", "overflow", None)
     assert Turn.objects.filter(released_at=None).count() == 0
     assert list(PoolMember.objects.values_list("taken", "accrued")) == [(0, 0), (0, 0)]
