@@ -17,6 +17,7 @@ from routing.models import Calendar, NamedList, Pool, Queue, Ruleset, SlaPolicy,
 from routing.people import MANAGER, REP
 
 Choice = tuple[str, str]
+HELD = {"domains": "domains", "postal": "postal prefixes", "words": "words"}
 
 
 class State:
@@ -106,8 +107,11 @@ class Names:
             own = document.get("territories") or {}
             territories |= {slug: str(row.get("name") or slug) for slug, row in own.items()}
             counts |= {slug: len(values) for slug, values in (document.get("lists") or {}).items()}
-        names = {row.slug: row.name for row in self.lists}
-        lists = {slug: f"{names.get(slug, slug)}, {count:,}" for slug, count in counts.items()}
+        names = {row.slug: (row.name, HELD.get(row.kind, "values")) for row in self.lists}
+        lists = {}
+        for slug, count in counts.items():
+            name, held = names.get(slug, (slug, "values"))
+            lists[slug] = f"{name}, {count:,} {held}"
         return Called(territories, lists, {pk: str(person) for pk, person in self.by_id.items()})
 
     def offered(self) -> Offered:

@@ -25,6 +25,9 @@ NO_NAME = "Give it a name."
 class RoutingForm(forms.Form):
     """A form of these pages; unbound with what was typed, it shows that and complains of nothing."""
 
+    # The page says what is missing, all of it at once and in its own words; the browser stops at the first.
+    use_required_attribute = False
+
     def __init__(self, data: Any = None, *, names: Names, initial: Mapping[str, Any] | None = None) -> None:
         super().__init__(data, initial=dict(initial or {}), auto_id="f-%s")
         self.names = names

@@ -6,7 +6,7 @@ Owns the landing page with its two tabs. Rules are edited on pages of their own;
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +21,7 @@ from leads.models import Handoff
 from leads.presenters import rules, times
 from leads.views.routes import frame
 from leads.views.shell import shell_of
-from routing import differences, draft
-from routing.health import Finding
+from routing import differences, draft, health, reviews, standing
 from routing.models import Draft, Queue, Rule
 
 COUNTED_OVER = timedelta(days=90)
@@ -73,7 +72,13 @@ def fired(now: datetime) -> dict[str, int]:
 
 
 def _beside(document: Mapping[str, Any], stored: Mapping[str, Rule], now: datetime) -> rules.Beside:
-    findings: Mapping[str, Sequence[Finding]] = {}
+    counts = fired(now)
+    findings = health.inspect(
+        document,
+        standing.world(document, now),
+        {pk: health.Count(routed=count) for pk, count in counts.items()},
+        reviews.today(now),
+    )
     reviewed = {}
     for pk, row in stored.items():
         if row.last_reviewed is not None:
@@ -81,7 +86,7 @@ def _beside(document: Mapping[str, Any], stored: Mapping[str, Rule], now: dateti
             year = "" if on.year == now.year else f" {on.year}"
             reviewed[pk] = (f"{on.day} {on:%b}{year}", f"Last reviewed on {on.day} {on:%b %Y}")
     return rules.Beside(
-        fired=fired(now),
+        fired=counts,
         findings=findings,
         owners={pk: str(row.owner) for pk, row in stored.items() if row.owner is not None},
         reviewed=reviewed,
