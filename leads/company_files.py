@@ -167,7 +167,7 @@ def _upsert(
         if company is None:
             company = Company(domain=row.domain, created_at=now, updated_at=now)
             known[row.domain] = new[row.domain] = company
-        told = _write(company, {**defaults, **row.values}, now, owners)
+        told = _write(company, {**row.values, **_missing(row, defaults)}, now, owners)
         if told and row.domain not in new:
             company.updated_at = now
             changed[row.domain] = company
@@ -185,6 +185,10 @@ def _upsert(
     result.domains |= new.keys() | changed.keys()
 
 
+def _missing(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in defaults.items() if name not in row.values}
+
+
 def _write(company: Company, values: Mapping[str, Any], now: datetime, owners: Owners) -> list[str]:
     """Set what the row says; what changed, in words."""
     told = []
@@ -197,7 +201,8 @@ def _write(company: Company, values: Mapping[str, Any], now: datetime, owners: O
         elif not put(company, name, value, now):
             continue
         label = _LABELS.get(name, name.replace("_", " "))
-        was, is_now = _shown(name, before, owners), _shown(name, value, owners)
+        was = _shown(name, before, owners) if company.pk is not None else ""
+        is_now = _shown(name, value, owners)
         told.append(f"{label}: {was} to {is_now}" if was else f"{label}: {is_now}")
     return told
 

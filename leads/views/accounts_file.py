@@ -73,7 +73,7 @@ def _text(request: HttpRequest) -> str:
 
 
 def _counts(result: Imported) -> str:
-    parts = ((result.made, "added"), (result.changed, "changed"), (result.same, "as they were"))
+    parts = ((result.made, "added"), (result.changed, "changed"), (result.same, "unchanged"))
     told = [f"{count:,} {what}" for count, what in parts if count]
     if result.errors:
         told.append(f"{len(result.errors):,} left out")

@@ -348,8 +348,8 @@ def test_a_list_is_looked_at_first_and_then_written(as_: SignIn, cast: Cast) -> 
     )
     page = html(pasted(client, text, names="yes"))
     assert "This would be: 1 added, 1 changed, 2 left out" in page
-    assert "owner: nobody to Rosa Lindqvist; stage: prospect to customer" in page
-    assert "owner: Femke de Boer to nobody" in page
+    assert "name: Halvorsen AS; owner: Rosa Lindqvist; stage: customer; named account: yes" in page
+    assert "owner: Femke de Boer to nobody; named account: no to yes" in page
     assert "is nobody&#x27;s address here" in page
     assert "free-mail" in page
     assert Company.objects.count() == 1
@@ -363,7 +363,7 @@ def test_a_list_is_looked_at_first_and_then_written(as_: SignIn, cast: Cast) -> 
 
     good = "\n".join(text.splitlines()[:3])
     again = client.post(FILE, {"text": good, "do": "apply", "names": "yes"}, follow=True)
-    assert "2 as they were." in html(again)
+    assert "2 unchanged." in html(again)
 
 
 def test_an_uploaded_file_stands_in_the_form_afterwards(as_: SignIn, cast: Cast) -> None:
