@@ -7,25 +7,23 @@ Owns the landing page with its two tabs. Rules are edited on pages of their own;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.core.cache import cache
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from leads import rule_health
 from leads.drafts import Names, State
-from leads.models import Handoff
 from leads.presenters import rules, times
 from leads.views.routes import frame
 from leads.views.shell import shell_of
 from routing import differences, draft, health, reviews, standing
 from routing.models import Draft, Queue, Rule
 
-COUNTED_OVER = timedelta(days=90)
-KEPT = 60  # seconds for which the counts stand
+# Findings that a rule's line says anyhow, where it names owner and last review.
+SAID_BELOW = ("no_owner", "never_reviewed")
 
 
 @require_safe
@@ -61,22 +59,12 @@ def routing(request: HttpRequest) -> HttpResponse:
     return render(request, "leads/routing/routing.html", values)
 
 
-def fired(now: datetime) -> dict[str, int]:
-    """How many leads each rule routed in the last 90 days, by the rule's id; counted once a minute."""
-    kept: dict[str, int] | None = cache.get("rules-fired")
-    if kept is None:
-        recent = Handoff.objects.live().filter(mql_at__gte=now - COUNTED_OVER).exclude(rule_id="")
-        kept = dict(recent.order_by().values_list("rule_id").annotate(n=Count("pk")))
-        cache.set("rules-fired", kept, KEPT)
-    return kept
-
-
 def _beside(document: Mapping[str, Any], stored: Mapping[str, Rule], now: datetime) -> rules.Beside:
-    counts = fired(now)
+    counts = rule_health.counts(now)
     findings = health.inspect(
         document,
         standing.world(document, now),
-        {pk: health.Count(routed=count) for pk, count in counts.items()},
+        counts,
         reviews.today(now),
     )
     reviewed = {}
@@ -86,8 +74,8 @@ def _beside(document: Mapping[str, Any], stored: Mapping[str, Rule], now: dateti
             year = "" if on.year == now.year else f" {on.year}"
             reviewed[pk] = (f"{on.day} {on:%b}{year}", f"Last reviewed on {on.day} {on:%b %Y}")
     return rules.Beside(
-        fired=counts,
-        findings=findings,
+        fired={pk: count.routed for pk, count in counts.items()},
+        findings={pk: [one for one in some if one.kind not in SAID_BELOW] for pk, some in findings.items()},
         owners={pk: str(row.owner) for pk, row in stored.items() if row.owner is not None},
         reviewed=reviewed,
     )
