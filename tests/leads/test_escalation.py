@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from io import StringIO
@@ -13,11 +14,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from leads import escalation, invariants, keys, lifecycle, tasks
+from leads import escalation, invariants, keys, lifecycle, notifications, tasks
 from leads.choices import EventKind
 from leads.escalation import repair, sweep
 from leads.models import FiredStep, Handoff, Notification, RememberedAnswer
-from routing.models import Absence, Turn, User
+from routing.models import Absence, Queue, Turn, User
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -217,10 +218,108 @@ def test_let_go_moves_what_a_change_by_hand_leaves_behind(cast: Cast) -> None:
     assert event.data["why"] == "no longer in sales" and event.user == cast.ada
 
 
-def test_nothing_to_repair_costs_two_queries(cast: Cast, django_assert_num_queries: Any) -> None:
+def test_nothing_to_repair_costs_four_queries(cast: Cast, django_assert_num_queries: Any) -> None:
     factories.make_handoff("assigned", cast.femke)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         assert repair(NOW) == []
+
+
+def test_who_lost_the_role_unseen_loses_everything(cast: Cast) -> None:
+    assigned, accepted = (factories.make_handoff(s, cast.femke) for s in ("assigned", "accepted"))
+    factories.route_to(cast.femke, cast.jonas)
+    cast.femke.groups.clear()
+    assert repair(NOW + HOUR) == [{"user": cast.femke.email, "why": "no longer in sales", "moved": 2}]
+    holders = [Handoff.objects.get(pk=row.pk).assignee for row in (assigned, accepted)]
+    assert holders == [cast.jonas, cast.mia]
+    assert repair(NOW + HOUR) == [] and list(invariants.violations()) == []
+
+
+def test_a_member_of_a_queue_keeps_what_they_claimed(cast: Cast) -> None:
+    handoff = factories.make_handoff("queued")
+    handoff.queue.members.add(cast.otto)
+    lifecycle.claim(handoff.pk, lifecycle.Act(NOW + MINUTE, cast.otto))
+    assert repair(NOW + HOUR) == []
+
+
+def test_all_reps_away_and_back(cast: Cast) -> None:
+    factories.route_to(cast.femke, cast.jonas)
+    held = [factories.open_handoff(at=NOW + n * MINUTE) for n in range(4)]
+    ends = NOW + timedelta(days=2)
+    for user in (cast.femke, cast.jonas):
+        Absence.objects.create(user=user, starts_at=NOW + HOUR, ends_at=ends)
+    assert [item["moved"] for item in repair(NOW + HOUR)] == [2, 2]
+    came = factories.open_handoff(at=NOW + 2 * HOUR)
+    rows = Handoff.objects.order_by("mql_at")
+    assert [row.queue.slug for row in rows if row.queue] == ["overflow"] * 5
+    assert list(invariants.violations()) == []
+    assert lifecycle.drain(ends) == 5
+    back = Counter(row.assignee for row in rows.all())
+    assert {back[cast.femke], back[cast.jonas]} == {2, 3}
+    assert {row.pk for row in rows} == {came.pk, *(row.pk for row in held)}
+    assert list(invariants.violations()) == []
+
+
+# A queue whose owner left
+
+
+def test_a_queue_whose_owner_left_goes_to_their_manager_who_is_told(
+    cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = Queue.objects.create(slug="dach", name="DACH inbound", owner=cast.femke)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    assert [str(v) for v in invariants.violations()] == [
+        f"queue: queue dach: its owner {cast.femke.email} is inactive"
+    ]
+    with caplog.at_level(logging.WARNING):
+        assert repair(NOW) == [
+            {"queue": "dach", "user": cast.femke.email, "why": "inactive", "to": cast.mia.email}
+        ]
+    queue.refresh_from_db()
+    assert (queue.owner, queue.revision) == (cast.mia, 2)
+    assert queue.history.first().history_change_reason == f"{cast.femke.email}, who owned it, is inactive"
+    assert f"queue dach was given to {cast.mia.email}" in caplog.text
+    told = Notification.objects.get()
+    words = notifications.words(told)
+    assert (told.user, told.kind, told.mail, told.handoff) == (cast.mia, "queue_given", "pending", None)
+    assert words.subject == "Your queue now: DACH inbound" and "given to you" in words.text
+    assert list(invariants.violations()) == [] and repair(NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "heir"),
+    [("manager away, covered", "nils"), ("no team, covered", "rosa"), ("no team", "ada"), ("manager", "ada")],
+)
+def test_who_inherits_a_queue(cast: Cast, change: str, heir: str) -> None:
+    owner = cast.mia if change == "manager" else cast.femke
+    Queue.objects.create(slug="dach", name="DACH", owner=owner)
+    span = {"starts_at": NOW, "ends_at": NOW + HOUR}
+    if change == "manager away, covered":
+        Absence.objects.create(user=cast.mia, cover=cast.nils, **span)
+    elif change.startswith("no team"):
+        User.objects.filter(pk=owner.pk).update(team=None)
+        if change.endswith("covered"):
+            Absence.objects.create(user=owner, cover=cast.rosa, **span)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert [item["to"] for item in repair(NOW)] == [getattr(cast, heir).email]
+
+
+def test_without_anybody_to_take_it_the_queue_is_named(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
+    User.objects.update(is_active=False)
+    with caplog.at_level(logging.ERROR):
+        assert repair(NOW) == []
+    assert "queue overflow has no active owner" in caplog.text
+    assert {v.code for v in invariants.violations()} == {"queue"}
+
+
+def test_work_moves_on_to_a_queue_that_has_an_owner_again(cast: Cast) -> None:
+    """The one who left held the only lead and owned the queue it falls into."""
+    handoff = factories.make_handoff("assigned", cast.femke)
+    Queue.objects.filter(kind="overflow").update(owner=cast.femke)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    first, second = repair(NOW + HOUR)
+    assert (first["to"], second["moved"]) == (cast.mia.email, 1)
+    told = Notification.objects.filter(handoff=handoff, kind="queued").get()
+    assert told.user == cast.mia and list(invariants.violations()) == []
 
 
 # Command and tasks
@@ -248,6 +347,20 @@ def test_the_command_repairs_too(cast: Cast) -> None:
     call_command("sweep", "--now", "2026-03-10T10:01:00", stdout=out, stderr=err)
     assert json.loads(out.getvalue()) == []
     assert f"moved on 1 handoffs of {cast.femke.email}, who is inactive" in err.getvalue()
+
+
+def test_the_command_gives_on_queues_and_drains_too(cast: Cast) -> None:
+    factories.route_to(cast.femke)
+    away = Absence.objects.create(user=cast.femke, starts_at=NOW - HOUR, ends_at=NOW + HOUR)
+    waiting = factories.open_handoff()
+    Queue.objects.create(slug="dach", name="DACH", owner=cast.jonas)
+    User.objects.filter(pk=cast.jonas.pk).update(is_active=False)
+    err = StringIO()
+    call_command("sweep", "--now", away.ends_at.isoformat(), stdout=StringIO(), stderr=err)
+    assert f"gave queue dach of {cast.jonas.email}, who is inactive, to {cast.mia.email}" in err.getvalue()
+    assert "gave 1 waiting handoffs to people with a free place" in err.getvalue()
+    waiting.refresh_from_db()
+    assert waiting.assignee == cast.femke
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-02-30T10:00:00Z", "noon", ""])

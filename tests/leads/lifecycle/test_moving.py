@@ -1,4 +1,4 @@
-"""Changing hands: reassign by a person, release when somebody can no longer answer."""
+"""Changing hands: reassign by a person, reroute by the ladder, release when somebody can no longer answer."""
 
 from datetime import timedelta
 
@@ -6,8 +6,8 @@ import pytest
 
 from leads import invariants, lifecycle
 from leads.lifecycle import Act, Invalid, Refused
-from leads.models import Handoff, Notification
-from routing.models import Queue, Turn
+from leads.models import FiredStep, Handoff, Notification
+from routing.models import Pool, Queue, Turn
 from tests.conftest import NOW
 from tests.factories import make_handoff, open_handoff, route_to
 
@@ -141,6 +141,130 @@ def test_a_reason_is_needed(cast):
     with pytest.raises(Invalid) as caught:
         give(handoff, by(cast.mia, minutes=1), cast.jonas, reason=" ")
     assert caught.value.errors == {"reason": "This is needed."}
+
+
+# Reroute
+
+
+def test_what_a_holder_does_not_answer_is_routed_again_without_them(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    route_to(cast.femke, cast.jonas)
+    done = lifecycle.reroute(handoff.pk, Act(at(hours=2)), "accept_breach")
+    assert (done.state, done.assignee, done.window, done.accept_due_at) == (
+        "assigned",
+        cast.jonas,
+        2,
+        at(hours=4),
+    )
+    taken, given = list(done.events.order_by("number"))[-2:]
+    assert (taken.kind, taken.data["why"], taken.data["was_held_by"], taken.user) == (
+        "escalated",
+        "accept_breach",
+        cast.femke.pk,
+        None,
+    )
+    assert (given.kind, given.data["why"]) == ("assigned", "rule")
+    decision, pool = done.decisions.last(), Pool.objects.last()
+    assert decision.candidates == [
+        {"user": cast.femke.pk, "pool": pool.pk, "skipped": "let it lapse"},
+        {"user": cast.jonas.pk, "pool": pool.pk, "took": "rule"},
+    ]
+    assert (holders(), told(done)) == (["Jonas Keller"], [("assigned", "Jonas")])
+    assert [str(found) for found in invariants.violations()] == []
+
+
+def test_when_all_have_tried_it_goes_to_the_manager_and_then_to_the_queue(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    route_to(cast.femke, cast.jonas)
+    found = []
+    for number in range(3):
+        lifecycle.fire(handoff.pk, at(hours=3 * (number + 1)))
+        done = lifecycle.reroute(handoff.pk, Act(at(hours=3 * (number + 1))), "accept_breach")
+        found.append(done.assignee.name.split()[0] if done.assignee else done.queue.slug)
+    assert found == ["Jonas", "Mia", "overflow"]
+    assert [candidate.get("skipped") for candidate in done.decisions.last().candidates] == [
+        "let it lapse",
+        "let it lapse",
+        "let it lapse",
+        None,
+    ]
+    lapsed = (
+        FiredStep.objects.filter(lapsed__isnull=False).order_by("pk").values_list("lapsed__name", flat=True)
+    )
+    assert list(lapsed) == ["Femke de Boer", "Jonas Keller", "Mia Brandt"]
+    assert [str(found) for found in invariants.violations()] == []
+
+
+def test_who_rejected_it_does_not_get_it_by_escalation_either(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    route_to(cast.femke, cast.jonas)
+    lifecycle.reject(handoff.pk, by(cast.femke, minutes=1), reason="out_of_territory")
+    done = lifecycle.reroute(handoff.pk, Act(at(hours=3)), "accept_breach")
+    assert (done.assignee, [c.get("skipped") for c in done.decisions.last().candidates]) == (
+        cast.mia,
+        ["rejected it before", "let it lapse", None],
+    )
+
+
+@pytest.mark.parametrize("state", ["incomplete", "queued", "accepted", "deferred", "working", "rejected"])
+def test_only_what_is_not_answered_is_taken_from_somebody(cast, state):
+    handoff = make_handoff(state, cast.femke)
+    with pytest.raises(Refused) as caught:
+        lifecycle.reroute(handoff.pk, Act(at(hours=2)), "accept_breach")
+    assert (caught.value.code, caught.value.state) == ("not_allowed", state)
+    assert fresh(handoff).revision == handoff.revision
+
+
+def test_a_rule_renamed_during_an_escalation_is_named_by_its_id(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    rule_id = handoff.rule_id
+    renamed = route_to(cast.femke, cast.jonas)
+    renamed.document["rules"][0] |= {"id": rule_id, "name": "By another name"}
+    renamed.save()
+    before = handoff.decisions.get()
+    done = lifecycle.reroute(handoff.pk, Act(at(hours=2)), "accept_breach")
+    after = done.decisions.last()
+    assert (before.rule_id, after.rule_id, after.ruleset) == (rule_id, rule_id, renamed)
+    before.refresh_from_db()
+    assert before.ruleset.document["rules"][0]["name"] == "All leads"
+    assert (done.rule_id, done.rule_name, done.policy) == (rule_id, "By another name", handoff.policy)
+
+
+# Another team
+
+
+def test_who_changes_team_keeps_what_they_answered_and_the_rest_is_routed_again(cast):
+    held = {
+        state: make_handoff(state, cast.femke) for state in ("assigned", "accepted", "deferred", "working")
+    }
+    route_to(cast.femke, cast.jonas)
+    cast.femke.team = cast.rosa.team
+    cast.femke.save()
+    assert lifecycle.change_team(cast.femke, by(cast.ada, minutes=30)) == 1
+    assert {state: fresh(handoff).assignee for state, handoff in held.items()} == {
+        "assigned": cast.jonas,
+        "accepted": cast.femke,
+        "deferred": cast.femke,
+        "working": cast.femke,
+    }
+    event = fresh(held["assigned"]).events.last()
+    assert (event.kind, event.user, event.data["why"], event.data["reason"], event.data["was_held_by"]) == (
+        "assigned",
+        cast.ada,
+        "rule",
+        "changed team",
+        cast.femke.pk,
+    )
+    assert fresh(held["assigned"]).decisions.last().candidates[0]["skipped"] == "changed team"
+    assert sorted(holders()) == ["Femke de Boer", "Femke de Boer", "Jonas Keller"]
+    assert [str(found) for found in invariants.violations()] == []
+
+
+def test_what_nobody_else_can_take_stays_with_who_changes_team(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    assert lifecycle.change_team(cast.femke, by(cast.ada, minutes=30)) == 0
+    done = fresh(handoff)
+    assert (done.assignee, done.revision, holders()) == (cast.femke, handoff.revision, ["Femke de Boer"])
 
 
 # Release

@@ -125,9 +125,10 @@ def test_nobody_eligible_ends_in_the_overflow_queue_with_its_reason(cast):
     assert handoff.assigned_at == NOW
     decision = handoff.decisions.get()
     assert decision.outcome == "queue"
+    pool = Pool.objects.get()
     assert decision.candidates == [
-        {"user": cast.femke.pk, "skipped": "inactive"},
-        {"user": cast.jonas.pk, "skipped": "away"},
+        {"user": cast.femke.pk, "pool": pool.pk, "skipped": "inactive"},
+        {"user": cast.jonas.pk, "pool": pool.pk, "skipped": "away"},
         {"queue": "overflow", "took": "overflow"},
     ]
     assert Turn.objects.count() == 0
@@ -309,7 +310,11 @@ def test_a_rep_at_the_cap_is_skipped_and_work_that_is_contacted_does_not_count(c
     route_to(cast.femke, cap=1)
     first, second = open_handoff(), open_handoff()
     assert (first.assignee, second.queue.slug) == (cast.femke, "overflow")
-    assert second.decisions.get().candidates[0] == {"user": cast.femke.pk, "skipped": "holds 1 of 1"}
+    assert second.decisions.get().candidates[0] == {
+        "user": cast.femke.pk,
+        "pool": Pool.objects.get().pk,
+        "skipped": "holds 1 of 1",
+    }
     lifecycle.contact(first.pk, by(cast.femke, minutes=1), channel="phone", outcome="reached")
     assert open_handoff(at=at(minutes=2)).assignee == cast.femke
     assert Pool.objects.get().turns.filter(released_at=None).count() == 1

@@ -92,6 +92,30 @@ def test_a_new_holder_has_a_window_and_a_ladder_of_their_own(cast):
     assert steps(handoff, at(hours=24)) == ["black_hole"]
 
 
+def lapsed(handoff):
+    rows = FiredStep.objects.filter(handoff=handoff, lapsed__isnull=False).order_by("pk")
+    return [(row.code, row.window, row.lapsed.name.split()[0]) for row in rows.select_related("lapsed")]
+
+
+def test_who_holds_it_at_the_end_of_the_window_has_let_it_lapse(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    steps(handoff, at(hours=2) - timedelta(microseconds=1))
+    assert lapsed(handoff) == []
+    steps(handoff, at(hours=2))
+    assert lapsed(handoff) == [("accept_breach", "w1", "Femke")]
+    lifecycle.reassign(handoff.pk, by(cast.mia, hours=3), to=cast.jonas.email, reason="x")
+    steps(handoff, at(hours=30))
+    assert lapsed(handoff) == [("accept_breach", "w1", "Femke"), ("accept_breach", "w2", "Jonas")]
+
+
+def test_who_answered_and_a_queue_let_nothing_lapse(cast):
+    answered, queued = make_handoff("accepted", cast.femke), make_handoff("queued")
+    for handoff in (answered, queued):
+        steps(handoff, at(hours=30))
+        assert lapsed(handoff) == []
+    assert FiredStep.objects.filter(handoff=queued, code="accept_breach").exists()
+
+
 def test_an_answer_ends_the_acceptance_ladder(cast):
     handoff = make_handoff("accepted", cast.femke)
     assert steps(handoff, at(hours=30)) == ["contact_breach", "no_activity"]
