@@ -255,8 +255,8 @@ def _about_rule(notification: Notification) -> Words:
     said = ("Review overdue", "was") if data.get("overdue") else ("Review due", "is")
     return Words(
         f"{said[0]}: {rule}",
-        f"The routing rule \u201c{rule}\u201d {said[1]} to be reviewed by {due}. Look whether it still fits the"
-        " territories and people of today.",
+        f"The routing rule \u201c{rule}\u201d {said[1]} to be reviewed by {due}. Look whether it still fits"
+        " the territories and people of today.",
         reverse("leads:rule", args=[pk]) if isinstance(pk, int) else reverse("leads:routing"),
     )
 

@@ -16,6 +16,7 @@ from django_q.tasks import async_task
 
 from leads import backtesting, completion, escalation, lifecycle, notifications, rule_reviews
 from leads.models import Backtest, Notification, RememberedAnswer
+from routing import reviews
 
 logger = logging.getLogger(__name__)
 

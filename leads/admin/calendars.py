@@ -14,7 +14,7 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads.admin.base import save_changed
+from leads.admin.base import Recorded, newest_entry, save_changed
 from routing import holidays, hours
 from routing.models import Calendar, CalendarInterval, ClosedDay
 
@@ -106,7 +106,7 @@ class CalendarForm(forms.ModelForm):
 
 
 @admin.register(Calendar)
-class CalendarAdmin(admin.ModelAdmin):
+class CalendarAdmin(Recorded):
     """Working time. A country's public holidays are copied in once a year; the copy can be edited."""
 
     form = CalendarForm
@@ -115,6 +115,7 @@ class CalendarAdmin(admin.ModelAdmin):
     search_fields = ("name",)
 
     def save_model(self, request: HttpRequest, obj: Calendar, form: Any, change: bool) -> None:
+        form.entries_before = newest_entry(obj) if change else 0
         save_changed(obj, form.changed_data, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -306,12 +306,14 @@ class RuleAdmin(Kept, Drafted):
     )  # fmt: skip
     actions = ("move_up", "move_down", "publish_draft")
     action_form = WhyForm
-    inlines = (ReviewInline,)
     formfield_overrides = {models.JSONField: {"widget": forms.Textarea(attrs={"rows": 8, "cols": 90})}}
 
     @admin.display(description="Conditions")
     def reads(self, rule: Rule) -> str:
         return sentence(rule.conditions)
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (ReviewInline,) if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # The order of rules that are there is changed by moving them; a review sets its day.

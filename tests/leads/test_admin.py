@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
@@ -31,15 +33,19 @@ from leads.models import (
     RejectionReason,
     RoutingDecision,
 )
+from routing import draft, reviews
 from routing.models import (
     Absence,
     Calendar,
     CalendarInterval,
     ClosedDay,
+    Draft,
+    NamedList,
     Pool,
     PoolMember,
     Queue,
     Rule,
+    RuleReview,
     Ruleset,
     SlaPolicy,
     Team,
@@ -52,10 +58,11 @@ from tests.conftest import NOW, Cast
 
 SignIn = Callable[[User], Client]
 REGISTERED = (
-    User, Team, Absence, Calendar, Queue, Pool, Rule, Territory, Ruleset, SlaPolicy, MqlDefinition,
-    RejectionReason, PreflightSettings, ApiKey, Lead, Company, Handoff, Event, RoutingDecision, Receipt,
+    User, Team, Absence, Calendar, Queue, Pool, Rule, Territory, NamedList, Draft, RuleReview, Ruleset,
+    SlaPolicy, MqlDefinition, RejectionReason, PreflightSettings, ApiKey, Lead, Company, Handoff, Event,
+    RoutingDecision, Receipt,
 )  # fmt: skip
-ONLY_SHOWN = (Lead, Handoff, Event, RoutingDecision, Receipt, Ruleset, SlaPolicy)
+ONLY_SHOWN = (Lead, Handoff, Event, RoutingDecision, Receipt, Ruleset, SlaPolicy, RuleReview)
 
 
 def url(model: Any, page: str = "changelist", *args: Any) -> str:
@@ -75,9 +82,9 @@ def fields_of(page: str) -> dict[str, Any]:
             if re.search(r"\schecked", tag):
                 data.setdefault(attributes["name"], []).append(attributes.get("value", "on"))
             continue
-        data[attributes["name"]] = attributes.get("value", "")
+        data[attributes["name"]] = html.unescape(attributes.get("value", ""))
     for name, body in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>\n?(.*?)</textarea>', form, re.DOTALL):
-        data[name] = body.replace("&quot;", '"')
+        data[name] = html.unescape(body)
     for name, body in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         chosen = re.findall(r'<option value="([^"]*)" selected', body)
         data[name] = chosen or ""
@@ -111,6 +118,8 @@ def test_every_list_and_form_opens_for_the_admin(ada: Client, cast: Cast, model:
     factories.make_handoff("assigned", cast.femke)
     Absence.objects.create(user=cast.rosa, starts_at=NOW, ends_at=NOW + timedelta(days=1))
     Territory.objects.create(slug="dach", name="DACH", conditions={"all": []})
+    NamedList.objects.create(slug="big", name="Big", values=["x"])
+    reviews.ensure_reviews(NOW)
     keys.make_key("k", ["read"], NOW)
     Receipt.objects.create(
         source="/x", event_id="1", kind="lead.scored", body_digest="", status="processed", answer={},
@@ -136,12 +145,13 @@ def test_others_do_not_get_in(cast: Cast, as_: SignIn, who: str) -> None:
 def test_marketing_ops_edits_the_draft_and_sees_neither_keys_nor_people(cast: Cast, as_: SignIn) -> None:
     client = as_(cast.otto)
     allowed = {model for model in REGISTERED if client.get(url(model)).status_code == 200}
-    assert allowed == {Absence, Calendar, Queue, Pool, Rule, Territory}
+    assert allowed == {Absence, Calendar, Queue, Pool, Rule, Territory, NamedList, Draft, RuleReview}
 
 
 @pytest.mark.parametrize("model", ONLY_SHOWN)
 def test_records_are_only_shown(ada: Client, cast: Cast, model: Any) -> None:
     factories.make_handoff("assigned", cast.femke)
+    reviews.ensure_reviews(NOW)
     Receipt.objects.create(
         source="/x", event_id="1", kind="lead.scored", body_digest="", status="processed", answer={},
         received_at=NOW,
@@ -455,13 +465,15 @@ def test_a_rule_is_drafted_by_choosing_places_and_published(ada: Client, cast: C
     assert "country is DE" in ada.get(url(Rule)).text
     assert Ruleset.objects.get(is_live=True).version == version
 
-    def publish() -> str:
-        action = {"action": "publish_draft", "_selected_action": [rule.pk]}
+    def publish(note: str = "Germany first") -> str:
+        action = {"action": "publish_draft", "_selected_action": [rule.pk], "note": note}
         return ada.post(url(Rule), action, follow=True).text
 
+    assert "Say why" in publish(" ") and Ruleset.objects.get(is_live=True).version == version
     assert f"Ruleset {version + 1} is in force." in publish()
     live = Ruleset.objects.get(is_live=True)
-    assert live.published_by == cast.ada and len(live.document["rules"]) == 2
+    assert (live.published_by, live.note) == (cast.ada, "Germany first")
+    assert len(live.document["rules"]) == 2
     assert "in force already" in publish()
     Rule.objects.filter(pk=rule.pk).update(target_id="0")
     assert "Its target is a pool that does not exist." in publish()
@@ -499,6 +511,168 @@ def test_conditions_are_checked_when_they_are_saved(ada: Client, conditions: str
     assert rule.conditions == {"all": []}
     territory = Territory.objects.create(slug="dach", name="DACH", conditions={"all": []})
     assert said in errors(change(ada, territory, conditions=conditions)) or "territory" in said
+
+
+def entries(row: Any) -> list[tuple[Any, str | None]]:
+    """Who changed a row and what, by its history, the newest first."""
+    return [
+        (entry.history_user, entry.history_change_reason) for entry in row.history.order_by("-history_id")
+    ]
+
+
+def test_the_second_editor_of_a_rule_is_told_and_keeps_what_they_typed(ada: Client, cast: Cast) -> None:
+    rule = Rule.objects.get()
+    draft.save(rule, rule.revision, cast.otto)
+    page = fields_of(ada.get(url(Rule, "change", rule.pk)).text)
+    rule.name = "By Otto"
+    draft.save(rule, rule.revision, cast.otto)
+    response = ada.post(url(Rule, "change", rule.pk), page | {"name": "By Ada"})
+    said = errors(response)
+    assert "Otto Maier changed this" in said and "Name is now: By Otto" in said
+    assert Rule.objects.get().name == "By Otto"
+    again = fields_of(response.text)
+    assert again["name"] == "By Ada" and again["seen"] == str(rule.revision)
+    assert errors(ada.post(url(Rule, "change", rule.pk), again, follow=True)) == ""
+    stored = Rule.objects.get()
+    assert (stored.name, stored.revision) == ("By Ada", rule.revision + 1)
+    assert entries(stored)[0] == (cast.ada, "Changed Name.")
+
+
+def test_a_forged_revision_saves_nothing(ada: Client) -> None:
+    rule = Rule.objects.get()
+    for seen in ("", "99", "x"):
+        assert errors(change(ada, rule, name="Forged", seen=seen))
+    assert Rule.objects.get().name == "Everything else"
+
+
+def test_rules_are_moved_one_at_a_time(ada: Client, cast: Cast) -> None:
+    first = Rule.objects.create(position=1, name="First", conditions={"all": []}, target_kind="queue")
+    last = Rule.objects.get(name="Everything else")
+
+    def act(action: str, *rows: Rule) -> str:
+        data = {"action": action, "_selected_action": [row.pk for row in rows]}
+        return ada.post(url(Rule), data, follow=True).text
+
+    act("move_up", last)
+    assert list(Rule.objects.values_list("name", flat=True)) == ["Everything else", "First"]
+    act("move_down", last)
+    assert list(Rule.objects.values_list("name", flat=True)) == ["First", "Everything else"]
+    assert first.history.first().history_user == cast.ada
+    assert "Choose one rule" in act("move_up", first, last)
+    Rule.objects.filter(pk=first.pk).update(is_active=False)
+    assert "switched off" in act("move_up", first)
+
+
+def test_pool_caps_hours_and_method_are_edited_with_history(ada: Client, cast: Cast) -> None:
+    factories.route_to(cast.femke)
+    pool = Pool.objects.get()
+    edits = {
+        "method": "earliest", "cap_day": "5", "cap_week": "20", "in_hours_only": "on", "seats-0-weight": "3",
+        "seats-0-cap_day": "2", "seats-0-cap_week": "9",
+    }  # fmt: skip
+    assert errors(change(ada, pool, **edits)) == ""
+    stored, seat = Pool.objects.get(), PoolMember.objects.get()
+    assert (stored.method, stored.cap_day, stored.cap_week, stored.in_hours_only) == ("earliest", 5, 20, True)
+    assert (seat.weight, seat.cap_day, seat.cap_week) == (3, 2, 9)
+    assert stored.revision == pool.revision + 1 and stored.slug == pool.slug
+    [(who, what), *_] = entries(stored)
+    assert (
+        who == cast.ada and what.startswith("Changed ") and "Cap week for pool member" in seat_words(stored)
+    )
+    assert seat.history.first().history_user == cast.ada
+
+
+def seat_words(pool: Pool) -> str:
+    return str(LogEntry.objects.filter(object_id=pool.pk).latest("id").get_change_message())
+
+
+def test_a_list_is_read_line_by_line(ada: Client, cast: Cast) -> None:
+    data = {
+        "slug": "named",
+        "name": "Named",
+        "kind": "domains",
+        "values": "ACME.com\nnonsense\nb.org",
+        "is_active": "on",
+    }
+    assert "Line 2, nonsense: is no domain" in errors(ada.post(url(NamedList, "add"), data, follow=True))
+    assert errors(ada.post(url(NamedList, "add"), data | {"values": "ACME.com, b.org"}, follow=True)) == ""
+    row = NamedList.objects.get()
+    assert row.values == ["acme.com", "b.org"]
+    assert errors(change(ada, row, values="acme.com\nc.org", slug="other")) == ""
+    stored = NamedList.objects.get()
+    assert (stored.values, stored.slug, stored.revision) == (["acme.com", "c.org"], "named", 2)
+    assert entries(stored)[0] == (cast.ada, "Changed values.")
+
+
+def test_whose_account_comes_first_is_a_setting_of_the_draft(ada: Client, cast: Cast) -> None:
+    assert errors(change(ada, Draft.objects.get(), account_first="customers")) == ""
+    assert Draft.objects.get().account_first == "customers"
+    assert ada.get(url(Draft, "add")).status_code == 403
+
+
+@pytest.mark.parametrize("model", [User, Team, Calendar, Queue, Pool, Rule, Territory, NamedList, Draft])
+def test_each_edit_shows_who_changed_what(ada: Client, cast: Cast, model: Any) -> None:
+    factories.route_to(cast.femke)
+    Territory.objects.create(
+        slug="dach",
+        name="DACH",
+        conditions={
+            "all": [],
+        },
+    )
+    NamedList.objects.create(slug="big", name="Big", values=["x"])
+    row = cast.femke if model is User else model.objects.first()
+    edits: dict[str, Any] = {"account_first": "never"} if model is Draft else {"name": "Quite new"}
+    if model in (Queue, Territory):
+        edits["members"] = None
+    if model is Territory:
+        edits["conditions"] = '{"all": [{"field": "country", "op": "present"}]}'
+    assert errors(change(ada, row, **edits)) == ""
+    row.refresh_from_db()
+    who, what = entries(row)[0]
+    assert who == cast.ada and what.startswith("Changed ")
+    page = ada.get(url(model, "history", row.pk))
+    assert page.status_code == 200 and "Ada Admin" in page.text and what in page.text
+    entry = row.history.first()
+    old = ada.get(reverse(f"admin:routing_{model._meta.model_name}_simple_history", args=(row.pk, entry.pk)))
+    assert old.status_code == 200 and "Revert" not in old.text
+
+
+def test_what_stands_beside_a_row_is_in_its_history_too(ada: Client, cast: Cast) -> None:
+    calendar = Calendar.objects.get(is_default=True)
+    before = calendar.history.count()
+    assert errors(change(ada, calendar, **{"intervals-0-end_minute": "17:30"})) == ""
+    assert calendar.history.count() == before + 1
+    assert entries(calendar)[0][0] == cast.ada and "interval" in entries(calendar)[0][1]
+    assert errors(change(ada, cast.femke, groups=[str(g.pk) for g in Group.objects.all()])) == ""
+    newest = cast.femke.history.order_by("-history_id").first()
+    assert newest.groups.count() == 5 and newest.history_user == cast.ada
+
+
+def test_an_absence_is_recorded_and_a_sign_in_is_not(ada: Client, cast: Cast) -> None:
+    absence = Absence.objects.create(user=cast.femke, starts_at=NOW, ends_at=NOW + timedelta(days=2))
+    assert errors(change(ada, absence, note="Fishing")) == ""
+    assert entries(absence)[0] == (cast.ada, "Changed Note.")
+    before = cast.femke.history.count()
+    cast.femke.set_password("another long one")
+    cast.femke.save(update_fields=["password"])
+    cast.femke.last_login = NOW
+    cast.femke.save(update_fields=["last_login"])
+    assert cast.femke.history.count() == before
+    assert not {"password", "last_login"} & {f.name for f in User.history.model._meta.get_fields()}
+    cast.femke.save(update_fields=["name"])
+    assert cast.femke.history.count() == before + 1
+
+
+def test_reviews_are_shown(ada: Client, cast: Cast) -> None:
+    reviews.ensure_reviews(NOW)
+    row = RuleReview.objects.get()
+    assert ada.get(url(RuleReview, "change", row.pk)).status_code == 200
+    assert ada.post(url(RuleReview, "change", row.pk), {"note": "x"}).status_code == 403
+    assert (
+        f"{row.due_on:%B} {row.due_on.day}, {row.due_on.year}"
+        in ada.get(url(Rule, "change", row.rule_id)).text
+    )
 
 
 # The agreement

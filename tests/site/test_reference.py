@@ -14,7 +14,7 @@ from handoff_site.tasks import extend_holidays
 from leads.models import MqlDefinition, PreflightSettings, RejectionReason
 from routing import engine, holidays, sla
 from routing.facts import Facts
-from routing.models import Calendar, ClosedDay, Queue, Rule, Ruleset, SlaPolicy, User
+from routing.models import Calendar, ClosedDay, Draft, Queue, Rule, Ruleset, SlaPolicy, User
 from routing.people import ADMIN, MARKETING, ROLES
 
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
@@ -27,7 +27,7 @@ def ada(db: None) -> User:
 
 def counts() -> dict[str, int]:
     models = (
-        Group, Calendar, SlaPolicy, RejectionReason, Queue,
+        Group, Calendar, SlaPolicy, RejectionReason, Queue, Draft,
         MqlDefinition, PreflightSettings, Schedule, Rule, Ruleset,
     )  # fmt: skip
     return {model.__name__: model.objects.count() for model in models}
@@ -38,7 +38,7 @@ def test_everything_is_there_once(ada: User) -> None:
     once = counts()
     assert once == {
         "Group": 5, "Calendar": 1, "SlaPolicy": 2, "RejectionReason": 11, "Queue": 2, "MqlDefinition": 1,
-        "PreflightSettings": 1, "Schedule": 6, "Rule": 1, "Ruleset": 1,
+        "PreflightSettings": 1, "Schedule": len(reference.SCHEDULES), "Rule": 1, "Ruleset": 1, "Draft": 1,
     }  # fmt: skip
     assert reference.setup(NOW) == []
     assert counts() == once
@@ -121,6 +121,21 @@ def test_what_was_edited_stays(ada: User) -> None:
     assert Queue.objects.get(kind="overflow").slug == "rest"
     assert Calendar.objects.get().time_zone == "Asia/Tokyo"
     assert Group.objects.get(name=MARKETING).permissions.count() == 0
+
+
+def test_an_older_installation_gets_what_is_new(ada: User) -> None:
+    reference.setup(NOW)
+    Draft.objects.all().delete()
+    Schedule.objects.filter(func="leads.tasks.review_rules").delete()
+    group = Group.objects.get(name=MARKETING)
+    new = group.permissions.filter(content_type__model__in=("draft", "namedlist", "rulereview"))
+    assert new.count() == 12
+    group.permissions.remove(*new)
+    group.permissions.remove(group.permissions.get(codename="delete_absence"))
+    assert reference.setup(NOW) == ["schedule Rule reviews", "routing draft"]
+    assert Draft.objects.get().account_first == "owned"
+    codes = set(group.permissions.values_list("codename", flat=True))
+    assert {"change_draft", "add_namedlist", "view_rulereview"} <= codes and "delete_absence" not in codes
 
 
 def test_a_live_ruleset_is_never_replaced(ada: User) -> None:
