@@ -124,10 +124,11 @@ class History:
                 FIELDS[name].label if name in FIELDS else name for name in decision.absent[:5]
             )
             return "No rule matches", f"No rule matches{f'; not known: {unknown}' if unknown else ''}."
-        if first is None:
-            return "The rule names nobody", f"Rule “{decision.rule_name}” names nobody for this lead."
-        who, name = self._name("rep", str(user_id)), self._name(first.kind, first.id)
         rule = f"Rule “{decision.rule_name}”"
+        if first is None or first.why == "overflow":
+            falls = f"; it falls to {self._name(first.kind, first.id)}" if first is not None else ""
+            return "The rule names nobody", f"{rule} names nobody for this lead{falls}."
+        who, name = self._name("rep", str(user_id)), self._name(first.kind, first.id)
         if any(self._may_be(target, user_id) for target in decision.targets[1:]):
             return "Second choice", f"{rule} tries {name} first; {who} comes after."
         if first.why == "account":
