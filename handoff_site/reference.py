@@ -35,6 +35,7 @@ SCHEDULES = (
     ("SLA sweep", "leads.tasks.sweep", Schedule.MINUTES, 1),
     ("E-mail delivery", "leads.tasks.deliver_mail", Schedule.MINUTES, 1),
     ("Enrichment", "leads.tasks.enrich", Schedule.MINUTES, 1),
+    ("Back-tests", "leads.tasks.backtests", Schedule.MINUTES, 1),
     ("Pruning", "leads.tasks.prune", Schedule.DAILY, None),
     ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
     ("Rule reviews", "leads.tasks.review_rules", Schedule.DAILY, None),

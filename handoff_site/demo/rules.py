@@ -1,7 +1,7 @@
 """How the demo organisation routes: four territories, pools, a queue, and rules in order.
 
-Owns the draft and its first publishing. The last rule is a deliberate catch-all to a pool without a cap,
-so that whatever is sent to a demo finds somebody.
+Owns the draft, its first publishing and the reviews of its rules. The last rule is a deliberate catch-all to
+a pool without a cap, so that whatever is sent to a demo finds somebody.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from handoff_site import reference
 from handoff_site.demo.people import ANNELIESE, FEMKE, JONAS, REPS
-from routing import publish
-from routing.models import Pool, PoolMember, Queue, Rule, Territory
+from routing import publish, reviews
+from routing.models import NamedList, Pool, PoolMember, Queue, Rule, Territory
 from routing.people import User
 
 CENTRAL = ("DE", "AT", "CH", "PL", "CZ", "SK", "HU", "TR")
@@ -21,7 +21,10 @@ NORTHERN = ("GB", "IE", "SE", "NO", "DK", "FI")
 LARGE = ("201-500", "501-1000", "1001-5000", "5001-10000", "10001+")
 SYNDICATION, PARTNER = "Content syndication", "Partner referral"
 SECOND_LOOK = "second-look"
-REVIEWED = 40  # days ago
+REVIEWED = 40  # days after the start
+# One rule whose review is overdue, whenever the demo is made: a quarter and the next end within 184 days.
+FORGOTTEN, FORGOTTEN_FOR = "Partner referrals, to Aarav", 200  # days before the start
+WATCHED = ("oceanlink-carriers.example", "baltic-feeder.example", "northport-terminals.example")
 
 # slug, name, cap on open, (member, weight, cap of their own)
 Seat = tuple[str, int, int | None]
@@ -79,11 +82,15 @@ def make(start: datetime, users: dict[str, User]) -> None:
         if slug in pools:
             territory.members.set(seat.user for seat in pools[slug].seats.all())
     _rules(start, users, pools, second_look)
-    for history in (Territory.history, Rule.history):
-        history.update(history_date=start, history_user=users["otto"])
+    NamedList.objects.create(
+        slug="watched", name="Watched fleets", kind=NamedList.Kind.DOMAINS, values=list(WATCHED)
+    )
+    for model in (Territory, Rule, Pool, NamedList):
+        model.history.update(history_date=start, history_user=users["otto"])
     publish.publish(
         start, users["otto"], "Territories, the enterprise desk and a second look at bought lists"
     )
+    reviews.ensure_reviews(start)
 
 
 def _pool(slug: str, name: str, cap: int | None, seats: tuple[Seat, ...], users: dict[str, User]) -> Pool:
@@ -104,12 +111,17 @@ def _rules(start: datetime, users: dict[str, User], pools: dict[str, Pool], seco
     rows: tuple[tuple[str, Condition, tuple[str, str], tuple[str, str]], ...] = (
         (
             "Open opportunities, to the owner of the account",
-            {"all": [_leaf("company_stage", "equals", "open_opportunity")]},
+            {
+                "any": [
+                    _leaf("company_stage", "equals", "open_opportunity"),
+                    _leaf("company_domain", "in_list", "watched"),
+                ]
+            },
             (Rule.TargetKind.ACCOUNT_OWNER, ""),
             pool("everybody"),
         ),
         (
-            "Partner referrals, to Aarav",
+            FORGOTTEN,
             {"all": [_leaf("source", "equals", PARTNER)]},
             (Rule.TargetKind.REP, str(users["aarav"].pk)),
             pool("north"),
@@ -161,5 +173,6 @@ def _rules(start: datetime, users: dict[str, User], pools: dict[str, Pool], seco
 
 def _save(rule: Rule, start: datetime, users: dict[str, User]) -> None:
     rule.owner = users["otto"]
-    rule.last_reviewed = (start + timedelta(days=REVIEWED)).date()
+    days = -FORGOTTEN_FOR if rule.name == FORGOTTEN else REVIEWED
+    rule.last_reviewed = (start + timedelta(days=days)).date()
     rule.save()
