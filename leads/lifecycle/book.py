@@ -79,7 +79,7 @@ class Book:
     def __init__(self, act: Act) -> None:
         self.act = act
         self.now = act.now
-        self.desks: list[Desk] = []
+        self._desk: Desk | None = None
         self._handoffs: dict[int, Handoff] = {}
         self._changed: dict[int, set[str]] = {}
         self._events: list[Event] = []
@@ -282,6 +282,15 @@ class Book:
         """A row beside the handoff (a note, an attempt, a decision), saved with it."""
         self._rows.append(row)
 
+    def desk(self, targets: Iterable[Target]) -> Desk:
+        """The one desk at which everything of this book is seated, with what these targets need."""
+        if self._desk is None:
+            self._desk = Desk(targets, self.now, calendar=self.calendar_of)
+        else:
+            self._desk.widen(targets)
+        self.know(self._desk.people.values())
+        return self._desk
+
     def seated(self, handoff: Handoff, seating: Any) -> None:
         """Remember whose turn this is; the ledger's reference needs the handoff's id."""
         self._seatings.append((handoff, seating))
@@ -330,12 +339,12 @@ class Book:
         for handoff, seating in self._seatings:
             if seating.turn is not None:
                 seating.turn.ref = turn_ref(handoff)
-        for desk in self.desks:
-            desk.save()
+        if self._desk is not None:
+            self._desk.save()
         self._attach(self._notifications)
         Notification.objects.bulk_create(self._notifications)
         self._events, self._rows, self._notifications = [], [], []
-        self._handoffs, self._changed, self._seatings, self.desks = {}, {}, [], []
+        self._handoffs, self._changed, self._seatings, self._desk = {}, {}, [], None
 
     @staticmethod
     def _attach(rows: Iterable[Any]) -> None:

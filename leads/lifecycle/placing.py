@@ -20,7 +20,7 @@ from leads.preflight import Case, Finding
 from routing import engine, hours, rotation, sla
 from routing.engine import Decision, Target, decide
 from routing.models import Queue, Ruleset
-from routing.rotation import Desk, Seating
+from routing.rotation import Seating
 
 DAY = timedelta(hours=24)
 # Why a handoff was closed whose lead came back hot while it was worked.
@@ -137,12 +137,9 @@ def offer(book: Book, handoff: Handoff, passed_over: Mapping[int, str] | None = 
     ruleset_id, rules = live_ruleset()
     decision = decide(rules, item.case.facts())
     [targets] = walks([(item, decision)])
-    desk = Desk(targets, book.now, calendar=book.calendar_of)
-    seating = desk.seat(targets, item.excluded)
+    seating = book.desk(targets).seat(targets, item.excluded)
     if seating.user is None:
         return False
-    book.desks.append(desk)
-    book.know(desk.people.values())
     _place(book, item, decision, ruleset_id, seating, **codes)
     return True
 
@@ -213,9 +210,7 @@ def _route(book: Book, passing: Sequence[tuple[Item, Decision]], ruleset_id: int
     if not passing:
         return
     ways = walks(passing)
-    desk = Desk({target for targets in ways for target in targets}, book.now, calendar=book.calendar_of)
-    book.desks.append(desk)
-    book.know(desk.people.values())
+    desk = book.desk({target for targets in ways for target in targets})
     for (item, decision), targets in zip(passing, ways, strict=True):
         _place(book, item, decision, ruleset_id, desk.seat(targets, item.excluded))
 

@@ -72,7 +72,6 @@ class Desk:
         dry: bool = False,
         calendar: Callable[[User], hours.Calendar | None] | None = None,
     ) -> None:
-        wanted = set(targets)
         self.now = now
         self.dry = dry
         self.pools: dict[int, Pool] = {}
@@ -80,24 +79,39 @@ class Desk:
         self.people: dict[int, User] = {}
         self.queues: dict[int, Queue] = {}
         self.turns: list[Turn] = []
+        self.loads: dict[int, capacity.Load] = {}
         self.away: set[int] = set()
         self.sellers: set[int] = set()
+        self._read: set[int] = set()
         self._changed: dict[int, PoolMember] = {}
         self._managers: dict[int, list[User]] | None = None
         self._default_hours: tuple[hours.Calendar | None] | None = None
         self._calendar = calendar or self._own_calendar
-        pool_ids = {int(target.id) for target in wanted if target.kind == "pool"}
-        queue_ids = {int(target.id) for target in wanted if target.kind == "queue"}
+        self.widen(targets)
+
+    def widen(self, targets: Iterable[Target]) -> None:
+        """Read what these targets need and is not there yet. One transaction has one desk: a second one
+        would know nothing of the turns that the first has given and not saved."""
+        wanted = set(targets)
+        pool_ids = {int(target.id) for target in wanted if target.kind == "pool"} - self._read
+        queue_ids = {int(target.id) for target in wanted if target.kind == "queue"} - self.queues.keys()
         person_ids = {int(target.id) for target in wanted if target.kind not in ("pool", "queue")}
+        person_ids -= self.people.keys()
+        if queue_ids:
+            rows = Queue.objects.select_related("owner", "calendar").filter(pk__in=queue_ids)
+            self.queues |= {queue.pk: queue for queue in rows}
+        if not pool_ids and not person_ids:
+            return
         self._load_people(pool_ids, person_ids)
         if pool_ids:
             self._load_seats(pool_ids)
-        if queue_ids:
-            rows = Queue.objects.select_related("owner", "calendar").filter(pk__in=queue_ids)
-            self.queues = {queue.pk: queue for queue in rows}
+            self._read |= pool_ids
+        self._managers = None
         timed = {s.user_id for seats in self.seats.values() for s in seats if capacity.is_timed(s)}
         # Counted after the lock: what another router took meanwhile is seen.
-        self.loads = capacity.loads(self.people.values(), timed, now)
+        self.loads = capacity.loads(self.people.values(), timed, self.now)
+        for turn in self.turns:
+            self.loads[turn.user_id].one_more()
 
     def _load_people(self, pool_ids: set[int], person_ids: set[int]) -> None:
         """Everybody who may come to be looked at, locked in one statement, in order."""
@@ -130,7 +144,7 @@ class Desk:
         members = [
             seat.user
             for pool_id, seats in self.seats.items()
-            if _by_the_clock(self.pools[pool_id])
+            if pool_id in pool_ids and _by_the_clock(self.pools[pool_id])
             for seat in seats
         ]
         calendars = (user.calendar or (user.team.calendar if user.team else None) for user in members)

@@ -583,3 +583,14 @@ def test_one_open_turn_a_work(cast):
     rotation.take(cast.femke, "work:1", NOW)
     with pytest.raises(IntegrityError), transaction.atomic():
         rotation.take(cast.jonas, "work:1", NOW)
+
+
+def test_a_desk_that_is_widened_knows_its_own_turns(cast):
+    one = to("pool", pool(cast.femke, cap_open=2))
+    both = to("pool", pool(cast.femke, cast.jonas, cap_open=2))
+    desk = Desk([one], NOW)
+    assert [desk.seat([one]).user, desk.seat([one]).user] == [cast.femke, cast.femke]
+    desk.widen([one, both])
+    # Femke is full with what she took before the second pool was read, and of which nothing is saved yet.
+    assert desk.seat([both]).user == cast.jonas
+    assert desk.seat([one]).outcome == "nobody"

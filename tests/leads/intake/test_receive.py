@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from leads import invariants
 from leads.intake import receive, receiving
 from leads.models import Activity, ApiKey, Company, Handoff, Lead, Receipt, Score
 from tests.conftest import NOW
@@ -190,6 +191,8 @@ def test_what_a_later_event_of_a_batch_knows_answers_no_earlier_one(cast):
     assert second["handoff"]["state"] == "assigned"
     # It reaches the earlier one all the same, as if the two had come one after the other.
     assert Handoff.objects.get(pk=first["handoff"]["id"]).state == "assigned"
+    # Both took their turns at one desk: neither forgot the other's.
+    assert [str(violation) for violation in invariants.violations()] == []
     # The other way round the name is known already, in one batch too.
     other = event(4, company=None, lead={"email": "new.person@halvorsen-3.com"})
     assert statuses_and_missing(receive([event(3), other], None, NOW)) == [("assigned", []), ("assigned", [])]
