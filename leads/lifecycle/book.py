@@ -19,6 +19,7 @@ from leads.choices import OPEN, EventKind, Stage, State
 from leads.lifecycle.act import Act
 from leads.models import Event, FiredStep, Handoff, Notification, PreflightSettings
 from routing import hours, sla
+from routing.engine import Target
 from routing.models import Calendar, Queue, SlaPolicy, User
 from routing.rotation import Desk
 
