@@ -230,6 +230,18 @@ def test_losing_the_role_moves_work_on_and_other_edits_do_not(ada: Client, cast:
     assert handoff.events.get(kind=EventKind.REPAIRED).data["why"] == "no longer in sales"
 
 
+def test_who_gets_another_team_hands_on_what_they_have_not_answered(ada: Client, cast: Cast) -> None:
+    assigned, accepted = (factories.make_handoff(s, cast.femke) for s in ("assigned", "accepted"))
+    factories.route_to(cast.femke, cast.jonas)
+    response = change(ada, cast.femke, team=str(cast.rosa.team_id))
+    assert errors(response) == ""
+    assigned.refresh_from_db()
+    accepted.refresh_from_db()
+    assert (assigned.assignee, accepted.assignee) == (cast.jonas, cast.femke)
+    assert assigned.events.last().user == cast.ada
+    assert "1 handoff of Femke de Boer moved on to others who can take them" in response.text
+
+
 def test_an_owner_of_a_queue_and_oneself_stay_active(ada: Client, cast: Cast) -> None:
     Queue.objects.filter(kind="overflow").update(owner=cast.mia)
     assert "Owns the queues Overflow" in errors(change(ada, cast.mia, is_active=None))

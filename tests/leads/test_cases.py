@@ -93,6 +93,18 @@ def test_who_was_wrong_to_reject_or_took_it_back_is_not_kept_away(cast):
     assert [case.rejected_by for case in cases.load([undone, put_right])] == [(), ()]
 
 
+def test_who_let_it_lapse_comes_with_their_own_handoff(cast):
+    lapsed, answered = make_handoff("assigned", cast.femke), make_handoff("assigned", cast.jonas)
+    lifecycle.fire(lapsed.pk, at(hours=3))
+    lifecycle.reassign(lapsed.pk, Act(at(hours=4), cast.otto), to=cast.rosa.email, reason="late")
+    lifecycle.fire(lapsed.pk, at(hours=8))
+    lifecycle.accept(answered.pk, Act(at(minutes=1), cast.jonas))
+    lifecycle.fire(answered.pk, at(hours=8))
+    first, second = cases.load([lapsed, answered])
+    assert (first.lapsed_by, second.lapsed_by) == (tuple(sorted((cast.femke.pk, cast.rosa.pk))), ())
+    assert first.facts().lapsed_by == first.lapsed_by
+
+
 def test_three_cost_as_many_queries_as_thirty(cast):
     company = make_company()
     for _ in range(30):

@@ -25,7 +25,7 @@ from tests.factories import event, route_to
 MOVES = (
     "accept", "claim", "reject", "reject_bad_data", "reject_territory", "defer", "resume", "contact",
     "reached", "late_contact", "opportunity", "disqualify", "note", "view", "reassign", "to_queue", "waive",
-    "recheck", "discard", "undo", "fire", "demo_again", "release",
+    "recheck", "discard", "undo", "fire", "demo_again", "release", "reroute", "change_team", "drain",
 )  # fmt: skip
 # The table of the domain: from a state, where one move may lead (itself included).
 REACHABLE = {
@@ -80,6 +80,12 @@ def do(move: str, pk: int, act: Act, people: list[User], cast: Cast, number: int
         receive([event(1, id=f"again-{number}", at=now)], None, now)
     elif move == "release":
         lifecycle.release(act.user, Act(now), "left")
+    elif move == "reroute":
+        lifecycle.reroute(pk, Act(now), "accept_breach")
+    elif move == "change_team":
+        lifecycle.change_team(act.user, Act(now))
+    elif move == "drain":
+        lifecycle.drain(now)
     else:
         getattr(lifecycle, move)(pk, act)
 

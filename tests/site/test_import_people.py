@@ -15,7 +15,7 @@ from handoff_site.people_import import BadFile, Report, import_people
 from leads.models import Handoff
 from routing.models import Calendar, Queue, Team, User
 from tests.conftest import Cast
-from tests.factories import make_handoff
+from tests.factories import make_handoff, route_to
 
 HEADER = "email,name,roles,team,manager,time_zone,country,subdivision"
 
@@ -230,3 +230,13 @@ def test_the_command_says_plainly_what_it_cannot_read(groups: None, tmp_path: Pa
     file.write_bytes(b"email,name\nx@example.com,J\xf6rg\n")
     with pytest.raises(CommandError, match="is not UTF-8 text"):
         call_command("import_people", file)
+
+
+def test_another_team_hands_on_what_is_not_answered(cast: Cast) -> None:
+    assigned, accepted = (make_handoff(state, cast.femke) for state in ("assigned", "accepted"))
+    route_to(cast.femke, cast.jonas)
+    same = f"{cast.jonas.email},,,DACH,,,,"
+    assert tally(bring(same, f"{cast.femke.email},,,Nordics,,,,")) == (0, 1, 1, 0)
+    assigned.refresh_from_db()
+    accepted.refresh_from_db()
+    assert (assigned.assignee, accepted.assignee) == (cast.jonas, cast.femke)
