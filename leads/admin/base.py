@@ -4,14 +4,14 @@ edits are kept with who, what and when, and rows of the draft, where two editors
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.utils import bulk_update_with_history
@@ -103,8 +103,9 @@ class DraftForm(forms.ModelForm):
         if cleaned.get("seen") != stored.revision:
             by, at = draft.changed_last(stored)
             # The next attempt has seen it.
-            self.data = self.data.copy()
-            self.data["seen"] = str(stored.revision)
+            data = cast(QueryDict, self.data).copy()
+            data["seen"] = str(stored.revision)
+            self.data = data
             raise ValidationError(_conflict(stored, by, at, self.changed_data))
         return cleaned
 
@@ -121,9 +122,7 @@ def _conflict(stored: Any, by: User | None, at: Any, changed: list[str]) -> list
 
 
 class Drafted(Recorded):
-    """Rows of the draft, saved through `routing.draft`."""
-
-    form = DraftForm
+    """Rows of the draft, saved through `routing.draft`; their form is a DraftForm."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.entries_before = newest_entry(obj) if change else 0
