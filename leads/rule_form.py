@@ -23,6 +23,7 @@ MOST_PARTS = 60
 MOST_SHOWN_PROBLEMS = 5
 PREFIX = "c"
 
+_PATH = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -174,7 +175,9 @@ class Editor:
     def act(self, command: str) -> None:
         """What one of the editor's buttons does: "add", "add.1", "group", "remove.0", "remove.1.0"."""
         verb, _, path = command.partition(".")
-        steps = [int(step) for step in path.split(".") if step.isdigit()] if path else []
+        if path and not _PATH.fullmatch(path):
+            return
+        steps = [int(step) for step in path.split(".")] if path else []
         if verb == "add":
             group = self._group(steps)
             if group is not None:

@@ -158,7 +158,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     problems: Sequence[reading.Problem] = found.problems if found is not None else ()
-    if found is not None and request.FILES:
+    if found is not None and request.FILES and not wrong:
         # A file cannot be put back into its field: what was good in it stands in the box from now on.
         form = ListForm.typed(request.POST, form.names)
         form.initial["values"] = "\n".join(found.values)

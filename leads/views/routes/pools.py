@@ -117,7 +117,7 @@ def _edit(request: HttpRequest, row: Pool) -> HttpResponse:
         form: RoutingForm = PoolForm(names=names, initial=PoolForm.of(row))
         return _page(request, row, form, _stored(row, lines), lines, names)
     seats = _sent(request, names, lines)
-    command = str(request.POST.get("edit", ""))
+    command = str(request.POST.get("edit", ""))[:40]
     if command:
         _act(command, seats, request, names)
         return _page(request, row, PoolForm.typed(request.POST, names), seats, lines, names)
@@ -270,7 +270,7 @@ def _act(command: str, seats: list[SeatInput], request: HttpRequest, names: Name
         person = names.by_id.get(user)
         if person is not None and person.is_active and user not in {seat.user for seat in seats}:
             seats.append(SeatInput(len(seats), user, str(person), {"weight": 1, "is_active": True}))
-    elif verb == "remove" and number.isdigit() and int(number) < len(seats):
+    elif verb == "remove" and number.isdecimal() and int(number) < len(seats):
         if seats[int(number)].line is None:
             del seats[int(number)]
         for position, seat in enumerate(seats):

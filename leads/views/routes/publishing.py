@@ -135,7 +135,7 @@ def _hurdles(document: Mapping[str, Any], problems: list[publish.Problem]) -> li
         kind, _, rest = problem.pointer.strip("/").partition("/")
         which = rest.partition("/")[0]
         href = ""
-        if kind == "rules" and which.isdigit() and int(which) < len(rules):
+        if kind == "rules" and which.isdecimal() and int(which) < len(rules):
             href = reverse("leads:rule", args=[rules[int(which)]])
         elif kind == "rules":
             href = reverse("leads:rule_new")

@@ -49,9 +49,9 @@ def versions(request: HttpRequest) -> HttpResponse:
     rows = Ruleset.objects.select_related("published_by", "restored_from")
     page = paging.page(rows, ("-version",), request.GET.get("after", ""), SIZE)
     found = list(page.rows)
-    last = Ruleset.objects.filter(version__lt=found[-1].version).first() if found else None
+    before = [*found[1:], *(Ruleset.objects.filter(version__lt=found[-1].version)[:1] if found else ()), None]
     lines = []
-    for row, earlier in zip(found, [*found[1:], last], strict=True):
+    for row, earlier in zip(found, before, strict=False):
         differs = differences.diff(earlier.document, row.document) if earlier is not None else None
         lines.append(
             Line(
