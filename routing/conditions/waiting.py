@@ -57,9 +57,22 @@ def evaluate(
 def absent(conditions: Collection[Condition], view: View) -> tuple[str, ...]:
     """The facts whose absence alone kept these documents from matching, in the order of the vocabulary,
     custom fields after it by name."""
-    names = {name for condition in conditions for name in _waits(condition, view)[0] or ()}
+    names = {name for condition in conditions for name in _to_match(condition, view) or ()}
     order = {name: place for place, name in enumerate(FIELDS)}
     return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+
+def _to_match(condition: Condition, view: View) -> frozenset[str] | None:
+    """What a document waits for to match. Most are an "all of" that a known fact rules out at once."""
+    if condition.root is None or condition.root.kind != "all":
+        return _waits(condition, view)[0]
+    found = _AS_IT_IS
+    for _, part in condition.root.parts:
+        need = (_leaf_waits(part, view) if isinstance(part, Leaf) else _group_waits(part, view))[0]
+        if need is None:
+            return None
+        found |= need
+    return found
 
 
 def _waits(condition: Condition | None, view: View) -> Waits:

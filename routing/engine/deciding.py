@@ -109,7 +109,7 @@ def decide(document: Mapping[str, Any] | Ruleset, facts: Facts) -> Decision:
     trace: dict[str, Any] = {"failed": failed}
     if place is None:
         held = next(iter(view.held_by), None)
-        return Decision(None, None, None, held, (), trace, partial(_absent, ruleset, facts))
+        return Decision(None, None, None, held, (), trace, partial(_absent, ruleset, view))
     rule, condition = ruleset.rules[place]
     trace["matched"] = rule["id"]
     territory = _territory(ruleset, rule, condition, view)
@@ -117,8 +117,8 @@ def decide(document: Mapping[str, Any] | Ruleset, facts: Facts) -> Decision:
     return Decision(rule["id"], rule.get("name"), rule.get("policy"), territory, targets, trace)
 
 
-def _absent(ruleset: Ruleset, facts: Facts) -> tuple[str, ...]:
-    return absent([condition for _, condition in ruleset.rules], ruleset.view(facts))
+def _absent(ruleset: Ruleset, view: View) -> tuple[str, ...]:
+    return absent([condition for _, condition in ruleset.rules], view)
 
 
 def _territory(ruleset: Ruleset, rule: Mapping[str, Any], condition: Condition, view: View) -> str | None:
