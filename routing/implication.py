@@ -233,12 +233,15 @@ def _no_value_left(said: list[Claim], denied: list[Claim]) -> bool:
     sets = [claim.values for claim in said if claim.kind == "one_of"]
     if not sets:
         return False
-    left = frozenset.intersection(*sets)
-    for claim in denied:
-        if claim.kind == "one_of":
-            left -= claim.values
+    out = [claim.values for claim in denied if claim.kind == "one_of"]
     others = [claim for claim in (*said, *denied) if claim.kind in ("starts", "words", "range")]
-    if len(left) > MOST_VALUES:
+    # The common shapes stop at the first value that decides, and copy no long list.
+    if not others and len(sets) == 2 and not out:
+        return sets[0].isdisjoint(sets[1])
+    if not others and len(sets) == 1 and len(out) == 1:
+        return sets[0] <= out[0]
+    left = frozenset.intersection(*sets).difference(*out)
+    if others and len(left) > MOST_VALUES:
         return False
     return not any(all(_meets(value, claim) == claim.holds for claim in others) for value in left)
 
