@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -67,9 +67,8 @@ class AccountMatch:
         return out
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account as the match needs it."""
+class Account(NamedTuple):
+    """An account as the match needs it, in the order of _COLUMNS."""
 
     pk: int
     key: str
@@ -77,6 +76,9 @@ class Account:
     owner_id: int | None
     stage: str
     named: bool
+
+
+_COLUMNS = ("pk", "account_key", "country_code", "owner_id", "stage", "is_named_account")
 
 
 def is_account(company: Company) -> bool:
@@ -127,14 +129,16 @@ class _Near:
 
     def __init__(self, keys: Iterable[str]) -> None:
         starts = {start for key in keys for start in company_names.starts(key, ACCOUNT_START)}
-        rows = Company.objects.filter(account_start__in=starts).order_by("pk").only(*_COLUMNS)
-        self.by_key: dict[str, list[Account]] = {}
-        for account in map(_of, rows):
-            self.by_key.setdefault(account.key, []).append(account)
+        rows = Company.objects.filter(account_start__in=starts).order_by("pk").values_list(*_COLUMNS)
+        # By their first letters, then by name: a key is compared with no more of them than it must be.
+        self.known: dict[str, dict[str, list[Account]]] = {}
+        for account in map(Account._make, rows):
+            names = self.known.setdefault(account.key[:ACCOUNT_START], {})
+            names.setdefault(account.key, []).append(account)
         self._close: dict[str, list[tuple[int, float]]] = {}
 
     def match(self, key: str, country: str) -> AccountMatch:
-        same = self.by_key.get(key, [])
+        same = self.known.get(key[:ACCOUNT_START], {}).get(key, [])
         near = [account for account in same if not (country and account.country not in ("", country))]
         if len(near) == 1:
             return _matched(near[0], "name")
@@ -145,28 +149,27 @@ class _Near:
     def close(self, key: str) -> list[tuple[int, float]]:
         """Accounts by how close their name is to the key, the closest first, equal ones by age."""
         if key not in self._close:
-            found = process.extract(
-                key, list(self.by_key), scorer=fuzz.token_sort_ratio, score_cutoff=CLOSE, limit=None
-            )
+            # Two names of very different length share too few letters, whichever they are.
+            least, most = len(key) * CLOSE / (200 - CLOSE), len(key) * (200 - CLOSE) / CLOSE
             pairs = [
-                (account.pk, round(ratio, 1)) for name, ratio, _ in found for account in self.by_key[name]
+                (account.pk, round(ratio, 1))
+                for start in company_names.starts(key, ACCOUNT_START)
+                if (names := self.known.get(start))
+                for name, ratio, _ in process.extract(
+                    key,
+                    [name for name in names if least <= len(name) <= most],
+                    scorer=fuzz.token_sort_ratio,
+                    score_cutoff=CLOSE,
+                    limit=None,
+                )
+                for account in names[name]
             ]
             self._close[key] = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
         return self._close[key]
 
 
-_COLUMNS = ("account_key", "country_code", "owner_id", "stage", "is_named_account")
-
-
 def _of(company: Company) -> Account:
-    return Account(
-        company.pk,
-        company.account_key,
-        company.country_code,
-        company.owner_id,
-        company.stage,
-        company.is_named_account,
-    )
+    return Account._make(getattr(company, name) for name in _COLUMNS)
 
 
 def _matched(account: Account, by: Literal["domain", "name"]) -> AccountMatch:
