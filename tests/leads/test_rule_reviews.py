@@ -1,6 +1,7 @@
 """Telling of rule reviews: whom, once each, in which words, and the task that runs daily."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -79,3 +80,11 @@ def test_the_daily_task_makes_and_tells(cast: Cast, moment: datetime) -> None:
     with time_machine.travel(moment, tick=False):
         assert (tasks.review_rules(), tasks.review_rules()) == (1, 0)
     assert RuleReview.objects.get().told_at == moment
+
+
+def test_the_message_is_listed_and_leads_to_the_rule(cast: Cast, review: RuleReview, as_: Any) -> None:
+    rule_reviews.tell(AHEAD)
+    mia = as_(cast.mia)
+    assert "Review due: Everything else" in mia.get("/notifications/").text
+    answer = mia.post(f"/notifications/{Notification.objects.get().pk}/read/")
+    assert (answer.status_code, answer["Location"]) == (302, f"/routing/rules/{review.rule_id}/")
