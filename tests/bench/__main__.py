@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.bench import deciding, servers
 
-# What the issue asks for on PostgreSQL, two cores, 100,000 handoffs.
+# What we hold ourselves to on PostgreSQL, two cores, 100,000 handoffs.
 ROWS = (
     (
         "single intake, 8 clients", "single_intake_rate", "events/s",
