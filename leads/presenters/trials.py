@@ -25,11 +25,17 @@ Name = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One line with a tick or a cross: what was asked, and what was seen."""
+    """One line with a tick or a cross: what was asked, and what was seen where that says more. Idle: it does
+    not hold, and need not, for another alternative does."""
 
     holds: bool
     text: str
     seen: str = ""
+    is_idle: bool = False
+
+    @property
+    def icon(self) -> str:
+        return "check" if self.holds else "skip" if self.is_idle else "cross"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +152,21 @@ def _met(met: Sequence[Met], territories: Mapping[str, str]) -> list[Tick]:
     ticks = []
     for item in met:
         negated = item.group == "none"
-        ticks.append(
-            Tick(
-                item.holds != negated,
-                leaf_sentence(item.leaf, territories, negated),
-                seen_words(item.seen, territories),
-            )
-        )
+        text, seen = leaf_sentence(item.leaf, territories, negated), seen_words(item.seen, territories)
+        # A whole group that may fail is an alternative too: what decides is that the rule matched.
+        is_idle = item.holds == negated
+        if is_idle:
+            seen += "; another alternative holds"
+        ticks.append(Tick(not is_idle, text, seen if seen != text else "", is_idle))
     return ticks
 
 
 def _unreached(asked: int, left: int) -> str:
     if not left:
         return ""
-    return f"{asked + 1} not reached" if left == 1 else f"{asked + 1} to {asked + left} not reached"
+    if left == 1:
+        return f"{asked + 1} not reached"
+    return f"{asked + 1} {'and' if left == 2 else 'to'} {asked + left} not reached"
 
 
 def _holder(trial: Trial, name: Name) -> str:

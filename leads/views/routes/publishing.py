@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -155,12 +154,12 @@ def _tested(request: HttpRequest, document: Mapping[str, Any]) -> dict[str, Any]
     """The latest back-test of exactly this draft, with how many leads would move."""
     now = shell_of(request).now
     done = Backtest.objects.filter(status=Backtest.Status.DONE, ruleset=None)
-    for run in done.annotate(moved=Count("moves")).defer("state", "result").order_by("-created_at")[:5]:
+    for run in done.defer("state").order_by("-created_at")[:5]:
         if run.document == document:
             return {
                 "pk": run.pk,
                 "when": times.day(run.created_at, now),
-                "moved": run.moved,
-                "of": run.replayed,
+                "moved": run.result.get("moved", 0),
+                "of": run.result.get("replayed", run.replayed),
             }
     return None

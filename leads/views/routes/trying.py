@@ -35,15 +35,15 @@ def routing_try(request: HttpRequest) -> HttpResponse:
     which, document, version = _tested(request)
     form: FactsForm | None = None
     subject: Facts | Handoff | Lead | None = None
-    label = ""
+    tried = ""
     if "typed" in request.GET:
         form = FactsForm(request.GET, names=names)
         if form.is_valid():
-            subject, label = form.facts(), "what was typed"
+            subject, tried = form.facts(), "what was typed"
     elif found := _picked(request):
         subject = found
         lead = found.lead if isinstance(found, Handoff) else found
-        label = people.name_of(lead, personal=permissions.sees_personal_data(user))
+        tried = people.name_of(lead, personal=permissions.sees_personal_data(user))
     values: dict[str, Any] = {
         "form": form or FactsForm(names=names),
         "is_typed": form is not None,
@@ -51,15 +51,13 @@ def routing_try(request: HttpRequest) -> HttpResponse:
         "version": version,
         "versions": Ruleset.objects.order_by("-version").values_list("pk", "version")[:MOST_VERSIONS],
         "subject": subject,
-        "label": label,
+        "tried": tried,
         "carried": _carried(request),
         **_search(request),
     }
     if subject is not None:
         values |= _trial(request, subject, document, which, names)
-    return render(
-        request, "leads/routing/try.html", values, status=422 if form and not form.is_valid() else 200
-    )
+    return render(request, "leads/routing/try.html", values)
 
 
 def _trial(
