@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Q, When
-from django.db.models.functions import Substr
+from django.db.models import Case, Func, Q, When
 
 from leads.choices import SIZE_BAND_NAMES, CompanyStage
 
@@ -46,7 +45,8 @@ class Company(models.Model):
         expression=Case(
             When(
                 Q(owner__isnull=False) | ~Q(stage="prospect") | Q(is_named_account=True),
-                then=Substr("account_key", 1, ACCOUNT_START),
+                # Without blanks: Django reads SQLite's table definitions by splitting them at ", ".
+                then=Func("account_key", template=f"SUBSTR(%(expressions)s,1,{ACCOUNT_START})"),
             )
         ),
         output_field=models.CharField(max_length=ACCOUNT_START, null=True),
