@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from leads.choices import OPEN, WAITING, State
+from leads.choices import HOLDS_TURN, OPEN, WAITING, State
 from routing.models import Queue
 from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
 
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 _OPEN = [str(state) for state in OPEN]
 T = TypeVar("T")
+
+_ACCEPT, _CONTACT = Q(next_due_at=F("accept_due_at")), Q(next_due_at=F("contact_due_at"))
+_EARLIER = _ACCEPT & (Q(contact_due_at__isnull=True) | Q(accept_due_at__lte=F("contact_due_at")))
+_EARLIER |= _CONTACT & (Q(accept_due_at__isnull=True) | Q(contact_due_at__lte=F("accept_due_at")))
+# What must not be: open, owed something, and without a holder or with another deadline than its clocks say
+# (`routing.sla.next_deadline`). Also the condition of an index, which is empty as long as all is well.
+ASTRAY = Q(is_history=False, is_quiet=False) & (
+    Q(state__in=[*map(str, HOLDS_TURN), "working"], assignee__isnull=True)
+    | Q(state="queued", queue__isnull=True)
+    | (Q(state="incomplete") & ~Q(next_due_at=F("completion_due_at")))
+    | (Q(state__in=["queued", "assigned"]) & ~_EARLIER)
+    | (Q(state="accepted") & ~_CONTACT)
+    | (Q(state="deferred") & ~Q(next_due_at=F("deferred_until"), next_step_at__isnull=False))
+)
 
 
 class HandoffQuerySet(models.QuerySet["Handoff"]):
@@ -68,6 +82,10 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
 
     def to_follow_up(self, now: datetime) -> HandoffQuerySet:
         return self.filter(follow_up_at__lte=now).order_by("follow_up_at")
+
+    def astray(self) -> HandoffQuerySet:
+        """What the verbs never leave behind: nobody or no deadline of its own. For `lifecycle.mend`."""
+        return self.filter(ASTRAY)
 
     def breached(self, now: datetime) -> HandoffQuerySet:
         return self.filter(state__in=[str(state) for state in WAITING], is_history=False, next_due_at__lt=now)

@@ -8,6 +8,7 @@ from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
 from leads.lifecycle.draining import drain, drain_soon
+from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge
 from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.steps import fire
@@ -30,6 +31,7 @@ __all__ = [
     "drain",
     "drain_soon",
     "fire",
+    "mend",
     "merge",
     "note",
     "opportunity",

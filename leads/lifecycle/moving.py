@@ -1,11 +1,13 @@
 """Changing hands: reassign by a person, reroute by the ladder, release when a person can no longer answer.
 
 Owns who may receive a handoff. Nothing is ever left without a holder: the last resort is the overflow
-queue, which has a named owner.
+queue, which has a named owner. Who comes back from leave takes nothing back from their cover: it was given,
+the cover was told, and their window runs. What they deferred or worked on never left them.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -18,12 +20,14 @@ from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import activity
 from leads.lifecycle.book import Book, turn_ref
 from leads.lifecycle.draining import free
-from leads.lifecycle.placing import give, offer, route_again
+from leads.lifecycle.placing import give, items_of, offer, route_again
 from leads.models import Handoff, Note
 from routing import rotation
 from routing.models import Queue, User
 from routing.people import MANAGER, REP
 from routing.rotation import Seating
+
+logger = logging.getLogger(__name__)
 
 QUEUE_PREFIX = "queue:"
 CHANGED_TEAM = "changed team"
@@ -95,45 +99,62 @@ def reroute(handoff_id: int, act: Act, why: str) -> Handoff:
     return handoff
 
 
-def reroute_in(book: Book, handoff: Handoff, why: str) -> None:
-    """See `reroute`; within somebody else's transaction, on a locked handoff that a rep has not answered."""
+def reroute_in(book: Book, handoff: Handoff, why: str, **codes: Any) -> None:
+    """See `reroute`; within somebody else's transaction, on a locked handoff that a rep has not answered.
+    `codes` are further ids and codes for the event."""
     holder = handoff.assignee_id
     if holder is None:
         raise ValueError("only what somebody holds is taken from them")
     free(handoff, book.now)
     out = {holder: rotation.LAPSED}
-    route_again(book, handoff, EventKind.ESCALATED, passed_over=out, why=why, was_held_by=holder)
+    route_again(book, handoff, EventKind.ESCALATED, passed_over=out, why=why, was_held_by=holder, **codes)
 
 
-def release(user: User, act: Act, why: str, states: Collection[State] = OPEN) -> int:
-    """Everything this person holds in these states goes on: unanswered is routed again, the rest to cover
-    or manager.
+def release(
+    user: User,
+    act: Act,
+    why: str,
+    states: Collection[State] = OPEN,
+    to: User | None = None,
+    limit: int | None = None,
+) -> int:
+    """Everything this person holds in these states goes on: unanswered to their cover, else routed again;
+    the rest to cover or manager. With `to` all of it goes to that person, as long as they can take it.
 
-    Each handoff in its own transaction. Returns how many moved.
+    Each handoff in its own transaction, at most `limit`; one that fails is logged and stops no other.
+    Returns how many moved.
     """
     held = Handoff.objects.open().filter(assignee=user, state__in=[str(state) for state in states])
-    ids = list(held.order_by("pk").values_list("pk", flat=True))
-    return sum(_release_one(pk, user, act, why) for pk in ids)
+    ids = list(held.order_by("pk").values_list("pk", flat=True)[:limit])
+    return sum(_released(pk, user, act, why, to) for pk in ids)
+
+
+def _released(handoff_id: int, user: User, act: Act, why: str, to: User | None) -> bool:
+    try:
+        return _release_one(handoff_id, user, act, why, to)
+    except Exception:
+        logger.exception("handoff %s could not be moved on from user %s", handoff_id, user.pk)
+        return False
 
 
 @transaction.atomic
-def _release_one(handoff_id: int, user: User, act: Act, why: str) -> bool:
+def _release_one(handoff_id: int, user: User, act: Act, why: str, to: User | None) -> bool:
     handoff = guard.locked(handoff_id)
     if handoff.assignee_id != user.pk or not handoff.is_open:
         return False
     book = Book(act)
     free(handoff, act.now)
-    successor = _successor(handoff, user, act)
-    if handoff.state == State.ASSIGNED or successor is None:
-        out = {user.pk: why}
-        route_again(book, handoff, EventKind.REPAIRED, passed_over=out, why=why, was_held_by=user.pk)
+    successor = _named(user, to, act) or _successor(handoff, user, act)
+    codes = {"why": why, "was_held_by": user.pk}
+    if successor is None:
+        route_again(book, handoff, EventKind.REPAIRED, passed_over={user.pk: why}, **codes)
     elif handoff.state == State.WORKING:
         # Contacted already: the relation moves, no new acceptance window opens.
-        changes = {"assignee_id": successor.pk}
-        book.write(handoff, EventKind.REPAIRED, Stage.AFTER, changes, why=why, was_held_by=user.pk)
+        book.write(handoff, EventKind.REPAIRED, Stage.AFTER, {"assignee_id": successor.pk}, **codes)
+        handoff.assignee = successor
         book.tell(handoff, "released", [successor])
     else:
-        _hand_over(book, handoff, successor, EventKind.REPAIRED, why=why, was_held_by=user.pk)
+        _hand_over(book, handoff, successor, EventKind.REPAIRED, **codes)
     book.save()
     return True
 
@@ -163,10 +184,20 @@ def _offer_to_others(handoff_id: int, user: User, act: Act) -> bool:
     return True
 
 
+def _named(user: User, to: User | None, act: Act) -> User | None:
+    return to if to is not None and to.pk != user.pk and rotation.can_take(to, act.now) else None
+
+
 def _successor(handoff: Handoff, user: User, act: Act) -> User | None:
-    """The cover of this person's absence, else the manager, else whoever stands in for them in sales."""
+    """Who takes it over from this person: the cover of their absence; what is answered, else the manager or
+    whoever stands in for them. All of them in sales; None leaves it to the rules."""
     absences = user.absences.at(act.now).filter(cover__isnull=False).select_related("cover")
-    covers = [absence.cover for absence in absences if absence.cover is not None]
-    managers = notifications.recipients(handoff, ("manager",), act.now)
-    able = (p for p in (*covers, *managers) if p.pk != user.pk and rotation.can_take(p, act.now))
+    people = [absence.cover for absence in absences if absence.cover is not None]
+    if handoff.state == State.ASSIGNED:
+        # Not back to somebody who said no to it; whoever answered for it already keeps it.
+        had = items_of([handoff])[0].excluded if people else {}
+        people = [person for person in people if person.pk not in had]
+    else:
+        people += notifications.recipients(handoff, ("manager",), act.now)
+    able = (p for p in people if p.pk != user.pk and rotation.can_take(p, act.now))
     return next(able, None)

@@ -15,7 +15,7 @@ from leads.choices import OPEN, WAITING
 from leads.models.activity import Activity, Score
 from leads.models.agreement import MqlDefinition, RejectionReason
 from leads.models.lead import Lead
-from leads.querysets import HandoffQuerySet
+from leads.querysets import ASTRAY, HandoffQuerySet
 from routing.models import Queue, Ruleset, SlaPolicy
 
 _OPEN = [str(state) for state in OPEN]
@@ -184,6 +184,8 @@ class Handoff(models.Model):
                 condition=Q(next_step_at__isnull=False),
                 name="handoff_next_step",
             ),
+            # escalation.repair, each minute: nothing stands in here while all is well
+            models.Index(fields=["id"], condition=ASTRAY, name="handoff_astray"),
             # escalation.sweep: rejections whose ten seconds of undo are over
             models.Index(
                 fields=["follow_up_at"], condition=Q(follow_up_at__isnull=False), name="handoff_follow_up"
