@@ -117,6 +117,7 @@ class Decisions:
         self.since, self.until, self.crowd = since, until, crowd
         self.rows = decisions_between(since, until)
         self.after = after
+        self._everybody = list(crowd.people)
         self._rules: dict[int | None, Mapping[str, tuple[str, str | None]]] = {None: {}}
 
     def open_before(self) -> Iterator[TurnTaken]:
@@ -128,7 +129,8 @@ class Decisions:
         """The next chunk, the turns that people took meanwhile, and how many rows were read. An empty chunk
         is the last: its turns are those after the last decision."""
         rows = self._next_rows()
-        turns = Turn.objects.filter(taken_at__gte=self.since)
+        # Everybody by name: the index of turns begins with the person.
+        turns = Turn.objects.filter(user_id__in=self._everybody, taken_at__gte=self.since)
         if self.after is not None:
             turns = turns.filter(taken_at__gt=self.after[0])
         turns = turns.filter(taken_at__lte=rows[-1][_AT]) if rows else turns.filter(taken_at__lt=self.until)
