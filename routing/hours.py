@@ -1,12 +1,12 @@
 """Business time: spans and instants counted in the working hours of a calendar.
 
-Owns the Calendar value and four questions about it: add, between, is_open, next_open. Works by interval
-arithmetic on UTC instants: the working time of one UTC day is worked out once per calendar and kept, and a
-span is paid out day by day. It never steps through hours, minutes or seconds, never reads a clock, a setting
-or the database, and knows nothing of policies or deadlines (see sla.py).
+Owns the values Calendar and AnyOf and the questions about them: add, between, is_open, next_open, spans.
+Works by interval arithmetic on UTC instants: the working time of one UTC day is worked out once per calendar
+and kept, and a span is paid out day by day. It never steps through hours, minutes or seconds, never reads a
+clock, a setting or the database, and knows nothing of policies or deadlines (see sla.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -33,6 +33,7 @@ CALENDARS_KEPT = 64
 DAYS_KEPT = 4000
 
 Week = tuple[tuple[tuple[int, int], ...], ...]
+Span = tuple[datetime, datetime]
 
 
 class InvalidCalendar(ValueError):
@@ -76,7 +77,28 @@ class Calendar:
         return Calendar, (self.zone, self.week, self.closed)
 
 
-def add(start: datetime, span: timedelta, calendar: Calendar | None) -> datetime:
+@dataclass(frozen=True)
+class AnyOf:
+    """Time that is working time in at least one of several calendars: when somebody of them is there.
+
+    Immutable, compared and hashed by its content like a Calendar. Raises InvalidCalendar for none at all.
+    """
+
+    calendars: frozenset[Calendar]
+
+    def __post_init__(self) -> None:
+        if not self.calendars:
+            raise InvalidCalendar("Working time of no calendar at all is none.")
+
+    @property
+    def zone(self) -> str:
+        return ", ".join(sorted({calendar.zone for calendar in self.calendars}))
+
+
+Hours = Calendar | AnyOf
+
+
+def add(start: datetime, span: timedelta, calendar: Hours | None) -> datetime:
     """The instant, in UTC, at which `span` of working time has passed since `start`.
 
     A start outside working hours counts from the next opening; a span that ends exactly at closing ends at
@@ -120,7 +142,7 @@ def add(start: datetime, span: timedelta, calendar: Calendar | None) -> datetime
             left -= end - begin
 
 
-def between(a: datetime, b: datetime, calendar: Calendar | None) -> timedelta:
+def between(a: datetime, b: datetime, calendar: Hours | None) -> timedelta:
     """The working time from `a` to `b`, negative when `b` is the earlier; elapsed without a calendar.
 
     between(a, add(a, span)) is span, and between(a, b) + between(b, c) is between(a, c), exactly.
@@ -137,7 +159,7 @@ def between(a: datetime, b: datetime, calendar: Calendar | None) -> timedelta:
     return timedelta(microseconds=whole + _until(days[last_day], last) - _until(days[first_day], first))
 
 
-def is_open(at: datetime, calendar: Calendar | None) -> bool:
+def is_open(at: datetime, calendar: Hours | None) -> bool:
     """Is `at` working time? An opening instant is, a closing instant is not. Without a calendar, always."""
     moment = _microseconds(at)
     if calendar is None:
@@ -146,9 +168,29 @@ def is_open(at: datetime, calendar: Calendar | None) -> bool:
     return any(begin <= moment < end for begin, end in day.intervals)
 
 
-def next_open(at: datetime, calendar: Calendar | None) -> datetime:
+def next_open(at: datetime, calendar: Hours | None) -> datetime:
     """The first working instant at or after `at`, in UTC. Raises as `add` does."""
     return add(at, NOTHING, calendar)
+
+
+def spans(a: datetime, b: datetime, calendar: Hours | None) -> tuple[Span, ...]:
+    """The stretches of working time from `a` to `b`, in UTC, in order, none touching the next.
+
+    Without a calendar all of it is one. Raises ValueError for a naive instant.
+    """
+    first, last = _microseconds(a), _microseconds(b)
+    if last <= first:
+        return ()
+    if calendar is None:
+        return ((_instant(first), _instant(last)),)
+    days = _days(calendar)
+    cut = (
+        (max(begin, first), min(end, last))
+        for number in range(first // MICROSECONDS_A_DAY, (last - 1) // MICROSECONDS_A_DAY + 1)
+        for begin, end in days[number].intervals
+        if begin < last and end > first
+    )
+    return tuple((_instant(begin), _instant(end)) for begin, end in _joined(cut))
 
 
 class _Day(NamedTuple):
@@ -158,33 +200,34 @@ class _Day(NamedTuple):
     intervals: tuple[tuple[int, int], ...]
 
 
-_CLOSED = _Day(0, ())
-
-
 class _Days(dict[int, _Day]):
     """The days of one calendar by day number since 1970 in UTC, each worked out when first asked for."""
 
-    def __init__(self, calendar: Calendar) -> None:
+    def __init__(self, calendar: Hours) -> None:
         super().__init__()
         self.calendar = calendar
-        self.zone = _load_zone(calendar.zone)
 
     def __missing__(self, number: int) -> _Day:
         if not FIRST_DAY <= number <= LAST_DAY:
             raise OverflowError("Business time reaches outside the years 1 to 9999.")
         if len(self) >= DAYS_KEPT:
             self.clear()
-        day = self[number] = _work_out(self.calendar, self.zone, number)
+        if isinstance(self.calendar, AnyOf):
+            found = [pair for one in self.calendar.calendars for pair in _days(one)[number].intervals]
+            intervals = tuple(_joined(sorted(found)))
+        else:
+            intervals = _work_out(self.calendar, _load_zone(self.calendar.zone), number)
+        day = self[number] = _Day(sum(end - begin for begin, end in intervals), intervals)
         return day
 
 
 @lru_cache(maxsize=CALENDARS_KEPT)
-def _days(calendar: Calendar) -> _Days:
+def _days(calendar: Hours) -> _Days:
     return _Days(calendar)
 
 
-def _work_out(calendar: Calendar, zone: ZoneInfo, number: int) -> _Day:
-    """The working time of a UTC day.
+def _work_out(calendar: Calendar, zone: ZoneInfo, number: int) -> tuple[tuple[int, int], ...]:
+    """The (begin, end) pairs of a UTC day, in microseconds since 1970.
 
     Going from UTC to local time is never ambiguous, so cutting by UTC day leaves no gap, fold or skipped date
     to decide about: each stretch of constant offset is shifted to local time, cut with the hours of the
@@ -203,9 +246,22 @@ def _work_out(calendar: Calendar, zone: ZoneInfo, number: int) -> _Day:
                 high = min(midnight + closes * 60, local_end)
                 if low < high:
                     found.append(((low - offset) * MICROSECONDS, (high - offset) * MICROSECONDS))
-    if not found:
-        return _CLOSED
-    return _Day(sum(end - begin for begin, end in found), tuple(found))
+    return tuple(found)
+
+
+def _joined(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Pairs in the order of their beginnings, those that touch or overlap as one."""
+    begin = end = None
+    for low, high in pairs:
+        if begin is None or end is None:
+            begin, end = low, high
+        elif low > end:
+            yield begin, end
+            begin, end = low, high
+        else:
+            end = max(end, high)
+    if begin is not None and end is not None:
+        yield begin, end
 
 
 def _stretches(zone: ZoneInfo, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
