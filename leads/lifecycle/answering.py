@@ -156,6 +156,8 @@ def reject(
     elif row.asks_until:
         until = act.now + timedelta(days=row.cool_off_days or 90)
     book = Book(act)
+    if row.gives_turn_back and row.next_step == NextStep.REROUTED and not undoable:
+        rotation.hold_everybody()
     turn = free(handoff, act.now)
     if turn is not None and row.gives_turn_back:
         rotation.give_back(turn, act.now)

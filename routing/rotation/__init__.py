@@ -7,7 +7,7 @@ stands for (`ref` is opaque).
 
 from routing.rotation.able import IN_SALES, can_take
 from routing.rotation.desk import LAPSED, REJECTED, Desk, Seating
-from routing.rotation.ledger import give_back, release, reopen, take
+from routing.rotation.ledger import give_back, hold_everybody, release, reopen, take
 
 __all__ = [
     "IN_SALES",
@@ -17,6 +17,7 @@ __all__ = [
     "Seating",
     "can_take",
     "give_back",
+    "hold_everybody",
     "release",
     "reopen",
     "take",
