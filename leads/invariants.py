@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Max, Min, Q
@@ -19,7 +20,8 @@ from leads.choices import CLOSED, HOLDS_TURN, OPEN, State
 from leads.lifecycle.book import clocks, turn_ref
 from leads.models import Event, FiredStep, Handoff, Lead, LeadAlias
 from routing import sla
-from routing.models import PoolMember, Queue, Turn
+from routing.models import Absence, PoolMember, Queue, Turn, User
+from routing.rotation.able import IN_SALES
 
 CHUNK = 2000
 _HELD = [str(state) for state in HOLDS_TURN]
@@ -37,12 +39,13 @@ class Violation:
         return f"{self.code}: {self.about}: {self.message}"
 
 
-def violations() -> Iterator[Violation]:
+def violations(now: datetime | None = None) -> Iterator[Violation]:
     """Every violation; a full pass over the data, a chunk in memory at a time.
 
-    While others write, call it inside `snapshot`, or a row may change between two looks at it.
+    With `now` also what is held by people who are away then, which the next sweep moves on. While others
+    write, call it inside `snapshot`, or a row may change between two looks at it.
     """
-    yield from _accountable()
+    yield from _accountable(now)
     yield from _states()
     yield from _turns()
     yield from _seats()
@@ -75,21 +78,30 @@ def snapshot() -> Iterator[None]:
                 cursor.execute("ROLLBACK")
 
 
-def _accountable() -> Iterator[Violation]:
-    """No black hole: one accountable, active person and a next deadline while something is owed."""
+def _accountable(now: datetime | None) -> Iterator[Violation]:
+    """No black hole: one accountable person who can answer, and a next deadline while something is owed."""
+    able = set(User.objects.filter(Q(groups__name__in=IN_SALES) | Q(queues__isnull=False)).values_list("pk"))
+    away = set(Absence.objects.at(now).values_list("user")) if now is not None else set()
     completion = Queue.objects.select_related("owner").filter(kind=Queue.Kind.COMPLETION).first()
     rows = Handoff.objects.open().filter(is_quiet=False).select_related("assignee", "queue__owner")
     for handoff in rows.order_by("pk").iterator(CHUNK):
         about, state = f"handoff {handoff.pk}", State(handoff.state)
+        holder = handoff.assignee
+        if holder is not None and not holder.is_active:
+            yield Violation("accountable", about, f"is held by {holder.email}, who is inactive")
+        elif holder is not None and (holder.pk,) not in able:
+            yield Violation("accountable", about, f"is held by {holder.email}, who is not in sales")
+        elif holder is not None and (holder.pk,) in away and state in (State.ASSIGNED, State.ACCEPTED):
+            yield Violation("accountable", about, f"is held by {holder.email}, who is away")
         if state == State.WORKING:
+            if holder is None:
+                yield Violation("accountable", about, "is working and nobody holds it")
             if not handoff.is_complete:
                 yield Violation("accountable", about, "is worked but lacks what makes it complete")
             continue
         if state in HOLDS_TURN:
-            if handoff.assignee is None:
+            if holder is None:
                 yield Violation("accountable", about, f"is {state} and nobody holds it")
-            elif not handoff.assignee.is_active:
-                yield Violation("accountable", about, f"is held by {handoff.assignee.email}, who is inactive")
         elif state == State.QUEUED:
             if handoff.queue is None or not handoff.queue.owner.is_active:
                 yield Violation("accountable", about, "is in no queue with an active owner")

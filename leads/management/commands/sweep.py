@@ -33,6 +33,9 @@ class Command(BaseCommand):
         at = now or timezone.now()
         fired = escalation.sweep(at)
         for item in escalation.repair(at):
+            if "handoff" in item:
+                self.stderr.write(f"mended handoff {item['handoff']}: {item['why']}")
+                continue
             gone = f"{item['user']}, who is {item['why']}"
             if "queue" in item:
                 self.stderr.write(f"gave queue {item['queue']} of {gone}, to {item['to']}")

@@ -1,0 +1,80 @@
+"""Whatever nobody answers for: people who cannot, queues without owner, handoffs without holder or deadline.
+
+Owns the search, which `repair` makes each minute and the team page with every look at it. Five queries when
+all is well, and none of them reads a handoff then: each says which index answers it. Reads only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+
+from leads.choices import OPEN, State
+from leads.models import Handoff
+from routing.models import Queue
+from routing.people import MANAGER, REP, Absence, User
+
+# What somebody who is away keeps nobody waiting with is not in here: deferred and contacted leads stay.
+OWED = (State.ASSIGNED, State.ACCEPTED)
+INACTIVE, NOT_IN_SALES, AWAY = "inactive", "no longer in sales", "away"
+# So many of one kind at once; the next minute finds the rest.
+MOST_PEOPLE, MOST_ASTRAY = 200, 500
+CATCH_ALL = (Queue.Kind.COMPLETION, Queue.Kind.OVERFLOW)
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """One thing that nobody answers for: a person who holds something and cannot (`why`, in `states`), a
+    queue whose owner is gone, a queue that ought to be there (`kind`), or a handoff that is astray."""
+
+    why: str
+    user: User | None = None
+    states: tuple[State, ...] = ()
+    queue: Queue | None = None
+    kind: str = ""
+    handoff_id: int | None = None
+
+
+def find(now: datetime) -> list[Orphan]:
+    """Everything of that sort, in the order in which it is put right: owners first, so that what moves on to
+    a queue is told to somebody."""
+    return [*_queues(), *_people(now), *_astray()]
+
+
+def _queues() -> list[Orphan]:
+    # A few rows: the two queues that catch everything, and those whose owner is gone.
+    wanted = Q(owner__is_active=False) | Q(kind__in=CATCH_ALL)
+    rows = list(Queue.objects.select_related("owner__team__manager").filter(wanted).order_by("pk"))
+    found = [Orphan(INACTIVE, queue=queue) for queue in rows if not queue.owner.is_active]
+    missing = [kind for kind in CATCH_ALL if all(queue.kind != kind for queue in rows)]
+    # Before anything was set up there is nothing to catch.
+    if missing and Handoff.objects.open().exists():
+        found += [Orphan("missing", kind=str(kind)) for kind in missing]
+    return found
+
+
+def _people(now: datetime) -> list[Orphan]:
+    """The inactive and who has lost the role hold nothing; who is away owes nobody an answer or a first
+    contact. Quiet work alone makes nobody an orphan."""
+    # Per person of these three kinds one look into handoff_open_by_assignee; most hold nothing there.
+    held = Handoff.objects.open().filter(assignee=OuterRef("pk"), is_quiet=False)
+    everything, owed = Exists(held), Exists(held.filter(state__in=[str(state) for state in OWED]))
+    gone = User.objects.filter(everything, is_active=False)
+    # Members of a queue may hold what they claimed from it, whatever else they are.
+    sells = User.groups.through.objects.filter(user=OuterRef("pk"), group__name__in=[REP, MANAGER])
+    out = User.objects.filter(everything, ~Exists(sells), is_active=True, queues__isnull=True)
+    away = User.objects.filter(owed, is_active=True, absences__in=Absence.objects.at(now)).distinct()
+    return [
+        Orphan(why, user=user, states=states)
+        for why, states, people in ((INACTIVE, OPEN, gone), (NOT_IN_SALES, OPEN, out), (AWAY, OWED, away))
+        for user in people.order_by("pk")[:MOST_PEOPLE]
+    ]
+
+
+def _astray() -> list[Orphan]:
+    # handoff_astray holds exactly these.
+    rows = Handoff.objects.astray().select_related("assignee").order_by("pk")
+    rows = rows.only("pk", "state", "assignee__name", "assignee__email", "assignee__team")
+    return [Orphan("astray", user=row.assignee, handoff_id=row.pk) for row in rows[:MOST_ASTRAY]]

@@ -1,0 +1,113 @@
+"""Puts right what nobody answers for any more: each minute, and at once when somebody changes people by hand.
+
+Owns who inherits a queue, and the order of repair. Every handoff moves in a transaction of its own; what
+could not be put right is found again by the next look, and the team page shows it until then.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from simple_history.utils import update_change_reason
+
+from leads import lifecycle, notifications
+from leads.choices import OPEN
+from leads.escalation.orphans import AWAY, INACTIVE, NOT_IN_SALES, OWED, Orphan, find
+from routing.models import Queue
+from routing.people import MANAGER, REP, Absence, User
+
+logger = logging.getLogger(__name__)
+
+# A task has a minute, and moving a handoff takes some milliseconds; the rest is there in the next.
+MOST_MOVED = 1500
+
+
+def repair(now: datetime) -> list[dict[str, Any]]:
+    """Move on what is held by people who cannot answer for it, give queues on and mend what is astray.
+
+    {"user", "why", "moved"} for each of those people, {"queue", "user", "why", "to"} for each queue whose
+    owner is gone, {"handoff", "why"} for each handoff that had no holder or not its deadline. The net for
+    what no hook sees: an absence that begins, a shell, single sign-on.
+    """
+    act, left = lifecycle.Act(now), MOST_MOVED
+    done: list[dict[str, Any]] = []
+    for orphan in find(now):
+        if orphan.queue is not None:
+            done += _given_on(orphan.queue, now)
+        elif orphan.kind:
+            logger.error("there is no %s queue, and there are open handoffs", orphan.kind)
+        elif orphan.handoff_id is not None:
+            done += _mended(orphan.handoff_id, act)
+        elif orphan.user is not None and left > 0:
+            moved = _moved_on(orphan, orphan.user, act, left)
+            left -= moved["moved"]
+            done.append(moved)
+    return done
+
+
+def let_go(user: User, act: lifecycle.Act, to: User | None = None) -> int:
+    """Move on at once what this person can no longer answer for, to `to` if that is somebody who can take
+    it; returns how many handoffs moved.
+
+    For whoever changes people by hand: call it after the change is stored.
+    """
+    if not user.is_active:
+        return lifecycle.release(user, act, INACTIVE, OPEN, to)
+    if not set(user.groups.values_list("name", flat=True)) & {REP, MANAGER}:
+        return lifecycle.release(user, act, NOT_IN_SALES, OPEN, to)
+    if Absence.objects.at(act.now).filter(user=user).exists():
+        return lifecycle.release(user, act, AWAY, OWED, to)
+    return 0
+
+
+def _moved_on(orphan: Orphan, user: User, act: lifecycle.Act, limit: int) -> dict[str, Any]:
+    moved = lifecycle.release(user, act, orphan.why, orphan.states, limit=limit)
+    logger.warning("%s handoffs of %s, who is %s, were moved on", moved, user.email, orphan.why)
+    return {"user": user.email, "why": orphan.why, "moved": moved}
+
+
+def _mended(handoff_id: int, act: lifecycle.Act) -> list[dict[str, Any]]:
+    try:
+        why = lifecycle.mend(handoff_id, act)
+    except Exception:
+        logger.exception("handoff %s could not be mended", handoff_id)
+        return []
+    if not why:
+        return []
+    logger.warning("handoff %s was mended: %s", handoff_id, why)
+    return [{"handoff": str(handoff_id), "why": why}]
+
+
+def _given_on(queue: Queue, now: datetime) -> list[dict[str, Any]]:
+    """Give a queue whose owner is gone to the owner's manager or cover, else to an admin, and tell them."""
+    gone = queue.owner
+    heir = _heir(gone, now)
+    if heir is None:
+        logger.error("queue %s has no active owner and there is no admin to take it", queue.slug)
+        return []
+    with transaction.atomic():
+        row = Queue.objects.select_for_update(of=("self",), no_key=True).get(pk=queue.pk)
+        if row.owner_id != gone.pk:
+            return []
+        row.owner, row.revision = heir, row.revision + 1
+        row.save(update_fields=["owner", "revision"])
+        update_change_reason(row, f"{gone.email}, who owned it, is inactive")
+        notifications.message(heir, None, notifications.QUEUE_GIVEN, now, {"queue": row.name}).save()
+    logger.warning("queue %s was given to %s, since %s is inactive", queue.slug, heir.email, gone.email)
+    return [{"queue": queue.slug, "user": gone.email, "why": INACTIVE, "to": heir.email}]
+
+
+def _heir(gone: User, now: datetime) -> User | None:
+    """Who answers for what this person owned: their manager or who covers for the manager, else who covers
+    for them, else an admin."""
+    manager = gone.team.manager if gone.team is not None else None
+    if (found := notifications.present(manager, now)) is not None:
+        return found
+    covers = gone.absences.at(now).filter(cover__is_active=True).select_related("cover")
+    named = (absence.cover for absence in covers.order_by("starts_at", "pk"))
+    return next((cover for cover in named if cover is not None), None) or next(
+        iter(notifications.admins()), None
+    )
