@@ -6,7 +6,7 @@ Owns the gate of these pages and the laying of two versions of a row beside each
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from django.shortcuts import redirect
 
 from leads import permissions
 from leads.presenters import times
+from leads.presenters.reading import Called, Piece, aloud, compared
 from leads.views import access
 from leads.views.shell import shell_of, tell
 from routing.draft import Stale, changed_last
@@ -25,11 +26,13 @@ from routing.people import ADMIN, MANAGER, MARKETING, User
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that two editors wrote differently."""
+    """One thing that two editors wrote differently; `says` is yours with what differs marked, where that
+    helps."""
 
     label: str
     theirs: str
     yours: str
+    says: Sequence[Piece] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,24 @@ def revision(request: HttpRequest) -> int:
     return int(sent) if sent.isdecimal() and len(sent) < 10 else 0
 
 
-def conflict(stale: Stale, theirs: Mapping[str, str], yours: Mapping[str, str], now: datetime) -> Conflict:
-    """What the two wrote, as labelled words; only what differs."""
+def conflict(
+    stale: Stale,
+    theirs: Mapping[str, str],
+    yours: Mapping[str, str],
+    now: datetime,
+    conditions: tuple[Any, Any, Called] | None = None,
+) -> Conflict:
+    """What the two wrote, as labelled words; only what differs. `conditions` are the two documents, which
+    are compared as data: long ones can read alike and differ all the same."""
     differs = [
         Difference(label, theirs.get(label, ""), yours.get(label, ""))
         for label in yours
         if theirs.get(label, "") != yours.get(label, "")
     ]
+    if conditions is not None and conditions[0] != conditions[1]:
+        said, typed, called = conditions
+        words = "".join(piece.text for piece in aloud(said, called))
+        differs.insert(0, Difference("Conditions", words, "", compared(said, typed, called)))
     return Conflict(
         by=str(stale.by) if stale.by else "Somebody",
         when=times.day(stale.at, now) if stale.at else "meanwhile",

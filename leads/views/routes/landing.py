@@ -47,6 +47,7 @@ def routing(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "may_edit": frame.may_edit(request),
         "total": sum(line.fired for line in lines),
+        "count": sum(1 for line in lines if not line.is_gone),
         "looks": sum(1 for line in lines if line.findings and not line.is_gone),
         **_published(state, shell.now),
         **_settings(document, names, is_draft),

@@ -96,8 +96,9 @@ def _save(request: HttpRequest, row: Rule, form: RuleForm, editor: Editor, names
     try:
         draft.save(row, frame.revision(request), frame.editor(request))
     except draft.Stale as stale:
-        theirs = _words(cast(Rule, stale.current), names)
-        clash = frame.conflict(stale, theirs, _words(row, names), shell_of(request).now)
+        theirs, now = cast(Rule, stale.current), shell_of(request).now
+        documents = (theirs.conditions, row.conditions, names.called())
+        clash = frame.conflict(stale, _words(theirs, names), _words(row, names), now, documents)
         if not clash.differences:
             return _saved(request, row, is_new)
         return _page(request, row, form, editor, names, clash=clash, status=409)
@@ -164,12 +165,11 @@ def _place(value: str) -> dict[str, str] | None:
 
 
 def _words(rule: Rule, names: Names) -> dict[str, str]:
-    """A rule in labelled words, to lay two versions beside each other."""
+    """A rule but for its conditions in labelled words, to lay two versions beside each other."""
     document = rule_document(rule)
     called = names.called()
     return {
         "Name": rule.name,
-        "Conditions": reading.words(reading.aloud(document["when"], called)),
         "Give it to": reading.words(reading.place(document["target"], names, called)),
         "Else to": reading.words(reading.place(document["fallback"], names, called)) or "overflow",
         "SLA policy": dict(names.policies).get(rule.policy_slug, rule.policy_slug) or "the default",

@@ -129,7 +129,8 @@ def _save(
         stored = cast(Territory, stale.current)
         theirs = _words(stored, [str(person) for person in stored.members.all()], names)
         yours = _words(row, [str(person) for person in form.people], names)
-        clash = frame.conflict(stale, theirs, yours, shell_of(request).now)
+        documents = (stored.conditions, row.conditions, names.called())
+        clash = frame.conflict(stale, theirs, yours, shell_of(request).now, documents)
         if clash.differences:
             return _page(request, row, form, editor, names, clash=clash, status=409)
     said = "added" if is_new else "saved"
@@ -229,10 +230,8 @@ def _overlaps(slug: str, meanings: Mapping[str, Meaning], names: Names) -> list[
 
 
 def _words(row: Territory, members: list[str], names: Names) -> dict[str, str]:
-    called = names.called()
     return {
         "Name": row.name,
-        "Conditions": "".join(piece.text for piece in reading.aloud(row.conditions, called)),
         "Owner": str(names.by_id[str(row.owner_id)]) if str(row.owner_id) in names.by_id else "nobody",
         "Members": ", ".join(sorted(members)) or "nobody",
         "In the draft": "yes" if row.is_active else "no",

@@ -202,13 +202,27 @@ def test_two_editors_see_each_other(as_: SignIn, cast: Cast, rule: Rule, pool: P
     draft.save(rule, rule.revision, cast.ada)
     page = html(client.post(page_of(rule), form(pool, revision=stale)), 409)
     assert "Ada Admin saved this" in page and "By Ada" in page
-    assert 'value="German freight"' in page and "country is DE or AT" in page
+    assert 'value="German freight"' in page and "country is DE or AT</ins>" in page
     rule.refresh_from_db()
     assert rule.name == "By Ada"
     assert f'name="revision" value="{rule.revision}"' in page and "Save mine over theirs" in page
     assert client.post(page_of(rule), form(pool, revision=str(rule.revision))).status_code == 302
     rule.refresh_from_db()
     assert rule.name == "German freight"
+
+
+def test_two_long_lists_that_read_alike_are_a_conflict(
+    as_: SignIn, cast: Cast, rule: Rule, pool: Pool
+) -> None:
+    many = [f"C{number}" for number in range(30)]
+    rule.name, rule.fallback_kind, rule.policy_slug = "German freight", "account_owner", "demo"
+    rule.conditions = {"all": [{"field": "country", "op": "in", "value": [*many, "ADA"]}]}
+    draft.save(rule, rule.revision, cast.ada)
+    sent = form(pool, revision="1", c__0__lines="\n".join([*many, "OTTO"]))
+    page = html(as_(cast.otto).post(page_of(rule), sent), 409)
+    assert "<ins>" in page and "OTTO</ins>" in page and "ADA</del>" in page
+    rule.refresh_from_db()
+    assert rule.conditions["all"][0]["value"][-1] == "ADA"
 
 
 def test_the_same_twice_is_no_conflict(as_: SignIn, cast: Cast, rule: Rule, pool: Pool) -> None:
