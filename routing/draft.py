@@ -18,7 +18,7 @@ from simple_history.utils import bulk_update_with_history
 
 from routing import publish
 from routing.differences import Diff, ListChange, Part, RuleChange, TerritoryChange, diff, summary
-from routing.models import Draft, NamedList, Pool, PoolMember, Queue, Rule, Territory
+from routing.models import Calendar, Draft, NamedList, Pool, PoolMember, Queue, Rule, Territory
 from routing.people import User
 from routing.publish import restore
 
@@ -39,8 +39,8 @@ __all__ = [
     "summary",
 ]
 
-Row = Rule | Territory | NamedList | Pool | Queue | Draft
-R = TypeVar("R", Rule, Territory, NamedList, Pool, Queue, Draft)
+Row = Rule | Territory | NamedList | Pool | Queue | Draft | Calendar
+R = TypeVar("R", Rule, Territory, NamedList, Pool, Queue, Draft, Calendar)
 
 # Between two rules, so that one can be put there without touching the others.
 STEP = 10
@@ -55,6 +55,7 @@ _NOT_EDITED: dict[type, tuple[str, ...]] = {
     NamedList: ("slug",),
     Pool: ("slug",),
     Queue: ("slug",),
+    Calendar: ("is_default",),
 }
 _SEAT = ("weight", "cap_open", "cap_day", "cap_week", "is_active")
 

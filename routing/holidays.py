@@ -6,6 +6,7 @@ holiday library then move no deadline. Never removes a day, and never touches a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import holidays
@@ -45,22 +46,43 @@ def public_holidays(country: str, subdivision: str, year: int) -> dict[date, str
     return dict(sorted(found.items()))
 
 
-def snapshot(calendar: Calendar, first_year: int) -> int:
-    """Copy the holidays of `first_year` and the YEARS_AHEAD after it; how many days were new.
+def copied(calendar: Calendar) -> set[int]:
+    """The years whose public holidays this calendar holds."""
+    days = calendar.closed_days.filter(is_public=True).values_list("day", flat=True)
+    return {day.year for day in days}
+
+
+def take(calendar: Calendar, years: Iterable[int]) -> int:
+    """Copy the holidays of these years; how many days were new.
 
     A year that holds any public holiday was copied before and stays as it is, with what people changed.
     Raises UnknownPlace.
     """
-    days = calendar.closed_days.filter(is_public=True).values_list("day", flat=True)
-    copied = {day.year for day in days}
+    held = copied(calendar)
+    known_days = set(calendar.closed_days.values_list("day", flat=True))
     rows = [
         ClosedDay(calendar=calendar, day=day, name=name[:120], is_public=True)
-        for year in range(first_year, first_year + YEARS_AHEAD + 1)
-        if year not in copied
+        for year in years
+        if year not in held
         for day, name in public_holidays(calendar.country, calendar.subdivision, year).items()
+        # A day that people had closed already keeps their name for it.
+        if day not in known_days
     ]
-    # A day that people had closed already keeps their name for it.
     ClosedDay.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
         Calendar.objects.filter(pk=calendar.pk).update(revision=F("revision") + 1)
     return len(rows)
+
+
+def snapshot(calendar: Calendar, first_year: int) -> int:
+    """Copy the holidays of `first_year` and the YEARS_AHEAD after it, as `take` does."""
+    return take(calendar, range(first_year, first_year + YEARS_AHEAD + 1))
+
+
+def replace(calendar: Calendar, first_year: int) -> int:
+    """The calendar has another place now: its holidays from `first_year` on are those of that place.
+
+    Years that are over and days that people closed themselves stay. Raises UnknownPlace.
+    """
+    calendar.closed_days.filter(is_public=True, day__year__gte=first_year).delete()
+    return snapshot(calendar, first_year) if calendar.country else 0

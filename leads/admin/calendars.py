@@ -122,9 +122,8 @@ class CalendarAdmin(Recorded):
         super().save_related(request, form, formsets, change)
         calendar, year = form.instance, timezone.now().year
         if {"country", "subdivision"} & set(form.changed_data):
-            # Another place has other holidays; those of the years that are over stay as they were.
-            calendar.closed_days.filter(is_public=True, day__year__gte=year).delete()
-        if calendar.country:
+            holidays.replace(calendar, year)
+        elif calendar.country:
             holidays.snapshot(calendar, year)
         if change:
             Calendar.objects.filter(pk=calendar.pk).update(revision=F("revision") + 1)
