@@ -32,7 +32,7 @@ CATCH_ALL_POSITION = 9999
 # name, function, kind, minutes. The names are what "already there" is judged by.
 SCHEDULES = (
     ("Heartbeat", "handoff_site.tasks.heartbeat", Schedule.MINUTES, 1),
-    ("SLA sweep", "leads.tasks.sweep", Schedule.MINUTES, 1),
+    ("SLA sweep", "handoff_site.tasks.sweep", Schedule.MINUTES, 1),
     ("E-mail delivery", "leads.tasks.deliver_mail", Schedule.MINUTES, 1),
     ("Enrichment", "leads.tasks.enrich", Schedule.MINUTES, 1),
     ("Back-tests", "leads.tasks.backtests", Schedule.MINUTES, 1),

@@ -12,6 +12,7 @@ import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 import structlog
@@ -50,6 +51,19 @@ def _zone(name: str, default: str) -> str:
             f"{name} must be an IANA time zone such as Europe/Berlin, not {value!r}"
         ) from None
     return value
+
+
+def _web_address(name: str) -> str:
+    """An http or https address, or "" for none. Complaints do not repeat it: it may hold a key."""
+    raw = env.str(name, default="").strip()
+    try:
+        parts = urlsplit(raw)
+        is_sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if raw and not (is_sound and raw.isprintable() and " " not in raw):
+        raise ImproperlyConfigured(f"{name} must be an address such as https://heartbeat.example.com/key")
+    return raw
 
 
 def _understood(name: str, read: Callable[[], Any], wanted: str) -> Any:
@@ -278,6 +292,9 @@ ENRICHMENT_MAPPING = _understood(
 )
 if not isinstance(ENRICHMENT_MAPPING, dict):
     raise ImproperlyConfigured("ENRICHMENT_MAPPING must be a JSON object")
+
+# Called after each good sweep, so that a dead worker is noticed from outside.
+HEARTBEAT_URL = _web_address("HEARTBEAT_URL")
 
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
 Q_CLUSTER = {

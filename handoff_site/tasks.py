@@ -2,7 +2,9 @@
 
 from django.utils import timezone
 
+from handoff_site import outside
 from handoff_site.models import Heartbeat
+from leads import tasks
 from routing import holidays
 from routing.models import Calendar
 
@@ -12,6 +14,14 @@ WORKER = "worker"
 def heartbeat() -> None:
     """Show that the cluster takes and finishes tasks. The supervisor and the health page read it."""
     Heartbeat.objects.update_or_create(name=WORKER, defaults={"beat_at": timezone.now()})
+
+
+def sweep() -> int:
+    """The minute's sweep and, when it went through, the sign of life to the outside; returns the number of
+    steps."""
+    steps = tasks.sweep()
+    outside.beat(timezone.now())
+    return steps
 
 
 def extend_holidays() -> None:

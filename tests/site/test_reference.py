@@ -212,7 +212,7 @@ def test_schedules_are_due_at_once_and_every_function_exists(ada: User) -> None:
     rows = {row.func: row for row in Schedule.objects.all()}
     for name in (
         "handoff_site.tasks.heartbeat",
-        "leads.tasks.sweep",
+        "handoff_site.tasks.sweep",
         "leads.tasks.deliver_mail",
         "leads.tasks.enrich",
     ):

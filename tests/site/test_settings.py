@@ -42,6 +42,11 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
         ("EMAIL_URL", "nonsense", "EMAIL_URL"),
         ("SECURE_SSL", "2", "SECURE_SSL must be 1 or 0, not '2'"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("HEARTBEAT_URL", "ftp://example.com/x", "HEARTBEAT_URL must be an address such as https://"),
+        ("HEARTBEAT_URL", "https:///key", "HEARTBEAT_URL must be an address"),
+        ("HEARTBEAT_URL", "https://example.com:port/", "HEARTBEAT_URL must be an address"),
+        ("HEARTBEAT_URL", "https://example.com/a b", "HEARTBEAT_URL must be an address"),
+        ("HEARTBEAT_URL", "nonsense", "HEARTBEAT_URL must be an address"),
     ],
 )
 def test_nonsense_stops_with_a_line_that_names_it(name: str, value: str, line: str) -> None:
