@@ -11,6 +11,7 @@ from leads.lifecycle.draining import drain, drain_soon
 from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge
 from leads.lifecycle.moving import change_team, reassign, release, reroute
+from leads.lifecycle.reclocking import affected, move_deadlines
 from leads.lifecycle.steps import fire
 from leads.lifecycle.undoing import undo
 from leads.lifecycle.working import contact, disqualify, opportunity
@@ -20,6 +21,7 @@ __all__ = [
     "Invalid",
     "Refused",
     "accept",
+    "affected",
     "change_team",
     "claim",
     "clear_complaint",
@@ -33,6 +35,7 @@ __all__ = [
     "fire",
     "mend",
     "merge",
+    "move_deadlines",
     "note",
     "opportunity",
     "reassign",

@@ -21,7 +21,8 @@ _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # Events that change nothing a person looking at the page decided on.
 UNOBTRUSIVE = frozenset(
     {EventKind.ESCALATED, EventKind.FLAGGED, EventKind.BLACK_HOLE, EventKind.UNFLAGGED, EventKind.VIEWED}
-    | {EventKind.NOTED, EventKind.TRIGGERED_AGAIN, EventKind.RAISED}
+    | {EventKind.NOTED, EventKind.TRIGGERED_AGAIN, EventKind.RAISED, EventKind.CANCELLED}
+    | {EventKind.RECLOCKED}
 )
 
 
