@@ -89,6 +89,7 @@ class Book:
         self._people: dict[int, User] = {}
         self._queues: dict[int, Queue] = {}
         self._fired: dict[int, frozenset[tuple[str, str]]] = {}
+        self._overdue: dict[int, tuple[sla.Due, ...]] = {}
         self._owners: dict[int | None, list[User]] = {}
         self._default_policies: dict[str, SlaPolicy] | None = None
         self._default_calendar: tuple[Calendar | None] | None = None
@@ -212,6 +213,7 @@ class Book:
 
         `codes` are further ids and codes for the log: never personal data.
         """
+        self._look_at_overdue(handoff)
         old: dict[str, Any] = {}
         new: dict[str, Any] = {}
         for name, value in (changes or {}).items():
@@ -262,11 +264,35 @@ class Book:
             moments.append(sla.next_at(self.policy(handoff), ticking, calendar, self.fired(handoff)))
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def _look_at_overdue(self, handoff: Handoff) -> None:
+        """Before its first change in this book: the steps whose time has come and that did not fire yet."""
+        if handoff.pk is None or handoff.pk in self._overdue:
+            return
+        at = handoff.next_step_at
+        is_late = at is not None and at <= self.now and not handoff.is_quiet and not handoff.is_history
+        self._overdue[handoff.pk] = self.due(handoff) if is_late else ()
+
+    def due(self, handoff: Handoff) -> tuple[sla.Due, ...]:
+        """The ladder's steps whose time has come and that did not fire, in order."""
+        policy, calendar = self.policy(handoff), self.calendar(handoff)
+        return sla.due(policy, clocks(handoff), calendar, self.fired(handoff), self.now)
+
+    def _cancel_overtaken(self, handoff: Handoff) -> None:
+        """Say once what this book's changes made pointless before it could fire (see `lifecycle.steps`)."""
+        overdue = self._overdue.pop(handoff.pk, ()) if handoff.pk else ()
+        if not overdue:
+            return
+        kept = {item.key for item in self.due(handoff)} | self.fired(handoff)
+        gone = [[item.step.code, item.window] for item in overdue if item.key not in kept]
+        if gone:
+            why = next(event.kind for event in reversed(self._events) if event.handoff is handoff)
+            self.write(handoff, EventKind.CANCELLED, Stage.AFTER, by_system=True, steps=gone, why=why)
+
     def mark_fired(self, handoff: Handoff, due: Iterable[sla.Due]) -> None:
         """Remember ladder steps as fired; the unique row makes a second firing impossible."""
         for step in due:
             # The end of the acceptance window: whoever holds it has let it lapse.
-            ends = step.step.clock == "acceptance" and step.step.share == 100
+            ends = step.step.clock == "acceptance" and step.step.is_at_end
             self._rows.append(
                 FiredStep(
                     handoff=handoff,
@@ -307,6 +333,7 @@ class Book:
     ) -> None:
         """A message to these people, except to whoever acts, and about imported and quiet handoffs.
 
+        It tells of the handoff's last event, and of one event nobody is told twice, whatever is retried.
         `aloud` is for what comes in by itself later, not quietly, on a handoff that was taken quietly.
         """
         if handoff.is_history or (handoff.is_quiet and not aloud):
@@ -314,11 +341,15 @@ class Book:
         actor = self.act.user.pk if self.act.user else None
         for user in users:
             if user.pk != actor:
-                self._notifications.append(notifications.message(user, handoff, kind, self.now, data))
+                number = handoff.revision
+                told = notifications.message(user, handoff, kind, self.now, data, event_number=number)
+                self._notifications.append(told)
 
     def save(self) -> None:
         """Write everything: handoffs, events, rows beside them, turns, messages."""
         touched = list(self._handoffs.values())
+        for handoff in touched:
+            self._cancel_overtaken(handoff)
         new = [handoff for handoff in touched if handoff.pk is None]
         old = [handoff for handoff in touched if handoff.pk is not None]
         if new:
@@ -343,7 +374,7 @@ class Book:
         if self._desk is not None:
             self._desk.save()
         self._attach(self._notifications)
-        Notification.objects.bulk_create(self._notifications)
+        Notification.objects.bulk_create(self._notifications, ignore_conflicts=True)
         self._events, self._rows, self._notifications = [], [], []
         self._handoffs, self._changed, self._seatings, self._desk = {}, {}, [], None
 

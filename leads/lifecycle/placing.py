@@ -262,7 +262,10 @@ def _place(
         if item.handoff.raised_at is not None and row is not None and row.lead_type != lead_type:
             # What was raised to demo keeps the targets of a demo, whatever the rule says.
             row = book.policy_row(lead_type)
-        routed["policy_id"] = row.pk if row else None
+        held = book.policy(item.handoff).slug if item.handoff.policy_id is not None else None
+        # A version that came meanwhile is not for what started before it.
+        if row is None or row.slug != held:
+            routed["policy_id"] = row.pk if row else None
     give(book, item.handoff, seating, EventKind.ASSIGNED, routed, why=seating.why, **codes)
 
 

@@ -1,12 +1,19 @@
 """What time does to a handoff: ladder steps, the end of a deferral, follow-ups, stale work.
 
 Owns `fire`, the one transaction that the sweep runs per handoff. A unique row per step makes a crash, a
-second worker or a repeat harmless.
+second worker or a repeat harmless. A step that fires more than 90 seconds after its time is marked late.
+
+Cancelled: a step whose time had come and that no sweep had fired yet, when an act (an answer, a reassignment,
+a step that moved the lead) took that time back. It does not fire; one CANCELLED event, last of what the act
+wrote, names all such steps in the order of their time, with the act. A step whose time had not come simply
+never comes and is no news. Should the act be undone, or the clock run out anew, the step fires after all:
+only a row of FiredStep says that it did. The writing of it is `Book.save`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import deque
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -16,19 +23,46 @@ from leads.choices import EventKind, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act
 from leads.lifecycle.answering import follow_up, resume_in
-from leads.lifecycle.book import STALE_AFTER, Book, clocks
+from leads.lifecycle.book import STALE_AFTER, Book
+from leads.lifecycle.draining import free
+from leads.lifecycle.moving import reroute_in
+from leads.lifecycle.placing import give
 from leads.models import Handoff
 from routing import sla
 from routing.people import User
+from routing.rotation import Seating
 
-FLAG, MARK = "flag", "mark"
+FLAG, MARK, RAISE, REASSIGN, QUEUE = "flag", "mark", "raise", "reassign", "queue"
+# A minute between two sweeps, and what one of them takes: what comes later than that is late.
+ON_TIME = timedelta(seconds=90)
+SHIPPED = frozenset(step.code for step in (*sla.default_steps(), sla.DELIVERED_LATE))
+# In which words a step is told that is not as shipped: by what it did, else by its clock, before the end of
+# its time and from then on.
+_BY_ACT = {RAISE: "put_first", REASSIGN: "taken_away", QUEUE: "taken_away"}
+_BEFORE = {
+    "acceptance": "accept_80",
+    "unacknowledged": "unacknowledged",
+    "contact": "contact_soon",
+    "idle": "no_activity",
+    "black_hole": "no_activity",
+    "completion": "completion_soon",
+}
+_AFTER = {
+    "acceptance": "accept_breach",
+    "unacknowledged": "unacknowledged",
+    "contact": "contact_breach",
+    "idle": "no_activity",
+    "black_hole": "black_hole",
+    "completion": "completion_breach",
+}
 
 
 @transaction.atomic
 def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
     """Everything due on this handoff by `now`, in order: one small dict a step.
 
-    Keys: handoff, step, due_at, fired_at, told (e-mail addresses). Empty when nothing was due after all.
+    Keys: handoff, step, due_at, fired_at, told (e-mail addresses), late (seconds, 0 when in time). Empty when
+    nothing was due after all.
     """
     handoff = guard.locked(handoff_id)
     if handoff.is_history:
@@ -58,34 +92,72 @@ def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
 
 
 def _ladder(book: Book, handoff: Handoff) -> list[dict[str, Any]]:
-    policy, calendar = book.policy(handoff), book.calendar(handoff)
-    due = sla.due(policy, clocks(handoff), calendar, book.fired(handoff), book.now)
-    if not due:
-        return []
-    book.mark_fired(handoff, due)
-    fired = []
-    for step in due:
-        told = notifications.recipients(handoff, step.step.who, book.now)
-        changes: dict[str, Any] = {}
-        kind = EventKind.ESCALATED
-        if step.step.what == FLAG:
-            kind, changes = EventKind.FLAGGED, {"no_activity_at": step.at}
-        elif step.step.what == MARK:
-            kind, changes = EventKind.BLACK_HOLE, {"black_hole_at": step.at}
-        stage = Stage.ENRICHMENT if handoff.state == State.INCOMPLETE else Stage.ACCEPTANCE
-        book.write(
-            handoff,
-            kind,
-            stage,
-            changes,
-            occurred_at=step.at,
-            step=step.step.code,
-            window=step.window,
-            told=[person.pk for person in told],
-        )
-        book.tell(handoff, step.step.code, told, {"due_at": step.at.isoformat()})
-        fired.append(_told(handoff, step.step.code, step.at, book.now, told))
+    """Every step that is due, in order. Once one has moved the handoff, only what still holds is fired."""
+    fired: list[dict[str, Any]] = []
+    due = deque(book.due(handoff))
+    window = handoff.window
+    while due:
+        item = due.popleft()
+        if item.step.what in sla.MOVES and handoff.window != window:
+            # One move a firing: who just got it has time of their own.
+            break
+        fired.append(_step(book, handoff, item))
+        if item.step.what in sla.MOVES:
+            due = deque(book.due(handoff))
     return fired
+
+
+def _step(book: Book, handoff: Handoff, item: sla.Due) -> dict[str, Any]:
+    """Fire one step: remembered, done, written down and told."""
+    step = item.step
+    book.mark_fired(handoff, [item])
+    told = notifications.recipients(handoff, step.who, book.now)
+    if not told and step.who and step.is_at_end:
+        # A queue has no rep to tell, and a rep may be gone: a breach is never nobody's.
+        told = notifications.recipients(handoff, ("manager",), book.now)
+    codes: dict[str, Any] = {"step": step.code, "window": item.window, "told": [person.pk for person in told]}
+    if late := _late(item.at, book.now):
+        codes["late"] = late
+    holder = handoff.assignee_id if handoff.state == State.ASSIGNED else None
+    kind = _message(step)
+    if step.what == REASSIGN and holder is not None:
+        reroute_in(book, handoff, step.code, **codes)
+    elif step.what == QUEUE and handoff.queue_id != step.queue and step.queue is not None:
+        free(handoff, book.now)
+        place = Seating("queue", "ladder", queue=book.queue(step.queue))
+        give(book, handoff, place, EventKind.ESCALATED, why=step.code, was_held_by=holder, **codes)
+    else:
+        # Nobody to take it from: then it is a breach like any other, and somebody is told.
+        kind = _AFTER[step.clock] if step.what in sla.MOVES else kind
+        _write(book, handoff, item, codes)
+    ends = item.ends or item.at
+    book.tell(handoff, kind, told, {"due_at": ends.isoformat()})
+    return _told(handoff, step.code, item.at, book.now, told)
+
+
+def _write(book: Book, handoff: Handoff, item: sla.Due, codes: dict[str, Any]) -> None:
+    """The event of a step that leaves the handoff where it is, as of the time it was due."""
+    changes: dict[str, Any] = {}
+    kind = EventKind.ESCALATED
+    if item.step.what == FLAG:
+        kind, changes = EventKind.FLAGGED, {"no_activity_at": item.at}
+    elif item.step.what == MARK:
+        kind, changes = EventKind.BLACK_HOLE, {"black_hole_at": item.at}
+    elif item.step.what == RAISE:
+        changes = {"priority": handoff.priority + 1}
+    stage = Stage.ENRICHMENT if handoff.state == State.INCOMPLETE else Stage.ACCEPTANCE
+    book.write(handoff, kind, stage, changes, occurred_at=item.at, **codes)
+
+
+def _message(step: sla.Step) -> str:
+    if step.what in _BY_ACT:
+        return _BY_ACT[step.what]
+    return step.code if step.code in SHIPPED else (_AFTER if step.is_at_end else _BEFORE)[step.clock]
+
+
+def _late(due_at: datetime, now: datetime) -> int:
+    """How many seconds past its time something fires; 0 as long as that is what a sweep a minute takes."""
+    return int((now - due_at).total_seconds()) if now - due_at > ON_TIME else 0
 
 
 def _stale(book: Book, handoff: Handoff) -> dict[str, Any]:
@@ -104,4 +176,5 @@ def _told(handoff: Handoff, step: str, due_at: datetime, now: datetime, told: li
         "due_at": due_at.isoformat(),
         "fired_at": now.isoformat(),
         "told": [person.email for person in told],
+        "late": _late(due_at, now),
     }

@@ -108,4 +108,4 @@ class SlaStep(models.Model):
 
     def step(self) -> sla.Step:
         after = None if self.after_minutes is None else sla.Target(self.after_minutes, self.after_business)
-        return sla.Step(self.code, self.clock, self.share, after, tuple(self.who), self.what)
+        return sla.Step(self.code, self.clock, self.share, after, tuple(self.who), self.what, self.queue_id)

@@ -64,6 +64,7 @@ def test_a_late_sweep_fires_everything_at_once(cast: Cast) -> None:
         "due_at": (NOW + 2 * HOUR).isoformat(),
         "fired_at": (NOW + timedelta(days=2)).isoformat(),
         "told": [cast.femke.email, cast.mia.email],
+        "late": 46 * 3600,
     }
     handoff.refresh_from_db()
     assert handoff.no_activity_at == NOW + 4 * HOUR and handoff.black_hole_at == NOW + 24 * HOUR
@@ -334,7 +335,7 @@ def test_the_command_prints_what_fired_as_json(cast: Cast) -> None:
         (str(handoff.pk), "accept_50"),
         (str(handoff.pk), "contact_breach"),
     ]
-    assert set(printed[0]) == {"handoff", "step", "due_at", "fired_at", "told"}
+    assert set(printed[0]) == {"handoff", "step", "due_at", "fired_at", "told", "late"}
     out = StringIO()
     call_command("sweep", "--now", "2026-03-10T12:00:00+01:00", stdout=out)
     assert json.loads(out.getvalue()) == []

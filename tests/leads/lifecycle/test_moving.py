@@ -156,7 +156,7 @@ def test_what_a_holder_does_not_answer_is_routed_again_without_them(cast):
         2,
         at(hours=4),
     )
-    taken, given = list(done.events.order_by("number"))[-2:]
+    taken, given, cancelled = list(done.events.order_by("number"))[-3:]
     assert (taken.kind, taken.data["why"], taken.data["was_held_by"], taken.user) == (
         "escalated",
         "accept_breach",
@@ -164,6 +164,11 @@ def test_what_a_holder_does_not_answer_is_routed_again_without_them(cast):
         None,
     )
     assert (given.kind, given.data["why"]) == ("assigned", "rule")
+    # No sweep ran before it: what Femke was to be told of her own window is told nobody any more.
+    assert (cancelled.kind, cancelled.data["steps"]) == (
+        "cancelled",
+        [["accept_50", "w1"], ["accept_80", "w1"], ["accept_breach", "w1"]],
+    )
     decision, pool = done.decisions.last(), Pool.objects.last()
     assert decision.candidates == [
         {"user": cast.femke.pk, "pool": pool.pk, "skipped": "let it lapse"},

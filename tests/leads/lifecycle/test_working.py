@@ -82,11 +82,11 @@ def test_any_outcome_is_an_attempt(cast, outcome, disposition):
 def test_a_contact_accepts_first(cast):
     handoff = make_handoff("assigned", cast.femke)
     done = log(handoff, by(cast.femke, hours=2), at=at(hours=1, minutes=30))
-    assert kinds(done)[-2:] == ["accepted", "contacted"]
+    assert kinds(done)[-3:] == ["accepted", "contacted", "cancelled"]
     when = at(hours=1, minutes=30)
     assert (done.accepted_at, done.accepted_by, done.acknowledged_at) == (when, cast.femke, when)
     assert (done.first_contact_at, done.first_activity_at) == (when, when)
-    accepted, contacted = done.events.order_by("-number")[:2][::-1]
+    accepted, contacted, _ = done.events.order_by("-number")[:3][::-1]
     assert (accepted.occurred_at, accepted.recorded_at) == (when, at(hours=2))
     assert (contacted.occurred_at, contacted.recorded_at) == (when, at(hours=2))
 
