@@ -168,7 +168,7 @@ def test_axe_finds_nothing(cast, rules, open_page, shot, size, dark):
 
 
 def test_somebody_new_routes_a_lead(cast, open_page, shot):
-    """A territory, a pool and a rule with two conditions, published; a lead from the API has the right rep."""
+    """A territory, a pool and a rule with two conditions, published; a lead by the API has the right rep."""
     page: Page = open_page(cast.otto)
     page.goto("/routing/?tab=draft")
     # The territory.
@@ -287,3 +287,18 @@ def test_everything_works_without_scripts(cast, rules, browser, live_server):
     page.get_by_role("button", name="Save mine over theirs").click()
     expect(page.locator("li.rule", has_text="Heavy freight")).to_be_visible()
     context.close()
+
+
+def test_what_is_typed_while_the_answer_is_on_its_way_is_kept(cast, rules, open_page):
+    page: Page = open_page(cast.otto)
+    page.goto("/routing/rules/new/")
+    page.select_option("#c-0-field", "industry")
+    expect(page.locator("#c-0-lines")).to_be_visible()
+    held = []
+    page.route("**/routing/rules/new/", lambda route: held.append(route))
+    page.get_by_role("button", name="Add a condition", exact=True).click()
+    page.locator("#c-0-lines").fill("Freight")
+    page.wait_for_function("document.querySelector('.htmx-request') !== null")
+    held[0].continue_()
+    expect(page.locator("#c-1-field")).to_be_visible()
+    expect(page.locator("#c-0-lines")).to_have_value("Freight")
