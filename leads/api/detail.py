@@ -7,9 +7,10 @@ e-mail addresses, queues slugs. Writes nothing, decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from leads import explaining
+from leads import explaining, time_spent
 from leads.models import Activity, ApiKey, Company, Event, Handoff, Lead, RoutingDecision, Score
 from leads.representation import handoff_json, lead_json, time
 from routing.models import Queue, User
@@ -40,7 +41,7 @@ PEOPLE = {
 QUEUE = "queue_id"
 
 
-def detail_json(handoff: Handoff) -> dict[str, Any]:
+def detail_json(handoff: Handoff, now: datetime) -> dict[str, Any]:
     """HANDOFF with `lead`, `events`, `clocks`, `trace`; lead, company, assignee, queue and policy loaded."""
     events = list(handoff.events.select_related("user", "api_key").order_by("number"))
     decisions = list(explaining.decisions_of(handoff).order_by("-at", "-pk")[:MOST_DECISIONS])
@@ -49,7 +50,7 @@ def detail_json(handoff: Handoff) -> dict[str, Any]:
         **handoff_json(handoff),
         "lead": _lead(handoff.lead),
         "events": _events(events),
-        "clocks": _clocks(handoff),
+        "clocks": _clocks(handoff) | {"parts": _parts(handoff, now, events)},
         "trace": _trace(decisions),
     }
 
@@ -95,6 +96,24 @@ def _clocks(handoff: Handoff) -> dict[str, Any]:
     policy = handoff.policy
     told: dict[str, Any] = {"policy": f"{policy.slug} {policy.version}" if policy else None}
     return told | {name: time(getattr(handoff, name)) for name in CLOCKS}
+
+
+def _parts(handoff: Handoff, now: datetime, events: list[Event]) -> list[dict[str, Any]]:
+    """Where the time went, in order and without gap, in seconds to the microsecond."""
+    spent = time_spent.of_handoff(handoff, now, events)
+    return [
+        {
+            "kind": str(part.kind),
+            "party": part.party,
+            "holder": spent.people[part.holder].email if part.holder in spent.people else None,
+            "queue": f"queue:{spent.queues[part.queue].slug}" if part.queue in spent.queues else None,
+            "starts_at": time(part.starts_at),
+            "ends_at": time(part.ends_at),
+            "elapsed_seconds": part.elapsed.total_seconds(),
+            "business_seconds": part.business.total_seconds(),
+        }
+        for part in spent.parts
+    ]
 
 
 def _events(events: list[Event]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
 from leads.api import schemas
@@ -122,4 +123,4 @@ def get_handoff(request: HttpRequest, handoff_id: str) -> HttpResponse:
     found = rows.filter(pk=number(handoff_id)).first()
     if found is None:
         raise unknown()
-    return told(detail_json(found))
+    return told(detail_json(found, timezone.now()))

@@ -309,6 +309,19 @@ class Event(Schema):
     data: dict[str, Any]
 
 
+class Part(Schema):
+    """A stretch of the time from conversion to first contact, in the hands of one holder."""
+
+    kind: Literal["intake", "completion", "routing", "acknowledgment", "contact", "deferral"]
+    party: Literal["marketing", "sales"]
+    holder: str | None
+    queue: str | None
+    starts_at: Moment
+    ends_at: Moment
+    elapsed_seconds: float
+    business_seconds: float
+
+
 class Clocks(Schema):
     """Every clock of the handoff; null where none runs or ran."""
 
@@ -334,6 +347,7 @@ class Clocks(Schema):
     black_hole_at: Moment | None
     opportunity_at: Moment | None
     closed_at: Moment | None
+    parts: list[Part]
 
 
 class Decision(Schema):

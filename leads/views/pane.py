@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db.models import Count, Q
 from django.http import Http404
 
-from leads import permissions
+from leads import permissions, time_spent
 from leads.choices import DIRECT_INTERACTIONS, WEAK_SIGNALS, Channel, EventKind, Outcome, State
 from leads.forms import quick_dates
 from leads.models import (
@@ -30,7 +30,7 @@ from leads.models import (
     RejectionReason,
     RoutingDecision,
 )
-from leads.presenters import clocks, company, qualifying, rows, signals, stages, times, why
+from leads.presenters import clocks, company, qualifying, rows, signals, spent, stages, times, why
 from leads.presenters.actions import Action, Panel, ReasonGroup, actions, reason_groups
 from leads.presenters.clocks import Clock
 from leads.presenters.company import CompanyCard
@@ -38,6 +38,7 @@ from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.qualifying import ScoreBar
 from leads.presenters.rows import Flag
 from leads.presenters.signals import Opener, Timeline
+from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
 from leads.views import worklist
 from routing.models import Queue, User
@@ -91,6 +92,7 @@ class Pane:
     has_trace: bool
     steps: Sequence[Step]
     history: Sequence[Line]
+    time_spent: TimeSpent | None
     quick_dates: Sequence[tuple[str, str, str]]
     receivers: Sequence[Receiver]
     is_mine: bool
@@ -170,6 +172,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         history=stages.history(
             past.events, past.notes, past.rejections, past.deferrals, past.attempts, past.names, now, user.pk
         ),
+        time_spent=_time_spent(handoff, past.events, now, user.pk),
         quick_dates=quick_dates(now) if "defer" in verbs else (),
         receivers=_receivers(user) if "reassign" in verbs else (),
         is_mine=handoff.assignee_id == user.pk,
@@ -227,6 +230,13 @@ def _past(handoff: Handoff) -> _Past:
         ids |= {row.by_id for row in written if row.by_id}
     names = {user.pk: str(user) for user in User.objects.filter(pk__in=ids).only("name", "email")}
     return _Past(events, notes, rejections, deferrals, attempts, decision, names)
+
+
+def _time_spent(handoff: Handoff, newest: list[Event], now: datetime, me: int) -> TimeSpent | None:
+    """Where its time went; a log that is longer than what is shown of it is read as a whole."""
+    log = newest[::-1] if len(newest) < MOST_EVENTS else None
+    found = time_spent.of_handoff(handoff, now, log)
+    return spent.time_spent(handoff, found.parts, found.people, found.queues, me)
 
 
 def activities_of(lead: Lead) -> tuple[list[Activity], int]:

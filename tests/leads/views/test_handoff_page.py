@@ -51,6 +51,15 @@ def _state(handoff: Handoff) -> str:
     return str(Handoff.objects.values_list("state", flat=True).get(pk=handoff.pk))
 
 
+def test_where_the_time_went_stands_on_the_page_with_whose_it_was(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("accepted", cast.femke)
+    page = as_(cast.femke).get(f"/handoffs/{handoff.pk}/").content.decode()
+    # A minute until the answer, nine since: a tenth and nine tenths of the bar.
+    assert 'aria-label="Waiting for an answer (You) 1 min, Waiting for contact (You) 9 min."' in page
+    assert '<rect class="d-a" x="0.0%" width="10.0%"' in page and 'x="10.0%" width="90.0%"' in page
+    assert "<td>Sales</td>" in page and "style=" not in page.split('id="q-time"')[1].split("</section>")[0]
+
+
 # Who may
 
 
