@@ -78,7 +78,7 @@ def test_errors_stand_at_their_places_and_nothing_typed_is_lost(as_: SignIn, cas
     page = html(as_(cast.otto).post(NEW, form(cast, **fields)), 422)
     for said in ("Give it a name.", "Choose somebody who is active.", "Country needs at least one value."):
         assert said in page
-    assert 'name="c.1.lines" value="N"' in page
+    assert 'name="c.1.lines" id="c-1-lines" value="N"' in page
     assert not Territory.objects.exists()
 
 
