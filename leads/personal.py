@@ -1,6 +1,6 @@
-"""What people set for themselves: how the site treats them, and when they are away.
+"""What people set for themselves: how the site treats them, how they are told, and when they are away.
 
-Owns the shape of both forms and the words for what is wrong. Days are whole days in the person's own zone.
+Owns the shape of the forms and the words for what is wrong. Days are whole days in the person's own zone.
 What happens to somebody's open work when an absence begins is `leads.escalation`.
 """
 
@@ -15,6 +15,7 @@ from django import forms
 from django.conf import settings
 from django.db.models import QuerySet
 
+from leads.models import Preference
 from routing.models import Absence, User
 from routing.people import MANAGER, REP
 
@@ -56,6 +57,68 @@ class ProfileForm(forms.Form):
         if changed:
             user.save(update_fields=changed)
         return changed
+
+
+class TimeOfDay(forms.TimeField):
+    """A time of one's own day, cleaned into minutes since midnight; empty is None."""
+
+    default_error_messages = {"invalid": "Write the time as 18:30."}
+
+    def clean(self, value: Any) -> int | None:
+        at = super().clean(value)
+        return None if at is None else at.hour * 60 + at.minute
+
+
+class PreferenceForm(forms.Form):
+    """Which mail comes and when, and whether this person's browsers call for demo leads."""
+
+    mail = forms.ChoiceField(
+        choices=Preference.Mail.choices,
+        error_messages={
+            "required": "Choose what comes by e-mail.",
+            "invalid_choice": "Choose what comes by e-mail.",
+        },
+    )
+    quiet_from = TimeOfDay(required=False)
+    quiet_until = TimeOfDay(required=False)
+    quiet_weekends = forms.BooleanField(required=False)
+    digest_minute = TimeOfDay(required=False)
+    browser = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if "quiet_from" in self.errors or "quiet_until" in self.errors:
+            return found
+        begins, ends = found.get("quiet_from"), found.get("quiet_until")
+        if begins is None and ends is not None:
+            self.add_error("quiet_from", "Write when they begin too, or leave both empty.")
+        elif ends is None and begins is not None:
+            self.add_error("quiet_until", "Write when they end too, or leave both empty.")
+        elif begins is not None and begins == ends:
+            self.add_error("quiet_until", "Write another time than the one they begin at.")
+        return found
+
+    def save(self, user: User) -> bool:
+        """Keep it; whether anything was changed."""
+        kept = Preference.objects.filter(user=user).first() or Preference(user=user)
+        changed = [name for name in self.fields if getattr(kept, name) != self.cleaned_data[name]]
+        for name in changed:
+            setattr(kept, name, self.cleaned_data[name])
+        if changed:
+            kept.save()
+        return bool(changed)
+
+
+def wishes(user: User) -> dict[str, Any]:
+    """What somebody has set, as the form's fields show it."""
+    kept = Preference.objects.filter(user=user).first() or Preference()
+    times = ("quiet_from", "quiet_until", "digest_minute")
+    shown: dict[str, Any] = {name: getattr(kept, name) for name in ("mail", "quiet_weekends", "browser")}
+    return shown | {name: _time_words(getattr(kept, name)) for name in times}
+
+
+def _time_words(minutes: int | None) -> str:
+    return "" if minutes is None else f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 class AbsenceForm(forms.Form):

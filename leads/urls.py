@@ -17,6 +17,7 @@ from leads.views import (
     inbox,
     lead,
     leads,
+    links,
     notifications,
     profile,
     search,
@@ -110,7 +111,9 @@ urlpatterns = [
     path("notifications/read/", notifications.read_all, name="read_all"),
     path("notifications/<int:pk>/read/", notifications.read, name="read"),
     path("profile/", profile.profile, name="profile"),
+    path("go/<str:token>/", links.one_tap, name="one_tap"),
     path("profile/save/", profile.save, name="profile_save"),
+    path("profile/told/", profile.save_told, name="profile_told"),
     path("profile/absences/", profile.add_absence, name="add_absence"),
     path("profile/absences/<int:pk>/delete/", profile.delete_absence, name="delete_absence"),
 ]

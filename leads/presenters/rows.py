@@ -47,6 +47,7 @@ class Row:
     flags: tuple[Flag, ...]
     clock: Clock | None
     is_demo: bool
+    company: str = ""
     is_current: bool = False
     note: str = ""
 
@@ -92,9 +93,13 @@ def name_of(handoff: Handoff, *, personal: bool = True) -> str:
 
 def sub_of(handoff: Handoff) -> str:
     """Title and company, as far as they are known."""
-    company = handoff.lead.company
-    parts = [cut(handoff.lead.job_title, 90), cut(str(company), 90) if company is not None else ""]
+    parts = [cut(handoff.lead.job_title, 90), company_of(handoff)]
     return ", ".join(part for part in parts if part)
+
+
+def company_of(handoff: Handoff) -> str:
+    company = handoff.lead.company
+    return cut(str(company), 90) if company is not None else ""
 
 
 def flags_of(handoff: Handoff, *, has_duplicate: bool = False, is_weak: bool = False) -> tuple[Flag, ...]:
@@ -137,6 +142,7 @@ def row(
         ),
         clock=of_handoff(handoff, now, calendar),
         is_demo=handoff.effective_type == LeadType.DEMO,
+        company=company_of(handoff),
         is_current=handoff.pk == open_id,
         note=note,
     )

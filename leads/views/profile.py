@@ -1,4 +1,4 @@
-"""One's own profile: name, time zone, theme, single keys, and when one is away.
+"""One's own profile: name, time zone, theme, single keys, how one is told, and when one is away.
 
 Owns the page. The forms are `leads.personal`; an absence that has begun moves on what the person still owes
 an answer (`leads.escalation`), a later one does so when it begins.
@@ -18,13 +18,23 @@ from django.views.decorators.http import require_POST, require_safe
 from leads import escalation
 from leads.forms import complaints
 from leads.lifecycle import Act
-from leads.personal import THEMES, AbsenceForm, ProfileForm, covers, zones
+from leads.models import Preference
+from leads.personal import THEMES, AbsenceForm, PreferenceForm, ProfileForm, covers, wishes, zones
 from leads.presenters import times
 from leads.views.shell import person, shell_of, tell
 from routing.models import Absence
 from routing.people import MANAGER, REP, User
 
 MOST_ABSENCES = 50
+# What the choices of mail mean, in the order of the page.
+MAILS = (
+    (Preference.Mail.ALL, "Everything, each message as it comes or in the digest"),
+    (
+        Preference.Mail.URGENT,
+        "New leads, deadlines, missing data, all about demo leads; the rest waits in Notifications",
+    ),
+    (Preference.Mail.NONE, "Not even for demo leads: everything waits in Notifications"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,17 @@ def save(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST)
     if not form.is_valid():
         return _page(request, given=_given(request), errors=complaints(form), status=422)
+    tell(request, "Saved." if form.save(user) else "Nothing was changed.")
+    return redirect("leads:profile")
+
+
+@require_POST
+def save_told(request: HttpRequest) -> HttpResponse:
+    """Keep which mail comes, when, and whether the browser calls for demo leads."""
+    user = person(request)
+    form = PreferenceForm(request.POST)
+    if not form.is_valid():
+        return _page(request, told=_given(request), told_errors=complaints(form), status=422)
     tell(request, "Saved." if form.save(user) else "Nothing was changed.")
     return redirect("leads:profile")
 
@@ -99,6 +120,8 @@ def _page(
     *,
     given: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
+    told: Mapping[str, Any] | None = None,
+    told_errors: Mapping[str, str] | None = None,
     away: Mapping[str, str] | None = None,
     away_errors: Mapping[str, str] | None = None,
     status: int = 200,
@@ -111,6 +134,9 @@ def _page(
         "errors": errors or {},
         "zones": zones(),
         "themes": THEMES,
+        "told": told or wishes(user),
+        "told_errors": told_errors or {},
+        "mails": MAILS,
         "away": away or {},
         "away_errors": away_errors or {},
         "absences": _absences(user, frame.now),

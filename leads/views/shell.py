@@ -26,7 +26,7 @@ from django.views.decorators.http import require_POST
 
 from leads import drafts
 from leads.choices import HOLDS_TURN, OPEN, State
-from leads.models import Handoff, Notification
+from leads.models import Handoff, Notification, Preference
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
 
 UNDO_SECONDS = 10
@@ -130,6 +130,11 @@ class Shell:
         """How many messages are unread, capped; "" for none."""
         unread = Notification.objects.filter(user=self.user, read_at__isnull=True).order_by()
         return capped(unread[: MOST_COUNTED + 1].count())
+
+    @cached_property
+    def is_called(self) -> bool:
+        """Whether this person's browsers call for new demo leads."""
+        return Preference.objects.filter(user=self.user, browser=True).exists()
 
     @cached_property
     def draft(self) -> drafts.State:

@@ -308,7 +308,7 @@
     }
     if (body) {
       const demos = $$(".row[data-demo]", body);
-      if (known && store.get("call-demo")) for (const row of demos) if (!known.has(row.dataset.id)) call(row);
+      if (known && "call" in body.dataset) for (const row of demos) if (!known.has(row.dataset.id)) call(row);
       known = new Set([...(known || []), ...demos.map((row) => row.dataset.id)]);
     }
     for (const group of $$("[data-checks]")) {
@@ -316,13 +316,17 @@
       for (const box of $$("input", group)) box.checked = kept.includes(box.value);
     }
     for (const form of $$("#panel-contact")) warn(form);
-    for (const el of $$("[data-close], [data-dialog], [data-alert]")) el.hidden = false;
-    alertButton();
+    for (const el of $$("[data-close], [data-dialog]")) el.hidden = false;
+    mayCall();
     tick();
   }
   function call(row) {
-    const name = $(".row-name", row)?.firstChild?.textContent.trim() || "A demo lead";
-    if (window.Notification?.permission === "granted") new Notification("Demo lead", { body: `${name} waits for you`, tag: row.id });
+    if (window.Notification?.permission === "granted") {
+      try {
+        const called = new Notification("New demo lead", { body: row.dataset.demo || "Open the inbox to see it", tag: `demo-${row.dataset.id}` });
+        called.onclick = () => { window.focus(); location.assign(row.href); called.close(); };
+      } catch { /* some phones know the word but not the act */ }
+    }
     try {
       const audio = new AudioContext(), tone = audio.createOscillator(), volume = audio.createGain();
       tone.frequency.value = 740;
@@ -333,16 +337,23 @@
       tone.stop(audio.currentTime + 0.6);
     } catch { /* no sound here */ }
   }
-  function alertButton() {
-    const button = $("[data-alert]");
-    if (!button) return;
-    const isOn = !!store.get("call-demo");
-    button.setAttribute("aria-pressed", String(isOn));
-    button.onclick = async () => {
-      if (!isOn && window.Notification && Notification.permission === "default") await Notification.requestPermission();
-      store.set("call-demo", isOn ? "" : "1");
-      alertButton();
-    };
+  /* The profile: whether this browser may call, asked by a click and never by itself. */
+  const MAY_CALL = {
+    granted: "This browser may call you.",
+    denied: "This browser was told not to show notifications of this site. Its settings for the site can change that.",
+    default: "This browser has not been asked yet.",
+    none: "This browser cannot show notifications.",
+  };
+  function mayCall() {
+    const place = $("[data-notify-state]"), box = $("[data-notify]");
+    if (!place || !box) return;
+    const known = window.Notification ? Notification.permission : "none", button = $("button", place);
+    const ask = async () => { await Notification.requestPermission(); mayCall(); };
+    place.hidden = !box.checked;
+    $("[role=status]", place).textContent = MAY_CALL[known];
+    button.hidden = known !== "default";
+    button.onclick = ask;
+    box.onchange = () => { mayCall(); if (box.checked && known === "default") ask(); };
   }
 
   /* The viewer's own clock in the top bar. */

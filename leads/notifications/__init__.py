@@ -1,0 +1,42 @@
+"""Who is told, in which words, and the sending of the mail.
+
+Never decides that somebody is to be told (`leads.lifecycle` does) and never moves a handoff.
+"""
+
+from leads.notifications.delivery import deliver_due
+from leads.notifications.telling import message
+from leads.notifications.urgency import UNDO_FOR, is_urgent, leaves_at
+from leads.notifications.who import admins, present, recipients
+from leads.notifications.words import (
+    QUEUE_GIVEN,
+    WORDINGS,
+    Wording,
+    Words,
+    company_words,
+    holder_words,
+    lead_words,
+    plain,
+    words,
+    zone_of,
+)
+
+__all__ = [
+    "QUEUE_GIVEN",
+    "UNDO_FOR",
+    "WORDINGS",
+    "Wording",
+    "Words",
+    "admins",
+    "company_words",
+    "deliver_due",
+    "holder_words",
+    "is_urgent",
+    "lead_words",
+    "leaves_at",
+    "message",
+    "plain",
+    "present",
+    "recipients",
+    "words",
+    "zone_of",
+]

@@ -1,0 +1,376 @@
+"""What a message says: to whom it happened, what to do, by when.
+
+Owns the sentences of each kind. Words are made when read, from what the handoff says then and the codes kept
+with the message, in the reader's zone. Names the lead and the company, no other personal data. Plain text:
+whoever shows it escapes it. Never decides who is told or when.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import zoneinfo
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.dateparse import parse_date, parse_datetime
+
+from leads.choices import Check, LeadType, State, TriggerKind
+from leads.models import Handoff, Notification
+from routing.people import User
+
+# The kinds of messages that are not about a handoff.
+QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
+LONGEST_NAME = 80
+# Format characters that names in Persian and Hindi are written with.
+_JOINERS = "\u200c\u200d"
+
+
+class Todo(StrEnum):
+    """What a message asks for, the most urgent first: a digest is grouped by it."""
+
+    ANSWER = "Accept or reject it"
+    CONTACT = "Make the first contact"
+    STEP_IN = "Ask for it, or give it to somebody else"
+    HAND_OUT = "Claim it, or give it to somebody"
+    TAKE_UP = "Take it up where it was left"
+    COMPLETE = "Put the data right"
+    TALK = "Talk to your customer"
+    REVIEW = "Look at the rule"
+    KNOW = "Nothing: it is good to know"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A message in words: one line, some sentences, and the path of the page it is about.
+
+    For mail: `head` is the line without the lead, `company` all that a mail's subject may say of it; `due` is
+    the deadline as (what, moment), or empty; `link` names the page.
+    """
+
+    subject: str
+    text: str
+    url: str
+    head: str
+    todo: Todo
+    link: str
+    lead: str = ""
+    company: str = ""
+    lead_type: str = ""
+    due: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What happened in a few words, and the text of a kind. Fields: lead, holder, answer, by, rule, kind,
+    trigger, missing, due (of the step), accept_due, contact_due, completion_due. What fills them is never
+    read as a template again.
+
+    `step_in` is what a reader is to do who does not hold the lead; `clock` the deadline that matters.
+    """
+
+    head: str
+    text: str
+    todo: Todo
+    clock: str = ""
+    step_in: Todo | None = None
+
+
+ANSWER, CONTACT, DATA = "accept_due", "contact_due", "completion_due"
+CLOCKS = {ANSWER: "Answer due", CONTACT: "First contact due", DATA: "Data due", "due": "Was due"}
+
+WORDINGS: dict[str, Wording] = {
+    "assigned": Wording(
+        "New lead for you", "{lead} is yours. Your answer is due {accept_due}.", Todo.ANSWER, ANSWER
+    ),
+    "reassigned": Wording(
+        "Handed to you",
+        "{lead} was handed to you{by}. Your answer is due {accept_due}.",
+        Todo.ANSWER,
+        ANSWER,
+    ),
+    "claimed": Wording("Claimed", "{lead} was claimed for {holder}.", Todo.KNOW),
+    "repaired": Wording(
+        "Now yours",
+        "{lead} had nobody to answer for it and is now yours, due {accept_due}.",
+        Todo.ANSWER,
+        ANSWER,
+    ),
+    "queued": Wording(
+        "Waiting in your queue", "{lead} waits for somebody to claim it.", Todo.HAND_OUT, ANSWER
+    ),
+    "incomplete": Wording(
+        "Data missing",
+        "{lead} cannot go to sales yet. Missing: {missing}. Due {completion_due}.",
+        Todo.COMPLETE,
+        DATA,
+    ),
+    "bad_data": Wording(
+        "Bad data reported",
+        "A rep sent {lead} back because of its data. Due {completion_due}.",
+        Todo.COMPLETE,
+        DATA,
+    ),
+    "triggered_again": Wording("New signal", "{lead} did it again: {trigger}.", Todo.KNOW),
+    "raised": Wording(
+        "Now urgent",
+        "{lead} asked for a conversation. The first contact is due {contact_due}.",
+        Todo.CONTACT,
+        CONTACT,
+        Todo.HAND_OUT,
+    ),
+    "accept_50": Wording(
+        "Half the time is gone", "{answer} is due {accept_due}.", Todo.ANSWER, ANSWER, Todo.STEP_IN
+    ),
+    "accept_80": Wording("Nearly due", "{answer} is due {accept_due}.", Todo.ANSWER, ANSWER, Todo.STEP_IN),
+    "accept_breach": Wording(
+        "Not answered in time",
+        "The answer on {lead} was due {due}. It is with {holder}.",
+        Todo.ANSWER,
+        "due",
+        Todo.STEP_IN,
+    ),
+    "unacknowledged": Wording(
+        "Nobody has answered",
+        "{lead} is still not acknowledged. It is with {holder}.",
+        Todo.ANSWER,
+        ANSWER,
+        Todo.STEP_IN,
+    ),
+    "contact_breach": Wording(
+        "Not contacted in time",
+        "The first contact with {lead} was due {due}. It is with {holder}.",
+        Todo.CONTACT,
+        "due",
+        Todo.STEP_IN,
+    ),
+    "contact_soon": Wording(
+        "First contact nearly due",
+        "The first contact with {lead} is due {contact_due}. It is with {holder}.",
+        Todo.CONTACT,
+        CONTACT,
+        Todo.STEP_IN,
+    ),
+    "taken_away": Wording(
+        "With somebody else now",
+        "The answer on {lead} was due {due} and did not come. It is with {holder} now.",
+        Todo.KNOW,
+        "due",
+    ),
+    "put_first": Wording(
+        "First in line",
+        "{lead} comes before others now. It is with {holder}.",
+        Todo.CONTACT,
+        "",
+        Todo.STEP_IN,
+    ),
+    "no_activity": Wording(
+        "Nothing happens",
+        "{holder} has not touched {lead} for too long.",
+        Todo.CONTACT,
+        CONTACT,
+        Todo.STEP_IN,
+    ),
+    "black_hole": Wording(
+        "Black hole",
+        "Nobody in sales has done anything about {lead} since it was assigned.",
+        Todo.CONTACT,
+        CONTACT,
+        Todo.STEP_IN,
+    ),
+    "completion_breach": Wording(
+        "Data still missing",
+        "The data of {lead} was due {due}. Missing: {missing}.",
+        Todo.COMPLETE,
+        "due",
+    ),
+    "completion_soon": Wording(
+        "Data nearly due",
+        "The data of {lead} is due {completion_due}. Missing: {missing}.",
+        Todo.COMPLETE,
+        DATA,
+    ),
+    "delivered_late": Wording(
+        "Delivered late",
+        "{lead} reached sales after its first deadlines. It is with {holder}.",
+        Todo.CONTACT,
+        CONTACT,
+        Todo.STEP_IN,
+    ),
+    "resumed": Wording(
+        "Back from a deferral",
+        "The time {lead} asked for is over. Your answer is due {accept_due}.",
+        Todo.ANSWER,
+        ANSWER,
+    ),
+    "converted_elsewhere": Wording(
+        "Opportunity recorded",
+        "{lead} has an opportunity that was recorded in another system.",
+        Todo.KNOW,
+    ),
+    "stale": Wording("Closed after silence", "{lead} had no activity for 60 days and was closed.", Todo.KNOW),
+    "merged": Wording(
+        "Closed by a merge", "{lead} turned out to be somebody else's lead as well and is closed.", Todo.KNOW
+    ),
+    "out_of_territory": Wording(
+        "Rule to review",
+        "A rep called {lead} out of territory. Review the rule{rule}.",
+        Todo.REVIEW,
+    ),
+    "released": Wording(
+        "Taken over",
+        "{lead} is now with {holder}, because the one who held it no longer can.",
+        Todo.TAKE_UP,
+    ),
+    "existing_customer": Wording(
+        "Your customer came in as a lead",
+        "Sales says that {lead} is already a customer of yours.",
+        Todo.TALK,
+    ),
+}
+UNKNOWN = Wording("News", "Something happened to {lead}: {kind}. It is with {holder}.", Todo.KNOW)
+# A step that somebody added to the ladder: its name says what it is about.
+STEP = Wording(
+    "Needs a look",
+    "{lead} has come to the step \u201c{kind}\u201d, due {due}. It is with {holder}.",
+    Todo.ANSWER,
+    "due",
+    Todo.STEP_IN,
+)
+
+
+def words(notification: Notification) -> Words:
+    """The message in plain words (lead, company, assignee and queue are loaded, or queries follow)."""
+    handoff, data = notification.handoff, notification.data
+    if handoff is None:
+        return (_about_queue if notification.kind == QUEUE_GIVEN else _about_rule)(notification)
+    wording = WORDINGS.get(notification.kind, STEP if "due_at" in data else UNKNOWN)
+    lead, zone = lead_words(handoff), zone_of(notification.user)
+    holds = handoff.assignee_id == notification.user_id
+    by = plain(str(data.get("by") or ""))
+    moments = {
+        "due": _moment(data.get("due_at"), handoff.next_due_at, zone),
+        ANSWER: _moment(data.get("accept_due_at"), handoff.accept_due_at, zone),
+        CONTACT: _moment(data.get("contact_due_at"), handoff.contact_due_at, zone),
+        DATA: _moment(data.get("completion_due_at"), handoff.completion_due_at, zone),
+    }
+    fields = {
+        "lead": lead,
+        "holder": holder_words(handoff),
+        "answer": f"Your answer on {lead}" if holds else f"{holder_words(handoff)}'s answer on {lead}",
+        "by": f" by {by}" if by else "",
+        "rule": f" \u201c{plain(str(data['rule']))}\u201d" if data.get("rule") else "",
+        "kind": plain(notification.kind.replace("_", " ")),
+        "trigger": _label(TriggerKind, data.get("trigger") or handoff.trigger),
+        "missing": ", ".join(_label(Check, code) for code in handoff.missing) or "nothing any more",
+    } | {name: found or "as agreed" for name, found in moments.items()}
+    at = moments.get(wording.clock, "")
+    return Words(
+        subject=f"{wording.head}: {lead}",
+        text=wording.text.format_map(fields),
+        url=reverse("leads:handoff", args=[handoff.pk]),
+        head=wording.head,
+        todo=wording.todo if holds or wording.step_in is None else wording.step_in,
+        link="Open the lead",
+        lead=plain(handoff.lead.full_name),
+        company=company_words(handoff),
+        lead_type=str(LeadType(handoff.effective_type).label),
+        due=(CLOCKS[wording.clock], at) if at else None,
+    )
+
+
+def _about_rule(notification: Notification) -> Words:
+    """A message that is about a rule: what it is called, and by when it is to be looked at again."""
+    data = notification.data
+    rule = plain(str(data.get("rule") or "a rule"))
+    day = parse_date(str(data.get("due_on") or ""))
+    due = f"{day.day} {day:%B %Y}" if day else "the end of the quarter"
+    pk = data.get("rule_id")
+    head, verb = ("Review overdue", "was") if data.get("overdue") else ("Review due", "is")
+    return Words(
+        subject=f"{head}: {rule}",
+        text=f"The routing rule \u201c{rule}\u201d {verb} to be reviewed by {due}. Look whether it still fits"
+        " the territories and people of today.",
+        url=reverse("leads:rule", args=[pk]) if isinstance(pk, int) else reverse("leads:routing"),
+        head=f"{head}: {rule}",
+        todo=Todo.REVIEW,
+        link="Open the rule",
+        due=(head, due),
+    )
+
+
+def _about_queue(notification: Notification) -> Words:
+    """A message that a queue has another owner now."""
+    queue = plain(str(notification.data.get("queue") or "a queue"))
+    return Words(
+        subject=f"Your queue now: {queue}",
+        text=f"Nobody answers for the queue \u201c{queue}\u201d any more, so it was given to you. What waits"
+        " there is yours to hand out, until somebody gives the queue to another owner.",
+        url=reverse("leads:inbox"),
+        head=f"Your queue now: {queue}",
+        todo=Todo.HAND_OUT,
+        link="Open the inbox",
+    )
+
+
+def lead_words(handoff: Handoff) -> str:
+    """The lead's name and company on one line; "a lead" when neither is known."""
+    name, company = plain(handoff.lead.full_name), company_words(handoff)
+    if name and company:
+        return f"{name} ({company})"
+    return name or (f"a lead of {company}" if company else "a lead without a name")
+
+
+def company_words(handoff: Handoff) -> str:
+    """The company's name or domain; "" when neither is known."""
+    company = handoff.lead.company
+    return plain(company.name or company.domain or "") if company else ""
+
+
+def holder_words(handoff: Handoff) -> str:
+    """Who holds it: a person, a queue, or whoever completes data."""
+    if handoff.assignee_id and handoff.assignee is not None:
+        return plain(str(handoff.assignee))
+    if handoff.queue_id and handoff.queue is not None:
+        return f"the queue {plain(handoff.queue.name)}"
+    return "data completion" if handoff.state == State.INCOMPLETE else "nobody"
+
+
+def zone_of(user: User) -> ZoneInfo:
+    """The reader's zone, else the organisation's."""
+    try:
+        return ZoneInfo(user.time_zone or settings.ORG_TIME_ZONE)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        # Whoever wrote nonsense there past the forms is told all the same.
+        return ZoneInfo(settings.ORG_TIME_ZONE)
+
+
+def plain(text: str, longest: int = LONGEST_NAME) -> str:
+    """Hostile text made safe for one line of mail: no control or format characters, no address that a mail
+    program turns into a link, cut at `longest` characters."""
+    kept = "".join(char if _prints(char) else " " for char in text[:2000])
+    line = " ".join(kept.replace("://", " ").split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "\u2026"
+
+
+def _prints(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char)[0] not in "CZ"
+
+
+def _label(choices: Any, code: Any) -> str:
+    known = dict(choices.choices)
+    return str(known.get(code, plain(str(code).replace("_", " "), 40))).lower()
+
+
+def _moment(kept: Any, stored: datetime | None, zone: ZoneInfo) -> str:
+    """An instant in the reader's zone, the one kept with the message, else the handoff's; "" for none."""
+    at = parse_datetime(kept) if isinstance(kept, str) else None
+    at = at or stored
+    if at is None:
+        return ""
+    local = at.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b %H:%M} {local.tzname()}"
