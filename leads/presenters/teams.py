@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from leads.choices import State
 from leads.models import Handoff
@@ -114,15 +114,16 @@ def chosen() -> Group:
 
 def row(handoff: Handoff, key: str, now: datetime, default: hours.Calendar | None) -> TeamRow:
     """The row of a handoff whose lead, company, policy, assignee (with team) and queue are loaded."""
+    calendar = holders_calendar(handoff, default)
     return TeamRow(
         id=handoff.pk,
         revision=handoff.revision,
         name=rows.name_of(handoff),
         sub=rows.sub_of(handoff),
         holder=holder(handoff),
-        why=why(handoff, key, now),
+        why=why(handoff, key, now, calendar),
         flags=rows.flags_of(handoff),
-        clock=of_handoff(handoff, now, holders_calendar(handoff, default)),
+        clock=of_handoff(handoff, now, calendar),
     )
 
 
@@ -132,23 +133,55 @@ def holder(handoff: Handoff) -> str:
     return str(handoff.assignee) if handoff.assignee is not None else "Nobody"
 
 
-def why(handoff: Handoff, key: str, now: datetime) -> str:
+def why(handoff: Handoff, key: str, now: datetime, calendar: hours.Calendar | None) -> str:
     """What is wrong, in a few words; for one that needs nobody's help, its state."""
     if not key:
         return str(handoff.get_state_display())
     if key == "lost":
         return "The holder is no longer active" if handoff.assignee is not None else "It has no holder"
+    if quiet := silence(handoff, now, calendar):
+        return quiet
     if key == "hole" and handoff.assigned_at is not None:
         return f"Nothing done since {times.day(handoff.assigned_at, now)}"
-    if key == "silent":
-        viewed, active = handoff.viewed_at, handoff.last_activity_at
-        if viewed is not None and (active is None or active < viewed):
-            return f"Looked at {times.day(viewed, now)}, then nothing"
-        since = max(at for at in (handoff.held_since, active, handoff.mql_at) if at)
-        return f"No activity for {times.length(now - since)}"
     if key == "unowned" and handoff.held_since is not None:
         return f"Waits for {times.length(now - handoff.held_since)}"
     return "To contact" if handoff.state == State.ACCEPTED else "To answer"
+
+
+def silence(handoff: Handoff, now: datetime, calendar: hours.Calendar | None) -> str:
+    """What a holder who does nothing is doing, in words with the times; "" while they are not silent.
+
+    Looked at by this window's holder and then nothing for the policy's time without activity is a silent
+    rejection; flagged and never looked at is a black hole in the making, and after a day it is one.
+    """
+    if handoff.state not in (State.ASSIGNED, State.ACCEPTED):
+        return ""
+    viewed, active, held = handoff.viewed_at, handoff.last_activity_at, handoff.held_since
+    if viewed is not None and (active is None or active < viewed):
+        if hours.between(viewed, now, _quiet_hours(handoff, calendar)) >= _quiet_for(handoff):
+            return f"Silent rejection: looked at {times.day(viewed, now)}, then nothing"
+        return f"Looked at {times.day(viewed, now)}, nothing since" if _is_flagged(handoff) else ""
+    if not _is_flagged(handoff) or held is None:
+        return ""
+    if viewed is None and (active is None or active < held):
+        making = "Black hole" if handoff.black_hole_at is not None else "Black hole in the making"
+        return f"{making}: never looked at since {times.day(held, now)}"
+    since = max(at for at in (held, active) if at)
+    return f"No activity for {times.length(now - since)}"
+
+
+def _is_flagged(handoff: Handoff) -> bool:
+    return handoff.no_activity_at is not None or handoff.black_hole_at is not None
+
+
+def _quiet_for(handoff: Handoff) -> timedelta:
+    policy = handoff.policy
+    return timedelta(minutes=policy.no_activity_minutes if policy is not None else 240)
+
+
+def _quiet_hours(handoff: Handoff, calendar: hours.Calendar | None) -> hours.Calendar | None:
+    policy = handoff.policy
+    return calendar if policy is None or policy.no_activity_business else None
 
 
 def is_at_risk(clock: Clock | None) -> bool:

@@ -42,6 +42,7 @@ _ROW_FIELDS = (
     "lead__company__name", "lead__company__domain",
     "policy__accept_minutes", "policy__accept_business", "policy__contact_minutes",
     "policy__contact_business", "policy__completion_minutes", "policy__completion_business",
+    "policy__no_activity_minutes", "policy__no_activity_business",
     "assignee__name", "assignee__email", "assignee__is_active",
     "assignee__calendar__revision", "assignee__team__name", "assignee__team__calendar__revision",
     "queue__name", "queue__calendar__revision",

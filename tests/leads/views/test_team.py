@@ -31,11 +31,53 @@ def groups(client: Client, url: str = "/team/") -> dict[str, list[int]]:
     return {group.key: [row.id for row in group.rows] for group in found if group.rows}
 
 
+def whys(client: Client) -> dict[int, str]:
+    """What each row says is wrong."""
+    found = client.get("/team/").context["overview"].groups
+    return {row.id: row.why for group in found for row in group.rows}
+
+
 def queue(cast: Cast) -> Queue:
     return Queue.objects.create(slug="dach", name="DACH desk", owner=cast.mia)
 
 
 # What stands where
+
+
+def test_silence_after_a_look_is_told_apart_from_never_having_looked(as_: SignIn, cast: Cast) -> None:
+    """Reached sales at 10:00; looked at 10:05, or not at all; flagged at 14:00, when nobody had acted."""
+    seen, unseen = make_handoff("assigned", cast.femke), make_handoff("assigned", cast.femke)
+    lifecycle.view(seen.pk, lifecycle.Act(NOW + timedelta(minutes=5), cast.femke))
+    for pk in (seen.pk, unseen.pk):
+        lifecycle.fire(pk, NOW + timedelta(hours=4))
+    with time_machine.travel(NOW + timedelta(hours=4, minutes=4), tick=False):
+        told = whys(as_(cast.mia))
+    assert told[seen.pk].startswith("Looked at today") and told[seen.pk].endswith("nothing since")
+    assert told[unseen.pk].startswith("Black hole in the making: never looked at since today")
+    with time_machine.travel(NOW + timedelta(hours=4, minutes=5), tick=False):
+        assert whys(as_(cast.mia))[seen.pk].startswith("Silent rejection: looked at today")
+
+
+def test_the_look_of_an_earlier_holder_does_not_count(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    lifecycle.view(handoff.pk, lifecycle.Act(NOW + timedelta(minutes=5), cast.femke))
+    manager = lifecycle.Act(NOW + timedelta(minutes=10), cast.mia)
+    lifecycle.reassign(handoff.pk, manager, to=cast.jonas.email, reason="Femke is ill")
+    lifecycle.view(handoff.pk, lifecycle.Act(NOW + timedelta(minutes=11), cast.femke))
+    later = NOW + timedelta(hours=4, minutes=30)
+    lifecycle.fire(handoff.pk, later)
+    with time_machine.travel(later, tick=False):
+        assert "never looked at" in whys(as_(cast.mia))[handoff.pk]
+
+
+def test_an_act_after_the_look_ends_the_silence(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    lifecycle.view(handoff.pk, lifecycle.Act(NOW + timedelta(minutes=5), cast.femke))
+    lifecycle.note(handoff.pk, lifecycle.Act(NOW + timedelta(minutes=6), cast.femke), text="Not at her desk")
+    later = NOW + timedelta(hours=4, minutes=30)
+    lifecycle.fire(handoff.pk, later)
+    with time_machine.travel(later, tick=False):
+        assert whys(as_(cast.mia))[handoff.pk] == "No activity for 4 h 24"
 
 
 def test_each_kind_of_trouble_has_its_section(as_: SignIn, cast: Cast) -> None:
