@@ -8,17 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 
 import holidays
 from django.db.models import F
+from holidays import registry
 
 from routing.models import Calendar, ClosedDay
 
 YEARS_AHEAD = 2
+LONGEST_CODE = 10
+
+
+_SMALL_WORDS = frozenset({"and", "of", "the"})
 
 
 class UnknownPlace(ValueError):
     """No public holidays are known for this country or subdivision. The text says which."""
+
+
+@cache
+def countries() -> tuple[tuple[str, str], ...]:
+    """ISO code and English name of the countries whose holidays are known, by name."""
+    found = {
+        codes[1]: " ".join(word if word in _SMALL_WORDS else word.capitalize() for word in name.split("_"))
+        for name, codes in registry.COUNTRIES.items()
+    }
+    return tuple(sorted(found.items(), key=lambda pair: pair[1]))
+
+
+def subdivisions(country: str) -> list[str]:
+    """The codes of a country's parts that have holidays of their own."""
+    found = holidays.list_supported_countries(include_aliases=True).get(country, [])
+    return [code for code in found if len(code) <= LONGEST_CODE]
 
 
 def known(country: str, subdivision: str = "") -> None:

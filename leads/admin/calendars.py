@@ -3,7 +3,6 @@ compiled hours apart; deadlines that are stored stay as they are."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
@@ -15,33 +14,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from leads.admin.base import Recorded, newest_entry, save_changed
+from leads.calendar_forms import ClockField
+from leads.presenters.calendars import WEEKDAYS
 from routing import holidays, hours
 from routing.models import Calendar, CalendarInterval, ClosedDay
-
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?")
-
-
-class ClockField(forms.Field):
-    """A time of day such as 09:00 (or 9, or 24:00 for the day's end) as minutes since midnight."""
-
-    widget = forms.TextInput(attrs={"maxlength": 5, "size": 6})
-
-    def prepare_value(self, value: Any) -> Any:
-        return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) else value
-
-    def to_python(self, value: Any) -> Any:
-        text = str(value or "").strip()
-        if not text:
-            return None
-        match = _CLOCK.fullmatch(text)
-        minutes = int(match[1]) * 60 + int(match[2] or 0) if match else -1
-        if match is None or int(match[2] or 0) > 59 or not 0 <= minutes <= 24 * 60:
-            raise ValidationError("Write a time such as 09:00.")
-        return minutes
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return super().has_changed(self.prepare_value(initial), data)
 
 
 class IntervalForm(forms.ModelForm):
