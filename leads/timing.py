@@ -78,7 +78,7 @@ def parts(events: Sequence[Event], calendar: Calendars, until: datetime) -> list
     `events` is the whole log by number. They end at the first contact, else where it was closed, else at
     `until`; never after `until`.
     """
-    log = _standing(events)
+    log = standing(events)
     columns: dict[str, Any] = {}
     for event in log:
         columns |= event.data.get("set", {})
@@ -108,7 +108,7 @@ def total(found: Iterable[Part]) -> tuple[timedelta, timedelta]:
     return sum((part.elapsed for part in listed), NOTHING), sum((part.business for part in listed), NOTHING)
 
 
-def _standing(events: Sequence[Event]) -> list[Event]:
+def standing(events: Sequence[Event]) -> list[Event]:
     """The log without what was undone, and without the undoing: what is left is what happened."""
     undone = {number for event in events for number in event.data.get("undid", ())}
     return [event for event in events if event.number not in undone and event.kind != EventKind.UNDONE]
