@@ -37,6 +37,11 @@ ASTRAY = Q(is_history=False, is_quiet=False) & (
 )
 
 
+def overdue(now: datetime) -> Q:
+    """Past its deadline: from that very moment on, as the clock on the page and the sweep say it too."""
+    return Q(next_due_at__lte=now)
+
+
 class HandoffQuerySet(models.QuerySet["Handoff"]):
     """Selections of handoffs. Every page and API call starts from `visible_to`."""
 
@@ -88,7 +93,7 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
         return self.filter(ASTRAY)
 
     def breached(self, now: datetime) -> HandoffQuerySet:
-        return self.filter(state__in=[str(state) for state in WAITING], is_history=False, next_due_at__lt=now)
+        return self.filter(overdue(now), state__in=[str(state) for state in WAITING], is_history=False)
 
     def with_context(self) -> HandoffQuerySet:
         """With what a row on a page shows, in a constant number of queries."""

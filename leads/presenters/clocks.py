@@ -1,7 +1,9 @@
 """The clock beside a lead: time left in words, and a bar that burns down.
 
 Owns when a bar turns amber (half used), red (80 % used) and late. The deadline is the stored one; the
-share of the window that is left counts in the holder's working time. Pure.
+share of the window that is left counts in the holder's working time. The page goes on by itself from what
+stands in a Clock: the deadline, the window, and the closed stretches before it, in which the bar stands
+still. Pure.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from routing.models import SlaPolicy
 
 SOON, LATE = 0.5, 0.2  # shares left
 FINE = timedelta(minutes=10)  # windows up to this tick by the second
+MOST_CLOSED = 40  # closed stretches that a page is told of; with more before it, a bar stands until redrawn
 ICONS = {"soon": "half", "late": "late", "over": "warn", "later": "later"}
 
 
@@ -25,8 +28,10 @@ class Clock:
     """What the clock component shows.
 
     state: "" within time, "soon", "late", "over" (past due), "later" (waits for a day). percent: what is
-    left of the bar, None without a bar. total: seconds of the window when the bar burns second by second
-    (so that the page can go on by itself), else 0. `what` names the deadline: "answer", "contact".
+    left of the bar, None without a bar. total: seconds of the window, so that the page can go on by itself;
+    0 when it cannot. closed: stretches outside working time before the deadline, as epoch seconds
+    "from/to from/to". names_day: the words are a day, and stay until the last of these is over. `what` names
+    the deadline: "answer", "contact".
     """
 
     words: str
@@ -37,6 +42,8 @@ class Clock:
     due: str = ""
     exact: str = ""
     total: int = 0
+    closed: str = ""
+    names_day: bool = False
     what: str = ""
 
     @property
@@ -55,7 +62,7 @@ class Clock:
             return f"late to {self.what}" if self.what else "late"
         if not self.what:
             return ""
-        return f"left to {self.what}" if self.total else f"to {self.what}"
+        return f"to {self.what}" if self.names_day or not self.total else f"left to {self.what}"
 
     @property
     def is_fine(self) -> bool:
@@ -89,7 +96,9 @@ def burning(
     state = "" if share > SOON else "soon" if share > LATE else "late"
     # A closed stretch before the deadline: the bar stands still meanwhile, and the day says more than hours.
     is_live = elapsed - left < timedelta(seconds=1)
-    if not is_live and times.local(due, now).date() != now.date():
+    names_day = not is_live and times.local(due, now).date() != now.date()
+    closed = "" if is_live else _closed(now, due, calendar)
+    if names_day:
         words = times.moment(due, now)
     elif is_live and window <= FINE:
         words = f"{times.ticking(elapsed)} left"
@@ -99,9 +108,21 @@ def burning(
         words=words,
         state=state,
         percent=round(share * 100, 1),
-        total=int(window.total_seconds()) if is_live else 0,
+        total=int(window.total_seconds()) if is_live or closed else 0,
+        closed=closed,
+        names_day=names_day,
         **known,  # type: ignore[arg-type]
     )
+
+
+def _closed(now: datetime, due: datetime, calendar: hours.Calendar | None) -> str:
+    """The stretches before the deadline that are no working time; "" when they are too many to tell."""
+    at, found = now, []
+    for opens, closes in (*hours.spans(now, due, calendar), (due, due)):
+        if opens > at:
+            found.append(f"{int(at.timestamp())}/{int(opens.timestamp())}")
+        at = closes
+    return " ".join(found) if len(found) <= MOST_CLOSED else ""
 
 
 def later(at: datetime, now: datetime, *, is_demo: bool = False) -> Clock:

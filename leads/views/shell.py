@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -27,6 +27,7 @@ from django.views.decorators.http import require_POST
 from leads import drafts
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
+from leads.querysets import overdue
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
 
 UNDO_SECONDS = 10
@@ -109,7 +110,7 @@ class Shell:
             .values_list("state")
             .annotate(
                 count=Count("pk"),
-                overdue=Count("pk", filter=Q(next_due_at__lt=self.now)),
+                overdue=Count("pk", filter=overdue(self.now)),
                 changed=Max("updated_at"),
             )
         }
@@ -215,7 +216,7 @@ class Shell:
             return self._breached(), 0, "past due"
         if icon == "complete":
             found = Handoff.objects.incomplete().aggregate(
-                count=Count("pk"), late=Count("pk", filter=Q(completion_due_at__lt=self.now))
+                count=Count("pk"), late=Count("pk", filter=overdue(self.now))
             )
             return found["count"], found["late"], "waiting for data"
         return 0, 0, ""

@@ -21,6 +21,7 @@ from leads.choices import HOLDS_TURN, State
 from leads.models import Handoff
 from leads.presenters import teams, times
 from leads.presenters.teams import Group, RepLine, TeamRow
+from leads.querysets import overdue
 from leads.receivers import Receiver, receivers
 from leads.views.inbox import number
 from leads.views.worklist import default_calendar
@@ -234,13 +235,13 @@ def _conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
     gone = Q(state__in=_HELD) & (Q(assignee__isnull=True) | Q(assignee__is_active=False))
     owed = Q(state__in=_OWED, assignee__is_active=True)
     touched = owed & Q(black_hole_at__isnull=True)
-    timely = touched & (Q(next_due_at__isnull=True) | Q(next_due_at__gte=now))
+    timely = touched & (Q(next_due_at__isnull=True) | Q(next_due_at__gt=now))
     return (
         ("lost", gone, ("next_due_at", "pk")),
         ("hole", owed & Q(black_hole_at__isnull=False), ("black_hole_at", "pk")),
-        ("late", touched & Q(next_due_at__lt=now), ("next_due_at", "pk")),
+        ("late", touched & overdue(now), ("next_due_at", "pk")),
         ("silent", timely & Q(no_activity_at__isnull=False), ("no_activity_at", "pk")),
-        (RISK, timely & Q(no_activity_at__isnull=True, next_due_at__gte=now), ("next_due_at", "pk")),
+        (RISK, timely & Q(no_activity_at__isnull=True, next_due_at__gt=now), ("next_due_at", "pk")),
         ("unowned", Q(state=State.QUEUED), ("next_due_at", "pk")),
     )
 
@@ -261,7 +262,7 @@ def _lines(user: User, params: Params, now: datetime) -> list[RepLine]:
             contact=Count("pk", filter=Q(state=State.ACCEPTED)),
             follow=Count("pk", filter=Q(state=State.WORKING)),
             deferred=Count("pk", filter=Q(state=State.DEFERRED)),
-            late=Count("pk", filter=owed & Q(next_due_at__lt=now)),
+            late=Count("pk", filter=owed & overdue(now)),
             silent=Count(
                 "pk", filter=owed & (Q(no_activity_at__isnull=False) | Q(black_hole_at__isnull=False))
             ),

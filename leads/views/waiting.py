@@ -133,7 +133,7 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
         chips=_chips(params, tally),
         count=paging.count_words(len(tally), MOST_COUNTED),
         total=len(tally),
-        late=sum(1 for *_, due in tally if due is not None and due < now),
+        late=sum(1 for *_, due in tally if due is not None and due <= now),
         more=params.query(after=found.next) if found.next else "",
         owner=queue.owner if queue else None,
     )

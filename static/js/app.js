@@ -24,21 +24,35 @@
     const days = Math.floor(seconds / 86400), hours = Math.floor(seconds % 86400 / 3600);
     return `${days} day${days === 1 ? "" : "s"}${hours && days < 7 ? ` ${hours} h` : ""}`;
   }
+  /* The server's clock, whatever this computer's says: its moment when the page was sent, and how long ago
+     that was. Sleep stops the browser's count, so each later answer's date puts it right. */
+  const sent = performance.getEntriesByType("navigation")[0]?.responseStart || 0;
+  let ahead = (Date.parse(document.body.dataset.now) || Date.now()) - sent;
+  const serverNow = () => ahead + performance.now();
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const said = Date.parse(event.detail.xhr?.getResponseHeader("Date") || "");
+    if (said && Math.abs(said + 500 - serverNow()) > 2000) ahead = said + 500 - performance.now();
+  });
+  /* What of the time before a deadline is outside working hours: there the bar stands still. */
+  const closedAhead = (clock, now) => (clock.dataset.closed || "").split(" ").filter(Boolean)
+    .map((stretch) => stretch.split("/").map(Number))
+    .reduce((sum, [from, to]) => sum + Math.max(0, to - Math.max(from, now / 1000)), 0);
   function tick() {
-    const now = Date.now();
+    const now = serverNow();
     for (const clock of $$("[data-due]")) {
       const total = Number(clock.dataset.total), left = (Date.parse(clock.dataset.due) - now) / 1000;
-      const share = Math.max(0, Math.min(1, left / total));
+      const closed = closedAhead(clock, now), share = Math.max(0, Math.min(1, (left - closed) / total));
       const state = left <= 0 ? "over" : share > 0.5 ? "" : share > 0.2 ? "soon" : "late";
-      const isLarge = clock.classList.contains("clock-lg"), isFine = total <= 600;
+      const isLarge = clock.classList.contains("clock-lg"), isFine = total <= 600 && !closed;
+      const staysADay = "day" in clock.dataset && closed > 0;
       let words = left <= 0 ? lengthOf(Math.floor(-left))
         : isFine ? `${Math.floor(left / 60)}:${two(Math.floor(left % 60))}` : lengthOf(Math.floor(left));
       if (!isLarge && left <= 0) words += " late";
       if (!isLarge && left > 0 && isFine) words += " left";
       const place = $("[data-words]", clock);
-      if (place && place.textContent !== words) place.textContent = words;
+      if (place && !staysADay && place.textContent !== words) place.textContent = words;
       const rest = $("[data-rest]", clock);
-      if (rest) rest.textContent = left <= 0 ? `late to ${clock.dataset.what}` : `left to ${clock.dataset.what}`;
+      if (rest && !staysADay) rest.textContent = left <= 0 ? `late to ${clock.dataset.what}` : `left to ${clock.dataset.what}`;
       const bar = $(".bar rect", clock);
       if (bar) bar.setAttribute("width", `${(share * 100).toFixed(1)}%`);
       if ((clock.dataset.state || "") !== state) {

@@ -136,7 +136,15 @@ def test_over_night_the_bar_stands_still_and_the_words_name_the_day() -> None:
     evening = NOW.replace(hour=17, minute=30)
     due = hours.add(evening, timedelta(hours=1), OFFICE)
     clock = clocks.burning(due, timedelta(hours=2), evening, calendar=OFFICE)
-    assert (clock.words, clock.percent, clock.total) == ("Wed 09:30", 50.0, 0)
+    assert (clock.words, clock.percent, clock.total) == ("Wed 09:30", 50.0, 7200)
+    closes, opens = NOW.replace(hour=18), NOW.replace(hour=9) + timedelta(days=1)
+    assert clock.names_day and clock.closed == f"{closes.timestamp():.0f}/{opens.timestamp():.0f}"
+
+
+def test_a_window_with_more_closed_stretches_than_a_page_is_told_of_stands_still() -> None:
+    due = hours.add(NOW, timedelta(hours=9 * 60), OFFICE)
+    clock = clocks.burning(due, timedelta(hours=9 * 60), NOW, calendar=OFFICE)
+    assert (clock.total, clock.closed) == (0, "")
 
 
 def test_the_clock_of_a_handoff_is_the_nearer_deadline() -> None:
