@@ -245,16 +245,26 @@ class PoolForm(RoutingForm):
         required=False,
         help_text="Members outside their hours are passed over",
     )
+    calendar = forms.ChoiceField(
+        label="Duty roster",
+        required=False,
+        help_text="In these hours somebody is to be there; this page then shows when nobody is",
+        error_messages={"invalid_choice": "Choose one of the calendars."},
+    )
 
     FIELDS = ("name", "method", "cap_open", "cap_day", "cap_week", "in_hours_only")
 
+    def offer(self) -> None:
+        self.choose("calendar", [("", "None"), *self.names.calendars])
+
     @classmethod
     def of(cls, pool: Pool) -> dict[str, Any]:
-        return {name: getattr(pool, name) for name in cls.FIELDS}
+        return {name: getattr(pool, name) for name in cls.FIELDS} | {"calendar": str(pool.calendar_id or "")}
 
     def fill(self, pool: Pool) -> None:
         for name in self.FIELDS:
             setattr(pool, name, self.cleaned_data[name])
+        pool.calendar_id = int(self.cleaned_data["calendar"]) if self.cleaned_data["calendar"] else None
         pool.name = " ".join(pool.name.split())
 
 

@@ -69,6 +69,21 @@ def day_in_words(day: date, today: date) -> str:
     return short if day.year == today.year else f"{short} {day.year}"
 
 
+def runs(days: Sequence[tuple[date, str]], today: date) -> list[tuple[str, str]]:
+    """Days in order with their names, those of one name that follow each other as one: "Mon 14 Dec to Wed 16
+    Dec"."""
+    found: list[tuple[date, date, str]] = []
+    for day, name in days:
+        if found and found[-1][2] == name and (day - found[-1][1]).days == 1:
+            found[-1] = (found[-1][0], day, name)
+        else:
+            found.append((day, day, name))
+    return [
+        (day_in_words(a, today) if a == b else f"{day_in_words(a, today)} to {day_in_words(b, today)}", name)
+        for a, b, name in found
+    ]
+
+
 def some(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """The first few of these, and how many more there are."""
     more = len(names) - most

@@ -72,7 +72,7 @@ class Line:
     week: str
     now: str
     users: list[str]
-    closed: list[wording.Closed]
+    closed: list[tuple[str, str]]
 
 
 def editor(request: HttpRequest) -> User:
@@ -113,7 +113,8 @@ def calendars(request: HttpRequest) -> HttpResponse:
     for row in rows:
         compiled = row.compile()
         there = now.astimezone(times.zone(row.time_zone))
-        closed = [closed_day(day, there.date()) for day in row.closed_days.all() if day.day >= there.date()]
+        today = there.date()
+        closed = [(day.day, day.name) for day in row.closed_days.all() if day.day >= today]
         is_open = "open" if hours.is_open(now, compiled) else "closed"
         lines.append(
             Line(
@@ -125,7 +126,7 @@ def calendars(request: HttpRequest) -> HttpResponse:
                 week=wording.in_words(compiled.week),
                 now=f"{there:%H:%M}, {is_open}",
                 users=used[row.pk].words if row.pk in used else [],
-                closed=closed[:NEXT_DAYS],
+                closed=wording.runs(closed, today)[:NEXT_DAYS],
             )
         )
     values = {"lines": lines, "may_edit": may_edit(request)}

@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from leads import rosters
 from leads.drafts import Names
 from leads.forms import complaints
 from leads.routing_forms import PoolForm, RoutingForm, SeatForm, active, new_slug
@@ -101,7 +102,7 @@ def pool_new(request: HttpRequest) -> HttpResponse:
 def pool(request: HttpRequest, pk: int) -> HttpResponse:
     """One of them; for those who do not edit, as it is."""
     frame.reader(request)
-    found = Pool.objects.filter(pk=pk).first()
+    found = Pool.objects.select_related("calendar").filter(pk=pk).first()
     if found is None:
         raise Http404("no such pool")
     if request.method == "POST" or frame.may_edit(request):
@@ -179,6 +180,7 @@ def _render(
         "may_edit": frame.may_edit(request),
         "changed": frame.last_change(row, shell_of(request).now),
         "used": _used().get(str(row.pk), []) if row.pk else [],
+        "roster": rosters.of_pool(row, shell_of(request).now),
     }
     return render(request, "leads/routing/pool.html", shown | dict(values), status=status)
 
@@ -312,6 +314,7 @@ def _words(row: Pool, seats: Sequence[PoolMember]) -> dict[str, str]:
         "Whose turn it is": str(row.get_method_display()),
         "Caps": caps(row),
         "Members and weights": ", ".join(members) or "nobody",
+        "Duty roster": str(row.calendar or "none"),
     }
 
 

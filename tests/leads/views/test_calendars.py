@@ -200,15 +200,20 @@ def test_the_list_says_who_uses_it_and_when_it_is_closed(
     Queue.objects.filter(kind=Queue.Kind.OVERFLOW).update(calendar=berlin)
     Pool.objects.create(slug="d", name="Demo desk", calendar=berlin)
     editing.close(
-        berlin.pk, {date(2026, 3, 9): "Over", date(2026, 3, 12): "Soon", date(2027, 1, 1): ""}, None, NOW
+        berlin.pk,
+        {
+            date(2026, 3, 9): "Over",
+            date(2026, 3, 12): "Soon",
+            date(2026, 3, 13): "Soon",
+            date(2027, 1, 1): "",
+        },
+        None,
+        NOW,
     )
     found = {line.name: line for line in as_(cast.mia).get(ALL).context["lines"]}
     overflow = Queue.objects.get(kind=Queue.Kind.OVERFLOW)
     assert found["Berlin"].users == ["Femke de Boer", "team DACH", f"queue {overflow}", "pool Demo desk"]
-    assert [(day.day, day.name) for day in found["Berlin"].closed] == [
-        ("Thu 12 Mar", "Soon"),
-        ("Fri 1 Jan 2027", ""),
-    ]
+    assert found["Berlin"].closed == [("Thu 12 Mar to Fri 13 Mar", "Soon"), ("Fri 1 Jan 2027", "")]
     assert found["Berlin"].now == "11:30, open"
     # All but Femke, and Jonas and Mia of her team.
     assert found[office.name].users == ["5 people without another"]
