@@ -145,7 +145,7 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str, to: User | Non
     book = Book(act)
     free(handoff, act.now)
     successor = _named(user, to, act) or _successor(handoff, user, act)
-    codes = {"why": why, "was_held_by": user.pk}
+    codes: dict[str, Any] = {"why": why, "was_held_by": user.pk}
     if successor is None:
         route_again(book, handoff, EventKind.REPAIRED, passed_over={user.pk: why}, **codes)
     elif handoff.state == State.WORKING:

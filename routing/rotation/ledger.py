@@ -17,8 +17,11 @@ def take(user: User, ref: str, now: datetime) -> Turn:
 
 
 def hold_everybody() -> None:
-    """Lock all active people, in order, before an act that gives a turn back and then walks targets: each of
-    the two locks in order by itself, but one after the other they could wait for another router in a circle."""
+    """Lock all active people, in order, before an act that gives a turn back and then walks targets.
+
+    Each of the two locks in order by itself; one after the other they could wait for another router in a
+    circle.
+    """
     everybody = User.objects.filter(is_active=True).order_by("pk")
     list(everybody.select_for_update(of=("self",), no_key=True).values_list("pk"))
 
