@@ -22,6 +22,7 @@ from metrics.board import Board
 from metrics.facts import Fact, People
 from metrics.filters import NONE, Filters
 from metrics.periods import Week
+from metrics.views import whatif
 from metrics.words import SHOWN
 
 
@@ -64,6 +65,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "after_name": words.short(asked.weeks.last.plus(1)),
         "is_over": asked.weeks.last < this_week,
         "csv": f"{reverse('metrics:figures')}?{urlencode(asked.params(metric=None))}",
+        "may_ask_what_if": whatif.may(request),
         "unfiltered": asked.address(source=None, rep=None, team=None, type=None),
         "today": asked.address(as_of=None, week=None),
         "looked_back_to": f"{timezone.localtime(asked.back):%-d %B %Y, %H:%M}" if asked.back else "",

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from leads.models import Handoff
 from leads.presenters import times
 from leads.views import access
+from leads.views.shell import person
 from metrics import address, past_windows, query, whatif
 from metrics.past_windows import Holders
 from metrics.whatif import CLOCKS, Answer, Tally
@@ -28,6 +29,7 @@ from routing.people import ADMIN, MANAGER, MARKETING
 
 WEEKS = 12
 MOST_LISTED, MOST_CSV = 100, 50_000
+READERS = frozenset({MANAGER, MARKETING, ADMIN})
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Asked:
 def page(request: HttpRequest) -> HttpResponse:
     """The form, and once a target was typed how many windows it and the one in force break. `format=csv`
     has every window that one of them breaks."""
-    access.only(request, MANAGER, MARKETING, ADMIN)
+    access.only(request, *READERS)
     now = timezone.localtime()
     policies = list(SlaPolicy.objects.filter(is_live=True).order_by("-is_default", "name", "slug"))
     asked = _asked(request, policies)
@@ -80,6 +82,12 @@ def page(request: HttpRequest) -> HttpResponse:
             "csv": f"{reverse('metrics:whatif')}?{urlencode(own | {'format': 'csv'})}",
         }
     return render(request, "metrics/whatif.html", context, status=422 if asked.errors else 200)
+
+
+def may(request: HttpRequest) -> bool:
+    """Whether the page is for whoever is signed in."""
+    user = person(request)
+    return user.is_superuser or bool(user.roles & READERS)
 
 
 def _asked(request: HttpRequest, policies: list[SlaPolicy]) -> Asked:

@@ -204,3 +204,9 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
     one = queries(client, URL)
     answered(cast.femke, 50), answered(cast.jonas, 60)
     assert queries(client, URL) == one
+
+
+def test_the_dashboard_leads_there_those_whose_page_it_is(as_: SignIn, cast: Cast) -> None:
+    link = 'href="/whatif/"'
+    assert link in html(as_(cast.mia).get("/dashboard/")) and link in html(as_(cast.ada).get("/dashboard/"))
+    assert link not in html(as_(cast.femke).get("/dashboard/"))
