@@ -79,7 +79,9 @@ def look(page: Page, shot, name: str) -> None:
     assert axe_violations(page) == [], name
     width = page.viewport_size["width"] if page.viewport_size else 0
     wide = """() => [...document.querySelectorAll("#main *")]
-        .filter(el => el.getBoundingClientRect().right > innerWidth + 1 && !el.closest(".scroll, .tabs, .sr")).map(el => el.outerHTML.slice(0, 90)).slice(0, 3)"""
+        .filter(el => el.getBoundingClientRect().right > innerWidth + 1)
+        .filter(el => !el.closest(".scroll, .tabs, .sr"))
+        .map(el => el.outerHTML.slice(0, 90)).slice(0, 3)"""
     assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, page.evaluate(wide))
     page.locator("#main").evaluate("main => main.scrollTo(0, 0)")
     shot(page, name)
