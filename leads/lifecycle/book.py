@@ -57,7 +57,7 @@ def clocks(handoff: Handoff) -> sla.Clocks:
     """The handoff's clock columns as the pure value that `routing.sla` works on."""
     return sla.Clocks(
         state=str(handoff.state),
-        clock_started_at=handoff.clock_runs_from,
+        clock_started_at=_lead_clock(handoff),
         held_since=handoff.held_since,
         assigned_at=handoff.assigned_at,
         completion_since=handoff.completion_since,
@@ -72,6 +72,13 @@ def clocks(handoff: Handoff) -> sla.Clocks:
         first_assigned_late=True,
         is_acknowledged=handoff.acknowledged_at is not None,
     )
+
+
+def _lead_clock(handoff: Handoff) -> datetime | None:
+    """Since when the lead's clock runs: after a deferral its target counts from the day that was asked for,
+    and so do the shares of it."""
+    start, asked_for = handoff.clock_runs_from, handoff.deferred_until
+    return start if start is None or asked_for is None else max(start, asked_for)
 
 
 class Book:
