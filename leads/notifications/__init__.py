@@ -7,10 +7,9 @@ from leads.notifications.delivery import deliver_due
 from leads.notifications.telling import message
 from leads.notifications.urgency import UNDO_FOR, is_urgent, leaves_at
 from leads.notifications.who import admins, present, recipients
+from leads.notifications.wordings import WORDINGS, Todo, Wording
 from leads.notifications.words import (
     QUEUE_GIVEN,
-    WORDINGS,
-    Wording,
     Words,
     company_words,
     holder_words,
@@ -24,6 +23,7 @@ __all__ = [
     "QUEUE_GIVEN",
     "UNDO_FOR",
     "WORDINGS",
+    "Todo",
     "Wording",
     "Words",
     "admins",

@@ -20,7 +20,8 @@ from django.urls import reverse
 
 from leads.models import Notification
 from leads.notifications import links
-from leads.notifications.words import Todo, Words, plain, words
+from leads.notifications.wordings import Todo
+from leads.notifications.words import Words, plain, words
 from routing.people import User
 
 MOST_LINES = 50

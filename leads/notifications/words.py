@@ -1,8 +1,8 @@
-"""What a message says: to whom it happened, what to do, by when.
+"""What a message says: what happened, to which lead, what to do, by when.
 
-Owns the sentences of each kind. Words are made when read, from what the handoff says then and the codes kept
-with the message, in the reader's zone. Names the lead and the company, no other personal data. Plain text:
-whoever shows it escapes it. Never decides who is told or when.
+Owns the filling in of a kind's sentences. Words are made when read, from what the handoff says then and the
+codes kept with the message, in the reader's zone. Names the lead and the company, no other personal data.
+Plain text: whoever shows it escapes it. Never decides who is told or when.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import unicodedata
 import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,16 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from leads.choices import Check, LeadType, State, TriggerKind
 from leads.models import Handoff, Notification
+from leads.notifications.wordings import (
+    ANSWER,
+    CLOCKS,
+    CONTACT,
+    DATA,
+    STEP,
+    UNKNOWN,
+    WORDINGS,
+    Todo,
+)
 from routing.people import User
 
 # The kinds of messages that are not about a handoff.
@@ -28,20 +37,6 @@ QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
 LONGEST_NAME = 80
 # Format characters that names in Persian and Hindi are written with.
 _JOINERS = "\u200c\u200d"
-
-
-class Todo(StrEnum):
-    """What a message asks for, the most urgent first: a digest is grouped by it."""
-
-    ANSWER = "Accept or reject it"
-    CONTACT = "Make the first contact"
-    STEP_IN = "Ask for it, or give it to somebody else"
-    HAND_OUT = "Claim it, or give it to somebody"
-    TAKE_UP = "Take it up where it was left"
-    COMPLETE = "Put the data right"
-    TALK = "Talk to your customer"
-    REVIEW = "Look at the rule"
-    KNOW = "Nothing: it is good to know"
 
 
 @dataclass(frozen=True)
@@ -62,185 +57,6 @@ class Words:
     company: str = ""
     lead_type: str = ""
     due: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Wording:
-    """What happened in a few words, and the text of a kind. Fields: lead, holder, answer, by, rule, kind,
-    trigger, missing, due (of the step), accept_due, contact_due, completion_due. What fills them is never
-    read as a template again.
-
-    `step_in` is what a reader is to do who does not hold the lead; `clock` the deadline that matters.
-    """
-
-    head: str
-    text: str
-    todo: Todo
-    clock: str = ""
-    step_in: Todo | None = None
-
-
-ANSWER, CONTACT, DATA = "accept_due", "contact_due", "completion_due"
-CLOCKS = {ANSWER: "Answer due", CONTACT: "First contact due", DATA: "Data due", "due": "Was due"}
-
-WORDINGS: dict[str, Wording] = {
-    "assigned": Wording(
-        "New lead for you", "{lead} is yours. Your answer is due {accept_due}.", Todo.ANSWER, ANSWER
-    ),
-    "reassigned": Wording(
-        "Handed to you",
-        "{lead} was handed to you{by}. Your answer is due {accept_due}.",
-        Todo.ANSWER,
-        ANSWER,
-    ),
-    "claimed": Wording("Claimed", "{lead} was claimed for {holder}.", Todo.KNOW),
-    "repaired": Wording(
-        "Now yours",
-        "{lead} had nobody to answer for it and is now yours, due {accept_due}.",
-        Todo.ANSWER,
-        ANSWER,
-    ),
-    "queued": Wording(
-        "Waiting in your queue", "{lead} waits for somebody to claim it.", Todo.HAND_OUT, ANSWER
-    ),
-    "incomplete": Wording(
-        "Data missing",
-        "{lead} cannot go to sales yet. Missing: {missing}. Due {completion_due}.",
-        Todo.COMPLETE,
-        DATA,
-    ),
-    "bad_data": Wording(
-        "Bad data reported",
-        "A rep sent {lead} back because of its data. Due {completion_due}.",
-        Todo.COMPLETE,
-        DATA,
-    ),
-    "triggered_again": Wording("New signal", "{lead} did it again: {trigger}.", Todo.KNOW),
-    "raised": Wording(
-        "Now urgent",
-        "{lead} asked for a conversation. The first contact is due {contact_due}.",
-        Todo.CONTACT,
-        CONTACT,
-        Todo.HAND_OUT,
-    ),
-    "accept_50": Wording(
-        "Half the time is gone", "{answer} is due {accept_due}.", Todo.ANSWER, ANSWER, Todo.STEP_IN
-    ),
-    "accept_80": Wording("Nearly due", "{answer} is due {accept_due}.", Todo.ANSWER, ANSWER, Todo.STEP_IN),
-    "accept_breach": Wording(
-        "Not answered in time",
-        "The answer on {lead} was due {due}. It is with {holder}.",
-        Todo.ANSWER,
-        "due",
-        Todo.STEP_IN,
-    ),
-    "unacknowledged": Wording(
-        "Nobody has answered",
-        "{lead} is still not acknowledged. It is with {holder}.",
-        Todo.ANSWER,
-        ANSWER,
-        Todo.STEP_IN,
-    ),
-    "contact_breach": Wording(
-        "Not contacted in time",
-        "The first contact with {lead} was due {due}. It is with {holder}.",
-        Todo.CONTACT,
-        "due",
-        Todo.STEP_IN,
-    ),
-    "contact_soon": Wording(
-        "First contact nearly due",
-        "The first contact with {lead} is due {contact_due}. It is with {holder}.",
-        Todo.CONTACT,
-        CONTACT,
-        Todo.STEP_IN,
-    ),
-    "taken_away": Wording(
-        "With somebody else now",
-        "The answer on {lead} was due {due} and did not come. It is with {holder} now.",
-        Todo.KNOW,
-        "due",
-    ),
-    "put_first": Wording(
-        "First in line",
-        "{lead} comes before others now. It is with {holder}.",
-        Todo.CONTACT,
-        "",
-        Todo.STEP_IN,
-    ),
-    "no_activity": Wording(
-        "Nothing happens",
-        "{holder} has not touched {lead} for too long.",
-        Todo.CONTACT,
-        CONTACT,
-        Todo.STEP_IN,
-    ),
-    "black_hole": Wording(
-        "Black hole",
-        "Nobody in sales has done anything about {lead} since it was assigned.",
-        Todo.CONTACT,
-        CONTACT,
-        Todo.STEP_IN,
-    ),
-    "completion_breach": Wording(
-        "Data still missing",
-        "The data of {lead} was due {due}. Missing: {missing}.",
-        Todo.COMPLETE,
-        "due",
-    ),
-    "completion_soon": Wording(
-        "Data nearly due",
-        "The data of {lead} is due {completion_due}. Missing: {missing}.",
-        Todo.COMPLETE,
-        DATA,
-    ),
-    "delivered_late": Wording(
-        "Delivered late",
-        "{lead} reached sales after its first deadlines. It is with {holder}.",
-        Todo.CONTACT,
-        CONTACT,
-        Todo.STEP_IN,
-    ),
-    "resumed": Wording(
-        "Back from a deferral",
-        "The time {lead} asked for is over. Your answer is due {accept_due}.",
-        Todo.ANSWER,
-        ANSWER,
-    ),
-    "converted_elsewhere": Wording(
-        "Opportunity recorded",
-        "{lead} has an opportunity that was recorded in another system.",
-        Todo.KNOW,
-    ),
-    "stale": Wording("Closed after silence", "{lead} had no activity for 60 days and was closed.", Todo.KNOW),
-    "merged": Wording(
-        "Closed by a merge", "{lead} turned out to be somebody else's lead as well and is closed.", Todo.KNOW
-    ),
-    "out_of_territory": Wording(
-        "Rule to review",
-        "A rep called {lead} out of territory. Review the rule{rule}.",
-        Todo.REVIEW,
-    ),
-    "released": Wording(
-        "Taken over",
-        "{lead} is now with {holder}, because the one who held it no longer can.",
-        Todo.TAKE_UP,
-    ),
-    "existing_customer": Wording(
-        "Your customer came in as a lead",
-        "Sales says that {lead} is already a customer of yours.",
-        Todo.TALK,
-    ),
-}
-UNKNOWN = Wording("News", "Something happened to {lead}: {kind}. It is with {holder}.", Todo.KNOW)
-# A step that somebody added to the ladder: its name says what it is about.
-STEP = Wording(
-    "Needs a look",
-    "{lead} has come to the step \u201c{kind}\u201d, due {due}. It is with {holder}.",
-    Todo.ANSWER,
-    "due",
-    Todo.STEP_IN,
-)
 
 
 def words(notification: Notification) -> Words:
@@ -271,7 +87,7 @@ def words(notification: Notification) -> Words:
     at = moments.get(wording.clock, "")
     return Words(
         subject=f"{wording.head}: {lead}",
-        text=wording.text.format_map(fields),
+        text=_sentence(wording.text.format_map(fields)),
         url=reverse("leads:handoff", args=[handoff.pk]),
         head=wording.head,
         todo=wording.todo if holds or wording.step_in is None else wording.step_in,
@@ -299,7 +115,7 @@ def _about_rule(notification: Notification) -> Words:
         head=f"{head}: {rule}",
         todo=Todo.REVIEW,
         link="Open the rule",
-        due=(head, due),
+        due=("Was due" if data.get("overdue") else "Due", due),
     )
 
 
@@ -312,9 +128,15 @@ def _about_queue(notification: Notification) -> Words:
         " there is yours to hand out, until somebody gives the queue to another owner.",
         url=reverse("leads:inbox"),
         head=f"Your queue now: {queue}",
-        todo=Todo.HAND_OUT,
+        todo=Todo.HAND_ON,
         link="Open the inbox",
     )
+
+
+def _sentence(text: str) -> str:
+    """With a capital where what stands first is no name."""
+    is_name = not text.startswith(("a lead ", "the queue ", "nobody", "data completion"))
+    return text if is_name else text[:1].upper() + text[1:]
 
 
 def lead_words(handoff: Handoff) -> str:

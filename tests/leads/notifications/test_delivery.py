@@ -17,7 +17,7 @@ from leads import lifecycle
 from leads.lifecycle.book import Book
 from leads.models import Handoff, Notification, Preference
 from leads.notifications import deliver_due, delivery, message
-from leads.notifications.words import Todo
+from leads.notifications.wordings import Todo
 from routing.models import Queue, User
 from tests import factories
 from tests.conftest import NOW, Cast

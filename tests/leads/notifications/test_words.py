@@ -7,7 +7,7 @@ import pytest
 from leads import notifications
 from leads.models import Handoff, Notification
 from leads.notifications import message, plain, words
-from leads.notifications.words import Todo
+from leads.notifications.wordings import Todo
 from routing.models import User
 from tests import factories
 from tests.conftest import NOW, Cast
@@ -123,7 +123,7 @@ def test_the_deadline_is_given_beside_the_text(cast: Cast, held: Handoff) -> Non
     }
     assert due == {
         "assigned": ("Answer due", "Tue 10 Mar 12:00 UTC"),
-        "raised": ("First contact due", "Tue 10 Mar 11:00 UTC"),
+        "raised": ("Contact due", "Tue 10 Mar 11:00 UTC"),
         "claimed": None,
     }
 
