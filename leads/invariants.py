@@ -19,7 +19,7 @@ from leads import identity, projection
 from leads.choices import CLOSED, HOLDS_TURN, OPEN, State
 from leads.lifecycle.book import clocks, turn_ref
 from leads.models import Event, FiredStep, Handoff, Lead, LeadAlias
-from routing import sla
+from routing import policies, sla
 from routing.models import Absence, PoolMember, Queue, Turn, User
 from routing.rotation.able import IN_SALES
 
@@ -53,6 +53,7 @@ def violations(now: datetime | None = None) -> Iterator[Violation]:
     yield from _log()
     yield from _steps()
     yield from _people()
+    yield from _policies()
     for item in projection.all_differences():
         message = f"{item.column} is {item.stored!r}, the log says {item.logged!r}"
         yield Violation("projection", f"handoff {item.handoff_id}", message)
@@ -202,6 +203,13 @@ def _steps() -> Iterator[Violation]:
     silent = Q(handoff__is_history=True) | Q(handoff__is_quiet=True)
     for step in FiredStep.objects.filter(silent).order_by("pk"):
         yield Violation("step", f"handoff {step.handoff_id}", f"{step.code} fired on a silent handoff")
+
+
+def _policies() -> Iterator[Violation]:
+    """Under every live policy silence ends at a named human."""
+    for slug, wrong in policies.all_problems().items():
+        for message in wrong:
+            yield Violation("policy", f"policy {slug}", message)
 
 
 def _people() -> Iterator[Violation]:

@@ -322,6 +322,20 @@ class NoteForm(RoutingForm):
     )
 
 
+class PolicyForm(NoteForm):
+    """What a policy is called, and why its version was made. Targets and ladder are `leads.policy_form`."""
+
+    name = _name(100)
+
+
+class NewPolicyForm(PolicyForm):
+    lead_type = forms.ChoiceField(
+        label="For leads of the type",
+        choices=[("standard", "Standard"), ("demo", "Demo")],
+        error_messages={"required": "Choose one of them.", "invalid_choice": "Choose one of them."},
+    )
+
+
 def active(people: Iterable[User]) -> list[tuple[str, str]]:
     """Active people as choices; two of one name are told apart by their address."""
     found = [person for person in people if person.is_active]

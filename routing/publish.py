@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
+from routing import sla
 from routing.conditions import validate
 from routing.models import Draft, NamedList, Pool, Queue, Rule, Ruleset, SlaPolicy, Territory
 from routing.people import User
@@ -133,7 +134,9 @@ class _Known:
         self.inactive = _ids(User.objects.filter(is_active=False))
         self.pools = _ids(Pool.objects.all())
         self.queues = _ids(Queue.objects.exclude(kind=Queue.Kind.COMPLETION))
-        self.policies = set(SlaPolicy.objects.filter(is_live=True).values_list("slug", flat=True))
+        live = SlaPolicy.objects.filter(is_live=True).prefetch_related("steps")
+        # What is wrong with each, so that silence ends at a human under every rule.
+        self.policies = {row.slug: sla.problems(row.policy()) for row in live}
 
     def of_rule(self, rule: Mapping[str, Any], position: int) -> list[Problem]:
         pointer = f"/rules/{position}"
@@ -152,6 +155,9 @@ class _Known:
                 found.append(Problem(where, f"{pointer}/{place}", message))
         if rule["policy"] and rule["policy"] not in self.policies:
             message = f"There is no live SLA policy called \u201c{rule['policy']}\u201d."
+            found.append(Problem(where, f"{pointer}/policy", message))
+        for wrong in self.policies.get(rule["policy"], ()):
+            message = f"Its SLA policy \u201c{rule['policy']}\u201d cannot be used. {wrong}"
             found.append(Problem(where, f"{pointer}/policy", message))
         return found
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import notifications
 from leads.choices import EventKind, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act
@@ -64,10 +63,17 @@ def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
     Keys: handoff, step, due_at, fired_at, told (e-mail addresses), late (seconds, 0 when in time). Empty when
     nothing was due after all.
     """
-    handoff = guard.locked(handoff_id)
+    book = Book(Act(now))
+    fired = fire_in(book, guard.locked(handoff_id))
+    book.save()
+    return fired
+
+
+def fire_in(book: Book, handoff: Handoff) -> list[dict[str, Any]]:
+    """See `fire`; within somebody else's transaction, on a locked handoff."""
     if handoff.is_history:
         return []
-    book = Book(Act(now))
+    now = book.now
     fired: list[dict[str, Any]] = []
     if handoff.follow_up_at is not None and handoff.follow_up_at <= now:
         due_at = handoff.follow_up_at
@@ -87,7 +93,6 @@ def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
         # The stored moment was out of date (a step became pointless): set it anew, so that it is
         # not looked at each minute for ever.
         book.write(handoff, EventKind.RECHECKED, Stage.AFTER)
-    book.save()
     return fired
 
 
@@ -111,11 +116,13 @@ def _step(book: Book, handoff: Handoff, item: sla.Due) -> dict[str, Any]:
     """Fire one step: remembered, done, written down and told."""
     step = item.step
     book.mark_fired(handoff, [item])
-    told = notifications.recipients(handoff, step.who, book.now)
+    told = book.recipients(handoff, step.who)
     if not told and step.who and step.is_at_end:
         # A queue has no rep to tell, and a rep may be gone: a breach is never nobody's.
-        told = notifications.recipients(handoff, ("manager",), book.now)
+        told = book.recipients(handoff, ("manager",))
     codes: dict[str, Any] = {"step": step.code, "window": item.window, "told": [person.pk for person in told]}
+    if step.what != "tell":
+        codes["what"] = step.what
     if late := _late(item.at, book.now):
         codes["late"] = late
     holder = handoff.assignee_id if handoff.state == State.ASSIGNED else None
@@ -125,7 +132,8 @@ def _step(book: Book, handoff: Handoff, item: sla.Due) -> dict[str, Any]:
     elif step.what == QUEUE and handoff.queue_id != step.queue and step.queue is not None:
         free(handoff, book.now)
         place = Seating("queue", "ladder", queue=book.queue(step.queue))
-        give(book, handoff, place, EventKind.ESCALATED, why=step.code, was_held_by=holder, **codes)
+        book.write(handoff, EventKind.ESCALATED, Stage.ROUTING, why=step.code, was_held_by=holder, **codes)
+        give(book, handoff, place, EventKind.QUEUED, why=step.code)
     else:
         # Nobody to take it from: then it is a breach like any other, and somebody is told.
         kind = _AFTER[step.clock] if step.what in sla.MOVES else kind
@@ -162,7 +170,7 @@ def _late(due_at: datetime, now: datetime) -> int:
 
 def _stale(book: Book, handoff: Handoff) -> dict[str, Any]:
     due_at = (handoff.last_activity_at or book.now) + STALE_AFTER
-    told = [] if handoff.is_quiet else notifications.recipients(handoff, ("manager",), book.now)
+    told = [] if handoff.is_quiet else book.recipients(handoff, ("manager",))
     changes = {"state": State.SUPERSEDED, "close_reason": "stale", "closed_at": book.now}
     book.write(handoff, EventKind.SUPERSEDED, Stage.AFTER, changes, reason="stale")
     book.tell(handoff, "stale", told)
