@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -66,6 +66,7 @@ def lived(cast: Cast, seed: int, hours: int) -> None:
     """A stretch of life: leads come, are answered, given on, fall back, and come again."""
     dice, now = random.Random(seed), NOW
     people = [cast.femke, cast.jonas, cast.rosa, cast.nils]
+    come_back(now)
     for hour in range(hours):
         now += timedelta(minutes=dice.randrange(20, 90))
         numbers = [dice.randrange(60) for _ in range(dice.randrange(1, 5))]
@@ -94,13 +95,23 @@ def lived(cast: Cast, seed: int, hours: int) -> None:
                 user=who, starts_at=now, ends_at=now + timedelta(hours=dice.randrange(2, 30))
             )
             escalation.repair(now)
-        for handoff in Handoff.objects.open().order_by("?")[: dice.randrange(6)]:
+        waiting = list(Handoff.objects.open().select_related("assignee").order_by("pk"))
+        for handoff in dice.sample(waiting, min(len(waiting), dice.randrange(6))):
             act = Act(now + timedelta(minutes=dice.randrange(1, 15)), handoff.assignee or cast.rosa)
             try:
                 one_move(cast, handoff, act, dice, people)
             except (Refused, Invalid):
                 continue
         escalation.sweep(now + timedelta(minutes=16))
+
+
+def come_back(now: datetime) -> None:
+    """A lead that is worked asks for a demo once more, and is offered to the same rep first."""
+    dutch = {"country_code": "NL"}
+    [answer] = receive([event(99, lead=dutch, at=now)], None, now)
+    handoff = Handoff.objects.select_related("assignee").get(pk=int(answer["handoff"]["id"]))
+    lifecycle.contact(handoff.pk, Act(now, handoff.assignee), channel="phone", outcome="reached")
+    receive([event(99, id="again", lead=dutch, at=now, trigger={"kind": "demo_request"})], None, now)
 
 
 def one_move(cast: Cast, handoff: Handoff, act: Act, dice: random.Random, people: list[User]) -> None:
