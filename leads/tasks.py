@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from leads import backtesting, completion, escalation, lifecycle, notifications, rule_reviews
-from leads.models import Backtest, Notification, RememberedAnswer
+from leads.models import Backtest, Notification, RememberedAnswer, UsedLink
 from routing import reviews
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ MOST_SWEPT, MOST_SECONDS, MOST_DRAINED = 4000, 30, 200
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
 READ_MESSAGES_KEPT = timedelta(days=90)
+# Long after a link of a mail has expired, nobody asks whether it was used.
+USED_LINKS_KEPT = timedelta(days=30)
 PRUNED_AT_ONCE = 5000
 
 
@@ -69,7 +71,7 @@ def review_rules() -> int:
 
 
 def prune() -> int:
-    """Delete what nobody needs again: old remembered answers, long-read messages, expired sessions.
+    """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
     """
@@ -79,6 +81,7 @@ def prune() -> int:
         Notification.objects.filter(read_at__lt=now - READ_MESSAGES_KEPT).exclude(
             mail=Notification.Mail.PENDING
         ),
+        UsedLink.objects.filter(used_at__lt=now - USED_LINKS_KEPT),
         Session.objects.filter(expire_date__lt=now),
     )
     pruned = 0

@@ -17,7 +17,7 @@ from django.utils import timezone
 from leads import escalation, invariants, keys, lifecycle, notifications, tasks
 from leads.choices import EventKind
 from leads.escalation import repair, sweep, sweeping
-from leads.models import FiredStep, Handoff, Notification, RememberedAnswer
+from leads.models import FiredStep, Handoff, Notification, RememberedAnswer, UsedLink
 from routing.models import Absence, Queue, Turn, User
 from tests import factories
 from tests.conftest import NOW, Cast
@@ -413,9 +413,13 @@ def test_pruning_deletes_only_what_nobody_needs(cast: Cast) -> None:
             user=cast.femke, handoff=handoff, kind="assigned", created_at=handoff.mql_at, read_at=read_at,
             mail="sent",
         )  # fmt: skip
+    for days in (29, 31):
+        used_at = now - timedelta(days=days)
+        UsedLink.objects.create(digest=str(days), handoff=handoff, user=cast.femke, used_at=used_at)
     Session.objects.create(session_key="old", session_data="", expire_date=now - MINUTE)
     Session.objects.create(session_key="new", session_data="", expire_date=now + HOUR)
-    assert tasks.prune() == 4 and tasks.prune() == 0
+    assert tasks.prune() == 5 and tasks.prune() == 0
+    assert UsedLink.objects.get().digest == "29"
     assert sorted(RememberedAnswer.objects.values_list("idempotency_key", flat=True)) == ["0", "1"]
     assert Notification.objects.count() == 2
     assert [session.session_key for session in Session.objects.all()] == ["new"]

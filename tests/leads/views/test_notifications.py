@@ -138,3 +138,24 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast, handoff: Handoff)
     for _ in range(2):
         told(cast.femke, make_handoff("assigned", cast.femke))
     assert queries(client, "/notifications/") == one
+
+
+def test_ten_thousand_take_no_more_queries_than_one(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    told(cast.femke, handoff)
+    client = as_(cast.femke)
+    pages = ("/notifications/", "/notifications/?show=all")
+    one = [queries(client, page) for page in pages]
+    Notification.objects.bulk_create(
+        Notification(user=cast.femke, handoff=handoff, kind="assigned", created_at=NOW - timedelta(seconds=n))
+        for n in range(1, 10_001)
+    )
+    assert [queries(client, page) for page in pages] == one
+    response = client.get("/notifications/")
+    assert "10,000+ unread" in html(response)
+    seen = [line.id for line in response.context["lines"]]
+    for _ in range(3):
+        response = client.get(f"/notifications/{response.context['more']}")
+        seen += [line.id for line in response.context["lines"]]
+    assert len(seen) == len(set(seen)) == 200
+    newest = Notification.objects.order_by("-created_at", "-pk").values_list("pk", flat=True)[:200]
+    assert seen == list(newest)

@@ -9,12 +9,13 @@ import pytest
 import time_machine
 from django.test import Client
 
+from leads.models import Preference
 from routing.models import Absence, User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff, route_to
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
-SAVE, AWAY = "/profile/save/", "/profile/absences/"
+SAVE, AWAY, TOLD = "/profile/save/", "/profile/absences/", "/profile/told/"
 GIVEN = {"name": "Femke", "time_zone": "Europe/Amsterdam", "theme": "dark"}
 
 
@@ -64,6 +65,87 @@ def test_nobody_gives_themselves_a_role(as_: SignIn, cast: Cast) -> None:
     as_(cast.femke).post(SAVE, GIVEN | {"is_superuser": "1", "email": "x@y.z", "groups": "5", "team": "1"})
     cast.femke.refresh_from_db()
     assert (cast.femke.is_superuser, cast.femke.email) == (False, "femke@handoff.example.com")
+
+
+# How one is told
+
+WISH = {
+    "mail": "urgent",
+    "quiet_from": "20:00",
+    "quiet_until": "07:30",
+    "quiet_weekends": "1",
+    "digest_minute": "16:05",
+    "browser": "1",
+}
+
+
+def wish(user: User) -> tuple[object, ...] | None:
+    names = ("mail", "quiet_from", "quiet_until", "quiet_weekends", "digest_minute", "browser")
+    return Preference.objects.filter(user=user).values_list(*names).first()
+
+
+def test_without_a_word_everything_comes_at_once(as_: SignIn, cast: Cast) -> None:
+    page = html(as_(cast.femke).get("/profile/"))
+    assert '<input type="radio" name="mail" value="all" checked>' in page
+    assert page.count("checked") == 3  # the theme, single keys, all mail
+    assert wish(cast.femke) is None
+
+
+def test_what_is_wished_is_kept_and_shown(as_: SignIn, cast: Cast) -> None:
+    client = as_(cast.femke)
+    assert "Saved." in html(client.post(TOLD, WISH, follow=True))
+    assert wish(cast.femke) == ("urgent", 1200, 450, True, 965, True)
+    page = html(client.get("/profile/"))
+    for shown in (
+        'name="mail" value="urgent" checked',
+        'name="quiet_from" value="20:00"',
+        'name="quiet_until" value="07:30"',
+        'name="quiet_weekends" value="1" checked',
+        'name="digest_minute" value="16:05"',
+        'name="browser" value="1" data-notify checked',
+    ):
+        assert shown in page, shown
+    assert "Nothing was changed." in html(client.post(TOLD, WISH, follow=True))
+    assert "Saved." in html(client.post(TOLD, {"mail": "none"}, follow=True))
+    assert wish(cast.femke) == ("none", None, None, False, None, False)
+
+
+def test_midnight_is_a_time(as_: SignIn, cast: Cast) -> None:
+    times = {"quiet_from": "22:00", "quiet_until": "00:00", "digest_minute": "00:00"}
+    client = as_(cast.femke)
+    client.post(TOLD, WISH | times)
+    assert wish(cast.femke) == ("urgent", 1320, 0, True, 0, True)
+    assert 'name="quiet_until" value="00:00"' in html(client.get("/profile/"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mail", "", "Choose what comes by e-mail."),
+        ("mail", "loud", "Choose what comes by e-mail."),
+        ("quiet_from", "", "Write when they begin too"),
+        ("quiet_until", "", "Write when they end too"),
+        ("quiet_until", "20:00", "Write another time than the one they begin at."),
+        ("quiet_from", "25:00", "Write the time as 18:30."),
+        ("quiet_until", "soon", "Write the time as 18:30."),
+        ("digest_minute", "-1", "Write the time as 18:30."),
+    ],
+)
+def test_a_wish_that_cannot_be_stands_at_its_field(
+    as_: SignIn, cast: Cast, name: str, value: str, said: str
+) -> None:
+    page = html(as_(cast.femke).post(TOLD, WISH | {name: value}), 422)
+    assert said in page
+    # Nothing that was typed is lost.
+    for other, given in WISH.items():
+        if other not in (name, "mail", "quiet_weekends", "browser"):
+            assert f'name="{other}" value="{given}"' in page
+    assert wish(cast.femke) is None
+
+
+def test_everybody_wishes_for_themselves(as_: SignIn, cast: Cast) -> None:
+    as_(cast.vera).post(TOLD, WISH | {"user": str(cast.femke.pk)})
+    assert (wish(cast.femke), wish(cast.vera)) == (None, ("urgent", 1200, 450, True, 965, True))
 
 
 # Absences
@@ -161,12 +243,14 @@ def test_without_a_role_it_says_whom_to_ask(as_: SignIn, cast: Cast) -> None:
 
 
 def test_what_is_read_is_not_posted(as_: SignIn, cast: Cast) -> None:
-    refuses(as_(cast.femke), 405, get=(SAVE, AWAY, f"{AWAY}1/delete/"), post=("/profile/",))
+    refuses(as_(cast.femke), 405, get=(SAVE, AWAY, TOLD, f"{AWAY}1/delete/"), post=("/profile/",))
 
 
 def test_the_anonymous_are_sent_to_sign_in(client: Client, cast: Cast) -> None:
     sent_to_sign_in(client, "/profile/")
-    assert client.post(AWAY).status_code == 302
+    for url in (AWAY, TOLD):
+        assert client.post(url, WISH).status_code == 302
+    assert not Preference.objects.exists()
 
 
 def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
