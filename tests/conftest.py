@@ -18,7 +18,7 @@ from django.test import Client
 from hypothesis import HealthCheck, settings
 
 from handoff_site import reference
-from leads.lifecycle import book, placing
+from leads.lifecycle import known, placing
 from leads.models import RedactionDoor
 from routing.models import Team, User
 from routing.models.calendars import forget_compiled
@@ -48,7 +48,7 @@ def _fresh_caches() -> Iterator[None]:
 def _forget() -> None:
     cache.clear()
     forget_compiled()
-    book.forget_policies()
+    known.forget_policies()
     placing.forget_rulesets()
 
 

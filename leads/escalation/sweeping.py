@@ -1,7 +1,8 @@
 """The walk over what time has made due.
 
 Each handoff is a transaction of its own, so a crash, a second worker or a repeat fires nothing twice, and one
-that fails stops none of the others. Two that sweep at once share the work. Decides nothing itself.
+that fails stops none of the others. Two that sweep at once share the work without waiting for each other.
+Decides nothing itself.
 """
 
 from __future__ import annotations
@@ -37,44 +38,72 @@ def sweep(now: datetime, limit: int | None = None, seconds: float | None = None)
     Keys: handoff, step, due_at, fired_at, told. A handoff that failed gives {"handoff", "error"}; after
     twenty failures in a row the last one is raised.
     """
-    fired: list[dict[str, Any]] = []
-    failures = 0
-    ends = None if seconds is None else time.monotonic() + seconds
-    for count, handoff_id in enumerate(_due(now)):
-        if (limit is not None and count >= limit) or (ends is not None and time.monotonic() >= ends):
-            break
-        if count and connection.vendor == "sqlite":
-            time.sleep(BREATH)
-        try:
-            fired += lifecycle.fire(handoff_id, now)
-            failures = 0
-        except Exception as error:
-            logger.exception("sweep of handoff %s failed", handoff_id)
-            failures += 1
-            if failures >= MOST_FAILURES:
-                raise
-            fired.append({"handoff": str(handoff_id), "error": f"{type(error).__name__}: {error}"[:300]})
-    return fired
-
-
-def _due(now: datetime) -> Iterator[int]:
-    """Ids of what is due: follow-ups first, since they open work again, then steps; each once."""
-    seen: set[int] = set()
+    walk = _Walk(now, limit, None if seconds is None else time.monotonic() + seconds)
+    # Follow-ups first, since they open work again, then steps. With nothing due these are two looks into
+    # handoff_follow_up and handoff_next_step, which end at the first entry.
     for rows, moment in (
         (Handoff.objects.to_follow_up(now), "follow_up_at"),
         (Handoff.objects.due(now), "next_step_at"),
     ):
-        for pk in _batched(rows, moment):
-            if pk not in seen:
-                seen.add(pk)
-                yield pk
+        for batch in _batches(rows, moment):
+            missed = walk.fire(batch)
+            # Somebody else had it in hand, or moved it; what is then still due is done with now.
+            walk.fire(list(rows.filter(pk__in=missed).values_list("pk", flat=True)) if missed else [])
+            if walk.is_over:
+                return walk.fired
+    return walk.fired
 
 
-def _batched(rows: HandoffQuerySet, moment: str) -> Iterator[int]:
+class _Walk:
+    """What one sweep has done so far, and how much of its time and number is left."""
+
+    def __init__(self, now: datetime, limit: int | None, ends: float | None) -> None:
+        self.now, self.limit, self.ends = now, limit, ends
+        self.fired: list[dict[str, Any]] = []
+        self.failures = 0
+        self.count = 0
+
+    @property
+    def is_over(self) -> bool:
+        used_up = self.limit is not None and self.count >= self.limit
+        return used_up or (self.ends is not None and time.monotonic() >= self.ends)
+
+    def fire(self, batch: list[int]) -> list[int]:
+        """Fire these; the ids of those that were not free or not as they were read."""
+        if not batch or self.is_over:
+            return []
+        missed = []
+        round_ = lifecycle.Round(batch, self.now)
+        for handoff_id in batch:
+            if self.is_over:
+                break
+            if self.count and connection.vendor == "sqlite":
+                time.sleep(BREATH)
+            fired = self._fire_one(round_, handoff_id)
+            if fired is None:
+                missed.append(handoff_id)
+                continue
+            self.count += 1
+            self.fired += fired
+        return missed
+
+    def _fire_one(self, round_: lifecycle.Round, handoff_id: int) -> list[dict[str, Any]] | None:
+        try:
+            fired = round_.fire(handoff_id)
+        except Exception as error:
+            logger.exception("sweep of handoff %s failed", handoff_id)
+            self.failures += 1
+            if self.failures >= MOST_FAILURES:
+                raise
+            return [{"handoff": str(handoff_id), "error": f"{type(error).__name__}: {error}"[:300]}]
+        self.failures = 0
+        return fired
+
+
+def _batches(rows: HandoffQuerySet, moment: str) -> Iterator[list[int]]:
     """Ids in order of their moment, a batch at a time: what was passed is not read again, fired or not."""
     after = Q()
     while batch := list(rows.filter(after).order_by(moment, "pk").values_list("pk", moment)[:BATCH]):
-        for pk, _ in batch:
-            yield pk
+        yield [pk for pk, _ in batch]
         pk, at = batch[-1]
         after = Q(**{f"{moment}__gt": at}) | Q(**{moment: at, "pk__gt": pk})

@@ -12,6 +12,7 @@ from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge
 from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.reclocking import affected, move_deadlines
+from leads.lifecycle.rounds import Round
 from leads.lifecycle.steps import fire
 from leads.lifecycle.undoing import undo
 from leads.lifecycle.working import contact, disqualify, opportunity
@@ -20,6 +21,7 @@ __all__ = [
     "Act",
     "Invalid",
     "Refused",
+    "Round",
     "accept",
     "affected",
     "change_team",

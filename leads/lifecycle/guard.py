@@ -13,6 +13,7 @@ from datetime import datetime
 from leads.choices import EventKind, State
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.models import Event, Handoff, Lead, RejectionReason
+from leads.querysets import HandoffQuerySet
 from routing.people import User
 
 TEXT_LIMIT = 2000
@@ -26,6 +27,23 @@ UNOBTRUSIVE = frozenset(
 )
 
 
+# What the verbs look at beside the handoff and its lead.
+_WITH = ("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
+
+
+def with_all() -> HandoffQuerySet:
+    """Handoffs with everything that `locked` reads, without a lock."""
+    return Handoff.objects.select_related("lead__company", *_WITH)
+
+
+def unmoved(handoff: Handoff) -> bool:
+    """Lock a handoff that was read a moment ago, and its lead, without waiting for anybody; whether it is
+    free and nobody has moved it since. It never waits, so taking both at once breaks no order."""
+    rows = Handoff.objects.select_for_update(of=("self", "lead"), no_key=True, skip_locked=True)
+    rows = rows.filter(pk=handoff.pk, lead=handoff.lead_id, revision=handoff.revision)
+    return rows.select_related("lead").only("id", "lead__id").first() is not None
+
+
 def locked(handoff_id: int) -> Handoff:
     """The handoff, locked after its lead (the lock order everywhere). Raises Handoff.DoesNotExist."""
     while True:
@@ -37,13 +55,8 @@ def locked(handoff_id: int) -> Handoff:
         )
         if lead is None:
             raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
-        handoff = (
-            Handoff.objects.select_for_update(of=("self",))
-            .select_related(
-                "queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
-            )
-            .get(pk=handoff_id)
-        )
+        rows = Handoff.objects.select_for_update(of=("self",)).select_related(*_WITH)
+        handoff = rows.get(pk=handoff_id)
         # While this waited for the lead, a merge may have given the handoff to another one.
         if handoff.lead_id == lead.pk:
             handoff.lead = lead

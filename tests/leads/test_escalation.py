@@ -99,14 +99,14 @@ def test_one_that_fails_stops_no_other_and_is_reported(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken, sound = (factories.make_handoff("assigned", cast.femke) for _ in range(2))
-    real = lifecycle.fire
+    real = lifecycle.Round.fire
 
-    def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
+    def fire(self: lifecycle.Round, handoff_id: int) -> list[dict[str, Any]] | None:
         if handoff_id == broken.pk:
             raise ValueError("bent")
-        return real(handoff_id, now)
+        return real(self, handoff_id)
 
-    monkeypatch.setattr(lifecycle, "fire", fire)
+    monkeypatch.setattr(lifecycle.Round, "fire", fire)
     with caplog.at_level(logging.ERROR):
         fired = sweep(NOW + HOUR)
     assert fired[0] == {"handoff": str(broken.pk), "error": "ValueError: bent"}
@@ -122,11 +122,11 @@ def test_failures_without_end_are_raised(cast: Cast, monkeypatch: pytest.MonkeyP
         factories.make_handoff("assigned", cast.femke)
     tried: list[int] = []
 
-    def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
+    def fire(self: lifecycle.Round, handoff_id: int) -> list[dict[str, Any]] | None:
         tried.append(handoff_id)
         raise OSError("the database is gone")
 
-    monkeypatch.setattr(lifecycle, "fire", fire)
+    monkeypatch.setattr(lifecycle.Round, "fire", fire)
     with pytest.raises(OSError, match="gone"):
         sweep(NOW + HOUR)
     assert len(tried) == 3
@@ -373,10 +373,10 @@ def test_the_command_refuses_other_times(db: None, text: str) -> None:
 def test_the_command_fails_when_a_handoff_failed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     handoff = factories.make_handoff("assigned", cast.femke)
 
-    def fire(handoff_id: int, now: datetime) -> list[dict[str, Any]]:
+    def fire(self: lifecycle.Round, handoff_id: int) -> list[dict[str, Any]] | None:
         raise ValueError("bent")
 
-    monkeypatch.setattr(lifecycle, "fire", fire)
+    monkeypatch.setattr(lifecycle.Round, "fire", fire)
     out, err = StringIO(), StringIO()
     with pytest.raises(CommandError, match="1 handoffs failed"):
         call_command("sweep", "--now", "2026-03-11T10:00:00Z", stdout=out, stderr=err)
