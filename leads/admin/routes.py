@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from leads import lifecycle
 from leads.admin.base import Drafted, DraftForm, Kept, Shown, ShownInline, acting, save_changed
-from routing import draft, lists, publish
+from routing import draft, lists, policies, publish
 from routing.conditions import sentence, validate
 from routing.models import (
     Draft,
@@ -376,12 +376,23 @@ class RuleReviewAdmin(Shown):
 
 class StepInline(ShownInline):
     model = SlaStep
+    fields = ("position", "code", "clock", "share", "after_minutes", "after_business", "who", "what", "queue")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SlaStep]:
+        return super().get_queryset(request).select_related("queue", "policy")
 
 
 @admin.register(SlaPolicy)
 class SlaPolicyAdmin(Shown):
-    """Versions of the SLA policies: shown, since handoffs keep the version they started with."""
+    """Versions of the SLA policies: shown, since handoffs keep the version they started with. A new one is
+    made on the routing pages."""
 
-    list_display = ("name", "slug", "version", "lead_type", "is_live", "is_default", "created_at")
+    list_display = ("name", "slug", "version", "lead_type", "is_live", "is_default", "created_at", "created_by")
     list_filter = ("is_live", "lead_type")
+    list_select_related = ("created_by",)
+    readonly_fields = ("wrong",)
     inlines = (StepInline,)
+
+    @admin.display(description="What is wrong with it")
+    def wrong(self, row: SlaPolicy) -> str:
+        return " ".join(policies.problems(row.policy())) or "Nothing: silence ends at a human."

@@ -107,6 +107,8 @@ def flags_of(handoff: Handoff, *, has_duplicate: bool = False, is_weak: bool = F
     flags = []
     if handoff.effective_type == LeadType.DEMO:
         flags.append(Flag("Demo", "accent"))
+    if handoff.priority:
+        flags.append(Flag("First in line", "late"))
     if handoff.triggered_again_at is not None:
         flags.append(Flag("Hot again"))
     if has_duplicate:

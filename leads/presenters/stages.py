@@ -15,6 +15,7 @@ from leads.models import ContactAttempt, Deferral, Event, Handoff, Inspection, N
 from leads.presenters import times
 from leads.presenters.rows import attempt_words, outcome_words
 from leads.presenters.signals import cut
+from routing import sla
 from routing.people import User
 
 
@@ -241,8 +242,25 @@ STEPS = {
     "unacknowledged": "still not acknowledged",
     "contact_breach": "the time to the first contact was over",
     "completion_breach": "the time to complete the data was over",
+    "no_activity": "nobody did anything for too long",
+    "black_hole": "nobody in sales did anything for a day",
     "delivered_late": "it came to sales later than promised",
 }
+
+
+STEP_ACTS = {"raise": "Put before others", "reassign": "Given to somebody else", "queue": "Moved to a queue"}
+
+
+def _step_words(code: str) -> str:
+    """A step in words; one that was added says its clock and its place on it."""
+    if code in STEPS:
+        return STEPS[code]
+    clock, _, share = code.partition("_at_")
+    if clock in sla.CLOCKS and share.isdecimal():
+        return f"{sla.CLOCKS[clock]} was over" if share == "100" else f"{share} % of {sla.CLOCKS[clock]}"
+    clock, _, _ = code.partition("_after_")
+    called = sla.CLOCKS.get(clock)
+    return f"{called} was long over" if called else code.replace("_", " ")
 
 
 def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
@@ -255,7 +273,10 @@ def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
         text += f" to {'you' if holder == me else names.get(holder, 'somebody')}"
     fired = data.get("step")
     if kind == EventKind.ESCALATED and isinstance(fired, str):
-        return f"Reminder: {STEPS.get(fired, fired.replace('_', ' '))}"
+        return f"{STEP_ACTS.get(str(data.get('what')), 'Reminder')}: {_step_words(fired)}"
+    if kind == EventKind.CANCELLED and isinstance(data.get("steps"), list):
+        codes = [str(one[0]) for one in data["steps"] if isinstance(one, list) and one]
+        return f"Not said any more: {'; '.join(_step_words(code) for code in codes)}"
     step = data.get("next_step")
     if kind == EventKind.FOLLOWED_UP and step in NextStep.values:
         text += f": {NextStep(step).label.lower()}"

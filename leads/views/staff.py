@@ -39,6 +39,7 @@ _ROW_FIELDS = (
     "id", "state", "revision", "lead_type", "raised_at", "triggered_again_at", "mql_at", "held_since",
     "assigned_at", "last_activity_at", "viewed_at", "accept_due_at", "contact_due_at", "completion_due_at",
     "next_due_at", "next_touch_at", "deferred_until", "no_activity_at", "black_hole_at", "is_history",
+    "priority",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
     "lead__company__name", "lead__company__domain",
     "policy__accept_minutes", "policy__accept_business", "policy__contact_minutes",

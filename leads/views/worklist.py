@@ -41,7 +41,7 @@ REFRESH = 300  # seconds after which a list is drawn again even if nothing chang
 _ROW_FIELDS = (
     "id", "state", "revision", "lead_type", "trigger", "trigger_reason", "raised_at", "triggered_again_at",
     "score_total", "accept_due_at", "contact_due_at", "next_due_at", "next_touch_at", "deferred_until",
-    "no_activity_at", "black_hole_at", "mql_at", "updated_at",
+    "no_activity_at", "black_hole_at", "mql_at", "updated_at", "priority",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
     "lead__company__name", "lead__company__domain",
     "policy__accept_minutes", "policy__accept_business",
@@ -253,7 +253,7 @@ def _with_row(base: QuerySet[Handoff]) -> QuerySet[Handoff]:
             has_duplicate=Exists(pairs.filter(Q(first=lead) | Q(second=lead))),
             has_strong_signal=Exists(Activity.objects.filter(lead=lead).exclude(kind__in=weak)),
         )
-        .order_by(Coalesce("next_due_at", "next_touch_at").asc(nulls_last=True), "pk")
+        .order_by("-priority", Coalesce("next_due_at", "next_touch_at").asc(nulls_last=True), "pk")
     )
 
 
