@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from leads import lifecycle
 from leads.lifecycle import Act
 from leads.lifecycle.reclocking import Affected, Preview
+from leads.models import Handoff
 from leads.presenters import times
 from leads.views.routes import frame
 from leads.views.routes.calendars import editor, of_id
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 MOST_SHOWN = 200
 # Each is a transaction of its own; the rest is for the next press of the button.
-MOST_MOVED = 1_000
+MOST_MOVED = 500
 NAMES = {
     "completion_due_at": "data completion",
     "accept_due_at": "acceptance",
@@ -73,15 +74,14 @@ def calendar_deadlines(request: HttpRequest, pk: int) -> HttpResponse:
         return _page(request, row, found, is_stale=True, status=409)
     moved = failed = 0
     for affected in found.rows[:MOST_MOVED]:
-        before = affected.handoff.revision
         try:
-            after = lifecycle.move_deadlines(affected.handoff.pk, Act(now, user), f"calendar:{row.pk}")
+            after = lifecycle.move_deadlines(affected.handoff_id, Act(now, user), f"calendar:{row.pk}")
         except Exception:
             # One that cannot be moved stops none of the others; the page lists it again.
-            logger.exception("deadlines of handoff %s could not be moved", affected.handoff.pk)
+            logger.exception("deadlines of handoff %s could not be moved", affected.handoff_id)
             failed += 1
         else:
-            moved += after.revision != before
+            moved += after.revision != affected.revision
     left = len(found.rows) - moved
     tell(request, _said(moved, left, failed))
     return redirect("leads:calendar_deadlines", pk=pk) if left else redirect("leads:calendars")
@@ -100,9 +100,11 @@ def _page(
     request: HttpRequest, row: Calendar, found: Preview, *, is_stale: bool = False, status: int = 200
 ) -> HttpResponse:
     deadlines = [shift for affected in found.rows for shift in affected.shifts]
+    shown = found.rows[:MOST_SHOWN]
+    handoffs = Handoff.objects.with_context().in_bulk([affected.handoff_id for affected in shown])
     values = {
         "row": row,
-        "rows": [_row(affected, request) for affected in found.rows[:MOST_SHOWN]],
+        "rows": [_row(handoffs[affected.handoff_id], affected, request) for affected in shown],
         "leads": len(found.rows),
         "more": max(0, len(found.rows) - MOST_SHOWN),
         "count": len(deadlines),
@@ -119,8 +121,8 @@ def _page(
     return render(request, "leads/routing/calendar_deadlines.html", values, status=status)
 
 
-def _row(affected: Affected, request: HttpRequest) -> Row:
-    now, handoff = shell_of(request).now, affected.handoff
+def _row(handoff: Handoff, affected: Affected, request: HttpRequest) -> Row:
+    now = shell_of(request).now
     moves = []
     for shift in affected.shifts:
         is_earlier = shift.after < shift.before

@@ -47,7 +47,7 @@ def close(row: Calendar, *days: date) -> None:
 
 
 def shifts(found: lifecycle.reclocking.Preview) -> dict[int, dict[str, datetime]]:
-    return {row.handoff.pk: {s.column: s.after for s in row.shifts} for row in found.rows}
+    return {row.handoff_id: {s.column: s.after for s in row.shifts} for row in found.rows}
 
 
 def later(hours: float = 1) -> Act:
@@ -325,7 +325,7 @@ def test_a_version_with_other_steps_only_is_listed_too(cast: Cast) -> None:
     handoff = make_handoff("assigned", cast.femke)
     new = successor("standard")
     [row] = affected(later(), policy=new).rows
-    assert (row.handoff.pk, row.shifts) == (handoff.pk, ())
+    assert (row.handoff_id, row.shifts) == (handoff.pk, ())
     assert move_deadlines(handoff.pk, later(), "policy:standard:2", policy=new).policy == new
 
 
