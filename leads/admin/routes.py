@@ -387,7 +387,16 @@ class SlaPolicyAdmin(Shown):
     """Versions of the SLA policies: shown, since handoffs keep the version they started with. A new one is
     made on the routing pages."""
 
-    list_display = ("name", "slug", "version", "lead_type", "is_live", "is_default", "created_at", "created_by")
+    list_display = (
+        "name",
+        "slug",
+        "version",
+        "lead_type",
+        "is_live",
+        "is_default",
+        "created_at",
+        "created_by",
+    )
     list_filter = ("is_live", "lead_type")
     list_select_related = ("created_by",)
     readonly_fields = ("wrong",)
