@@ -388,15 +388,8 @@ class SlaPolicyAdmin(Shown):
     made on the routing pages."""
 
     list_display = (
-        "name",
-        "slug",
-        "version",
-        "lead_type",
-        "is_live",
-        "is_default",
-        "created_at",
-        "created_by",
-    )
+        "name", "slug", "version", "lead_type", "is_live", "is_default", "created_at", "created_by",
+    )  # fmt: skip
     list_filter = ("is_live", "lead_type")
     list_select_related = ("created_by",)
     readonly_fields = ("wrong",)
