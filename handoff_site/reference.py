@@ -190,6 +190,7 @@ def _policies(now: datetime) -> list[str]:
             lead_type=policy.lead_type,
             is_default=not taken,
             created_at=now,
+            note="As shipped",
             **targets,
         )
         SlaStep.objects.bulk_create(
@@ -203,6 +204,7 @@ def _policies(now: datetime) -> list[str]:
                 after_business=step.after.business if step.after else True,
                 who=list(step.who),
                 what=step.what,
+                queue_id=step.queue,
             )
             for position, step in enumerate(policy.steps, start=1)
         )

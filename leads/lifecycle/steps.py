@@ -99,6 +99,7 @@ def fire_in(book: Book, handoff: Handoff) -> list[dict[str, Any]]:
 def _ladder(book: Book, handoff: Handoff) -> list[dict[str, Any]]:
     """Every step that is due, in order. Once one has moved the handoff, only what still holds is fired."""
     fired: list[dict[str, Any]] = []
+    said: set[tuple[str, int]] = set()
     due = deque(book.due(handoff))
     window = handoff.window
     while due:
@@ -106,37 +107,40 @@ def _ladder(book: Book, handoff: Handoff) -> list[dict[str, Any]]:
         if item.step.what in sla.MOVES and handoff.window != window:
             # One move a firing: who just got it has time of their own.
             break
-        fired.append(_step(book, handoff, item))
+        fired.append(_step(book, handoff, item, said))
         if item.step.what in sla.MOVES:
             due = deque(book.due(handoff))
     return fired
 
 
-def _step(book: Book, handoff: Handoff, item: sla.Due) -> dict[str, Any]:
-    """Fire one step: remembered, done, written down and told."""
+def _step(book: Book, handoff: Handoff, item: sla.Due, said: set[tuple[str, int]]) -> dict[str, Any]:
+    """Fire one step: remembered, done, written down and told. `said` holds which message this firing has told
+    whom: two steps of one moment say the same to nobody twice."""
     step = item.step
     book.mark_fired(handoff, [item])
+    moves = _takes_away(handoff, step)
+    # Nobody to take it from: then it is a breach like any other, and somebody is told.
+    kind = _AFTER[step.clock] if step.what in sla.MOVES and not moves else _message(step)
     told = book.recipients(handoff, step.who)
     if not told and step.who and step.is_at_end:
         # A queue has no rep to tell, and a rep may be gone: a breach is never nobody's.
         told = book.recipients(handoff, ("manager",))
+    told = [person for person in told if (kind, person.pk) not in said]
+    said |= {(kind, person.pk) for person in told}
     codes: dict[str, Any] = {"step": step.code, "window": item.window, "told": [person.pk for person in told]}
     if step.what != "tell":
         codes["what"] = step.what
     if late := _late(item.at, book.now):
         codes["late"] = late
-    holder = handoff.assignee_id if handoff.state == State.ASSIGNED else None
-    kind = _message(step)
-    if step.what == REASSIGN and holder is not None:
+    if moves and step.what == REASSIGN:
         reroute_in(book, handoff, step.code, **codes)
-    elif step.what == QUEUE and handoff.queue_id != step.queue and step.queue is not None:
+    elif moves and step.queue is not None:
+        holder = handoff.assignee_id
         free(handoff, book.now)
         place = Seating("queue", "ladder", queue=book.queue(step.queue))
         book.write(handoff, EventKind.ESCALATED, Stage.ROUTING, why=step.code, was_held_by=holder, **codes)
         give(book, handoff, place, EventKind.QUEUED, why=step.code)
     else:
-        # Nobody to take it from: then it is a breach like any other, and somebody is told.
-        kind = _AFTER[step.clock] if step.what in sla.MOVES else kind
         _write(book, handoff, item, codes)
     ends = item.ends or item.at
     book.tell(handoff, kind, told, {"due_at": ends.isoformat()})
@@ -155,6 +159,13 @@ def _write(book: Book, handoff: Handoff, item: sla.Due, codes: dict[str, Any]) -
         changes = {"priority": handoff.priority + 1}
     stage = Stage.ENRICHMENT if handoff.state == State.INCOMPLETE else Stage.ACCEPTANCE
     book.write(handoff, kind, stage, changes, occurred_at=item.at, **codes)
+
+
+def _takes_away(handoff: Handoff, step: sla.Step) -> bool:
+    """Whether this step moves the handoff: a queue lets nothing lapse, and what is there stays there."""
+    if step.what == REASSIGN:
+        return bool(handoff.state == State.ASSIGNED)
+    return step.what == QUEUE and (handoff.state == State.ASSIGNED or handoff.queue_id != step.queue)
 
 
 def _message(step: sla.Step) -> str:
