@@ -34,7 +34,7 @@ MOST_ATTEMPTS = 5
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 # A task has 60 seconds and one mail may take EMAIL_TIMEOUT of them.
 SENDING_SECONDS = 30.0
-# A digest names fifty and counts the rest; what nobody has read in months is not counted for ever.
+# A digest names fifty and counts the rest up to here; what is beyond stays in the app alone.
 MOST_IN_DIGEST = 1000
 CONTEXT = ("user__preference", "handoff__lead__company", "handoff__assignee", "handoff__queue")
 
@@ -111,10 +111,9 @@ def _claim_digest(now: datetime) -> list[Notification] | None:
         wants_none = _preference(row.user).mail == Preference.Mail.NONE
         if not wants_none and not _is_idle(row):
             told.append(row)
-    idle = {row.pk for row in rows} - {row.pk for row in told}
     mine = _due(Mail.DIGEST, now).filter(user=user)
-    mine.filter(pk__in=idle).update(mail=Mail.NONE, mail_after=None)
     left = mine.filter(pk__in=[row.pk for row in told])
+    mine.exclude(pk__in=left.values("pk")).update(mail=Mail.NONE, mail_after=None)
     if attempt >= MOST_ATTEMPTS:
         left.update(mail=Mail.FAILED)
         return []

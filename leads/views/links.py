@@ -95,8 +95,8 @@ def _answer(request: HttpRequest, token: str, link: Link) -> HttpResponse:
         known = _no_longer(frame, token, link, found)
         return _over(request, known or Over("Nothing was changed", str(error), 409))
     tell(request, _said(after, link.verb, frame.now), undo=after.pk, now=frame.now)
-    is_seen = Handoff.objects.visible_to(frame.user).filter(pk=after.pk).exists()
-    return redirect("leads:handoff", after.pk) if is_seen else redirect("leads:inbox")
+    # What was accepted is worked on next; after a rejection, whatever else waits.
+    return redirect("leads:handoff", after.pk) if link.verb == ACCEPT else redirect("leads:inbox")
 
 
 @transaction.atomic

@@ -28,7 +28,7 @@ from routing.people import MANAGER, REP, User
 MOST_ABSENCES = 50
 # What the choices of mail mean, in the order of the page.
 MAILS = (
-    (Preference.Mail.ALL, "Everything, each message as it comes or in the digest"),
+    (Preference.Mail.ALL, "Each message as it comes; what can wait in a daily digest, if you set one below"),
     (
         Preference.Mail.URGENT,
         "New leads, deadlines, missing data, all about demo leads; the rest waits in Notifications",

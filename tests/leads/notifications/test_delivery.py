@@ -374,6 +374,16 @@ def test_a_long_digest_names_fifty_and_counts_the_rest(cast: Cast, digested: lis
     assert set(Notification.objects.values_list("mail", flat=True)) == {"sent"}
 
 
+def test_what_no_digest_can_count_stays_in_the_app(
+    digested: list[Notification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_due(SOON)
+    monkeypatch.setattr(delivery, "MOST_IN_DIGEST", 3)
+    assert deliver_due(FOUR) == 1 and deliver_due(FOUR + timedelta(days=2)) == 0
+    assert mail.outbox[0].subject == "[Handoff] Your digest: 3 messages"
+    assert [state(row)[0] for row in digested] == ["sent"] * 3 + ["none"] * 2
+
+
 def test_each_person_has_a_digest_of_their_own(cast: Cast, digested: list[Notification]) -> None:
     wishes(cast.jonas, digest_minute=16 * 60)
     message(cast.jonas, digested[0].handoff, "stale", NOW).save()

@@ -87,6 +87,7 @@ def test_a_reason_rejects_and_can_be_undone(as_: SignIn, cast: Cast, handoff: Ha
     url = address(cast.femke, handoff, "reject")
     assert "Not our customer profile" in html(client.get(url))
     response = press(client, url, reason="not_icp", note="Too small")
+    assert response["Location"] == "/inbox/"
     handoff.refresh_from_db()
     assert (handoff.state, handoff.rejection_reason.code) == ("rejected", "not_icp")
     assert handoff.rejections.get().note == "Too small"
