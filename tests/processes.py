@@ -42,8 +42,9 @@ def wait_for(found: Callable[[], Found], seconds: float = 60.0, what: str = "") 
 
 def descendants(pid: int) -> dict[int, str]:
     """Pid and command line of every living process below `pid`, children before their children."""
+    # Twice wide: COLUMNS in the environment would cut the command lines short otherwise.
     listing = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+        ["ps", "-eww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
     )
     rows = [line.split(None, 3) for line in listing.stdout.splitlines()]
     children: dict[int, list[tuple[int, str]]] = {}
@@ -139,6 +140,11 @@ class Site:
         """Whether everything runs: web, the cluster's main process, sentinel and its four."""
         parts = self.parts()
         return parts["web"] > 0 and parts["cluster"] > 0 and parts["count"] == 7
+
+    def crew(self) -> list[int]:
+        """What the cluster's sentinel forked, oldest first: in a new one two workers, monitor and pusher."""
+        sentinel = next(iter(descendants(self.parts()["cluster"])))
+        return sorted(descendants(sentinel))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signal the supervisor and wait for its end; its exit code."""

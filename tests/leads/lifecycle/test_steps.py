@@ -272,8 +272,8 @@ def test_who_lets_it_lapse_loses_it_to_the_next_and_never_gets_it_back(cast):
         for code in ("accept_breach", "taken")
     ]
     fired = {step["step"]: step["told"] for step in lifecycle.fire(handoff.pk, at(hours=8))}
-    # There is nobody to take it from now; whoever owns the queue is told, and it stays.
-    assert (fired["accept_breach"], fired["taken"]) == ([cast.ada.email], [cast.ada.email])
+    # There is nobody to take it from now; whoever owns the queue is told, once, and it stays.
+    assert (fired["accept_breach"], fired["taken"]) == ([cast.ada.email], [])
     assert (fresh(handoff).state, fresh(handoff).window) == ("queued", 4)
     assert told("queued") == [(cast.ada.email, "Waiting in your queue")]
 
@@ -324,8 +324,9 @@ def test_a_step_moves_it_to_its_queue_once(cast):
     assert (queued.state, queued.queue, queued.assignee, queued.window) == ("queued", desk, None, 2)
     assert Turn.objects.filter(released_at__isnull=True).count() == 0
     # In that queue already, it only tells: whoever owns the queue, since a queue has no rep.
-    again = {step["step"]: step["told"] for step in lifecycle.fire(handoff.pk, at(hours=7))}
-    assert again["to_desk"] == [cast.mia.email]
+    assert steps(handoff, at(hours=4, minutes=30))[-1] == "accept_breach"
+    [again] = lifecycle.fire(handoff.pk, at(hours=5))
+    assert (again["step"], again["told"]) == ("to_desk", [cast.mia.email])
     assert (fresh(handoff).queue, fresh(handoff).window) == (desk, 2)
     lifecycle.reassign(handoff.pk, by(cast.mia, hours=7), to=cast.jonas.email, reason="x")
     assert "to_desk" in steps(handoff, at(hours=30))
