@@ -48,12 +48,14 @@ class RowError:
 
 @dataclass
 class Report:
-    """What an import did. A row is in exactly one of the four counts."""
+    """What an import did. A row is in exactly one of the first four counts; `moved` are the handoffs that
+    went on to somebody else, since their holder left sales or the team."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     failed: int = 0
+    moved: int = 0
     errors: list[RowError] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -106,10 +108,10 @@ def import_people(lines: Iterable[str], now: datetime) -> Report:
     # Whoever is no longer in sales keeps nothing; each handoff moves in a transaction of its own.
     act = lifecycle.Act(now)
     for user in User.objects.filter(email__in=[row.email for row in good if row.roles is not None]):
-        escalation.let_go(user, act)
+        report.moved += escalation.let_go(user, act)
     for user in User.objects.filter(pk__in=teams):
         if user.team_id != teams[user.pk]:
-            lifecycle.change_team(user, act)
+            report.moved += lifecycle.change_team(user, act)
     report.errors.sort(key=lambda error: error.line)
     report.failed = len(bad)
     return report

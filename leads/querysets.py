@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from django.db import models
 from django.db.models import F, Q
 
-from leads.choices import HOLDS_TURN, OPEN, WAITING, State
+from leads.choices import OPEN, WAITING, State
 from routing.models import Queue
 from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
 
@@ -25,13 +25,15 @@ T = TypeVar("T")
 _ACCEPT, _CONTACT = Q(next_due_at=F("accept_due_at")), Q(next_due_at=F("contact_due_at"))
 _EARLIER = _ACCEPT & (Q(contact_due_at__isnull=True) | Q(accept_due_at__lte=F("contact_due_at")))
 _EARLIER |= _CONTACT & (Q(accept_due_at__isnull=True) | Q(contact_due_at__lte=F("accept_due_at")))
+_SALES = Q(state="assigned") | Q(state="accepted") | Q(state="deferred") | Q(state="working")
 # What must not be: open, owed something, and without a holder or with another deadline than its clocks say
 # (`routing.sla.next_deadline`). Also the condition of an index, which is empty as long as all is well.
+# Without IN: SQLite compares no list of parameters with the index's.
 ASTRAY = Q(is_history=False, is_quiet=False) & (
-    Q(state__in=[*map(str, HOLDS_TURN), "working"], assignee__isnull=True)
+    (_SALES & Q(assignee__isnull=True))
     | Q(state="queued", queue__isnull=True)
     | (Q(state="incomplete") & ~Q(next_due_at=F("completion_due_at")))
-    | (Q(state__in=["queued", "assigned"]) & ~_EARLIER)
+    | ((Q(state="queued") | Q(state="assigned")) & ~_EARLIER)
     | (Q(state="accepted") & ~_CONTACT)
     | (Q(state="deferred") & ~Q(next_due_at=F("deferred_until"), next_step_at__isnull=False))
 )

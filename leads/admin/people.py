@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import zoneinfo
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import escalation, lifecycle
+from leads import escalation, lifecycle, notifications
 from leads.admin.base import Kept, Recorded, acting
+from leads.choices import State
 from leads.lifecycle import Act
+from leads.models import Handoff
+from routing import rotation
 from routing.models import Absence, Queue, Team, User
 from routing.people import ROLES
+from routing.rotation.able import IN_SALES
 
 
 class OneAddress(forms.ModelForm):
@@ -32,10 +36,39 @@ class OneAddress(forms.ModelForm):
         return email
 
 
+BY_RULES, TO_MANAGER, TO_PERSON = "rules", "manager", "person"
+
+
 class PersonForm(OneAddress, UserChangeForm):
-    """Who keeps a queue alive cannot be switched off, and nobody switches themselves off."""
+    """Who keeps a queue alive cannot be switched off, and nobody switches themselves off. Somebody with open
+    leads leaves only when it is said where they go."""
 
     acting: User | None = None
+    goes_to = forms.ChoiceField(
+        label="Their open leads go", required=False, widget=forms.RadioSelect, choices=()
+    )
+    goes_to_person = forms.ModelChoiceField(
+        label="The named person", required=False, queryset=User.objects.none()
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        held = held_by_state(self.instance)
+        if not held:
+            self.fields.pop("goes_to", None)
+            self.fields.pop("goes_to_person", None)
+        if "goes_to" not in self.fields:
+            return
+        self.manager = manager_of(self.instance)
+        choices = [(BY_RULES, "to a cover, else by the rules; what was answered to their cover or manager")]
+        if self.manager is not None:
+            choices.append((TO_MANAGER, f"all to their manager, {self.manager}"))
+        choices.append((TO_PERSON, "all to the person named below"))
+        goes_to = cast(forms.ChoiceField, self.fields["goes_to"])
+        goes_to.choices = choices
+        goes_to.help_text = f"Asked when {self.instance} is deactivated or leaves sales. Open now: {held}."
+        people = User.objects.filter(is_active=True, groups__name__in=IN_SALES).exclude(pk=self.instance.pk)
+        cast(forms.ModelChoiceField, self.fields["goes_to_person"]).queryset = people.distinct()
 
     class Meta:
         model = User
@@ -59,6 +92,51 @@ class PersonForm(OneAddress, UserChangeForm):
         if queues := ", ".join(Queue.objects.filter(owner=self.instance).values_list("name", flat=True)):
             raise ValidationError(f"Owns the queues {queues}: give them another owner first.")
         return active
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "goes_to" not in self.fields or not self._leaves(cleaned):
+            return cleaned
+        way, person = cleaned.get("goes_to"), cleaned.get("goes_to_person")
+        if not way:
+            self.add_error("goes_to", "Choose where the open leads go.")
+        elif way == TO_PERSON and person is None:
+            self.add_error("goes_to_person", "Name the person.")
+        elif way == TO_PERSON and person is not None and not rotation.can_take(person, timezone.now()):
+            self.add_error("goes_to_person", f"{person} is away and could not answer.")
+        return cleaned
+
+    def _leaves(self, cleaned: dict[str, Any]) -> bool:
+        """Whether this edit leaves them unable to answer for what they hold."""
+        stops = self.instance.is_active and cleaned.get("is_active") is False
+        roles = {group.name for group in cleaned.get("groups") or ()}
+        return stops or bool(self.instance.roles & set(IN_SALES) and not roles & set(IN_SALES))
+
+    @property
+    def heir(self) -> User | None:
+        """Who was named to get everything; None leaves it to the rules."""
+        way = self.cleaned_data.get("goes_to")
+        if way == TO_PERSON:
+            named: User | None = self.cleaned_data.get("goes_to_person")
+            return named
+        return self.manager if way == TO_MANAGER else None
+
+
+def held_by_state(person: User) -> str:
+    """What this person holds, in words by state; "" for nothing."""
+    if person.pk is None:
+        return ""
+    rows = Handoff.objects.open().filter(assignee=person).order_by().values_list("state")
+    counts = dict(rows.annotate(n=Count("pk")))
+    return ", ".join(f"{counts[str(s)]} {s.label.lower()}" for s in State if str(s) in counts)
+
+
+def manager_of(person: User) -> User | None:
+    """Their team's manager or who covers for them, where they can take leads and are somebody else."""
+    now = timezone.now()
+    found = notifications.present(person.team.manager if person.team else None, now)
+    able = found is not None and found.pk != person.pk and rotation.can_take(found, now)
+    return found if able else None
 
 
 class NewPersonForm(OneAddress, AdminUserCreationForm):
@@ -119,6 +197,13 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
         form.acting = acting(request)  # type: ignore[attr-defined]
         return form
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not held_by_state(obj):
+            return fieldsets
+        asked = ("When they leave", {"fields": ("goes_to", "goes_to_person")})
+        return (*fieldsets[:3], asked, *fieldsets[3:])
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         form.before = None
         if change:
@@ -133,7 +218,7 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
             return
         person = User.objects.get(pk=form.instance.pk)
         if (person.is_active, person.roles) != form.before:
-            _let_go(request, person)
+            _let_go(request, person, form.heir)
         if person.team_id != form.team_before:
             act = Act(timezone.now(), acting(request))
             _say_moved(request, person, lifecycle.change_team(person, act), "others who can take them")
@@ -189,11 +274,13 @@ class AbsenceAdmin(Recorded):
         lifecycle.drain_soon(timezone.now())
 
 
-def _let_go(request: HttpRequest, person: User) -> None:
+def _let_go(request: HttpRequest, person: User, to: User | None = None) -> None:
     """Move on what this person can no longer answer for; who can again takes what waits."""
     now = timezone.now()
-    moved = escalation.let_go(person, Act(now, acting(request)))
-    _say_moved(request, person, moved, "somebody who can answer")
+    moved = escalation.let_go(person, Act(now, acting(request)), to)
+    _say_moved(request, person, moved, str(to) if to is not None else "somebody who can answer")
+    if not person.is_active and (left := held_by_state(person)):
+        messages.warning(request, f"Not moved: {left}. The team page lists what nobody answers for.")
     lifecycle.drain_soon(now)
 
 

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import escalation
+from leads import escalation, lifecycle
 from leads.forms import complaints
 from leads.lifecycle import Act
 from leads.models import Preference
@@ -100,6 +100,8 @@ def delete_absence(request: HttpRequest, pk: int) -> HttpResponse:
     if absence.starts_at < frame.now < absence.ends_at:
         absence.ends_at = frame.now
         absence.save(update_fields=["ends_at"])
+        # What waits for want of a place may be theirs now; what their cover was given stays there.
+        lifecycle.drain_soon(frame.now)
         tell(request, "Welcome back. New leads come to you again.")
     elif absence.ends_at > frame.now:
         absence.delete()

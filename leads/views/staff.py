@@ -16,10 +16,11 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from leads import permissions
+from leads import escalation, permissions
 from leads.choices import HOLDS_TURN, State
 from leads.models import Handoff
 from leads.presenters import teams, times
+from leads.presenters.orphans import Trouble, trouble
 from leads.presenters.teams import Group, RepLine, TeamRow
 from leads.querysets import overdue
 from leads.receivers import Receiver, receivers
@@ -103,6 +104,7 @@ class Overview:
     work: Sequence[TeamRow]
     is_work_cut: bool = False
     form: Reassigning | None = None
+    troubles: Sequence[Trouble] = ()
     notice: str = ""
     kept: str = ""
 
@@ -165,7 +167,28 @@ def load(user: User, params: Params, now: datetime) -> Overview:
         overview.is_work_cut = len(everything) > MOST_WORK
     else:
         overview.groups = _groups(rows, now, params)
+        overview.troubles = _troubles(user, now)
     return overview
+
+
+def _troubles(user: User, now: datetime) -> list[Trouble]:
+    """What nobody answers for and the sweep has not put right yet: of the people this person watches over,
+    and of the queues, which are everybody's."""
+    sees_all = _sees_all(user)
+    led = set() if sees_all else set(Team.objects.filter(manager=user).values_list("pk", flat=True))
+    seen = [
+        orphan
+        for orphan in escalation.find(now)
+        if sees_all
+        or (orphan.handoff_id is None and orphan.user is None)
+        or (orphan.user is not None and orphan.user.team_id in led)
+    ]
+    held: dict[int, int] = {}
+    for states in {orphan.states for orphan in seen if orphan.states}:
+        people = [orphan.user.pk for orphan in seen if orphan.user is not None and orphan.states == states]
+        rows = Handoff.objects.open().filter(assignee__in=people, state__in=[str(state) for state in states])
+        held |= dict(rows.order_by().values_list("assignee").annotate(n=Count("pk")))
+    return [trouble(orphan, held, user.is_staff) for orphan in seen]
 
 
 def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Group]:

@@ -32,6 +32,7 @@ ROWS = (
     ("accept, with next lead", "accept_page_ms", "ms", "accept_page_to_insert", "x bare INSERT", ""),
     ("dashboard", "dashboard_ms", "ms", "dashboard_to_rows", "x bare 25 rows", ""),
     ("sweep, nothing due", "sweep_nothing_due_ms", "ms", None, "", "< 20 ms"),
+    ("repair, nothing wrong", "repair_nothing_wrong_ms", "ms", None, "", "< 20 ms"),
     ("sweep, thousands due", "sweep_due_seconds", "s", None, "", ""),
     ("sweep, each handoff due", "sweep_each_ms", "ms", None, "", ""),
     ("bare: empty", "bare_empty_ms", "ms", None, "", ""),

@@ -249,6 +249,12 @@ class Measuring:
             escalation.sweep(now)
             times.append((time.perf_counter() - start) * 1000)
         self._median("sweep_nothing_due", times)
+        times = []
+        for _ in range(20):
+            start = time.perf_counter()
+            escalation.repair(now)
+            times.append((time.perf_counter() - start) * 1000)
+        self._median("repair_nothing_wrong", times)
         self._need(self.effort.due, now)
         first = Handoff.objects.live().aggregate(at=Min("next_step_at"))["at"]
         self._large_sweep(max(first, now) + timedelta(days=4))

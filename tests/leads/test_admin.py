@@ -208,7 +208,7 @@ def test_pages_stand_under_the_strict_policy(ada: Client, cast: Cast) -> None:
 
 def test_deactivating_somebody_moves_their_work_on(ada: Client, cast: Cast) -> None:
     handoff = factories.make_handoff("accepted", cast.femke)
-    response = change(ada, cast.femke, is_active=None)
+    response = change(ada, cast.femke, is_active=None, goes_to="rules")
     assert errors(response) == ""
     handoff.refresh_from_db()
     assert handoff.assignee == cast.mia
@@ -224,10 +224,48 @@ def test_losing_the_role_moves_work_on_and_other_edits_do_not(ada: Client, cast:
     handoff.refresh_from_db()
     assert handoff.assignee == cast.femke and handoff.events.filter(kind=EventKind.REPAIRED).count() == 0
     viewer = Group.objects.get(name="viewer")
-    change(ada, cast.femke, groups=[str(viewer.pk)])
+    change(ada, cast.femke, groups=[str(viewer.pk)], goes_to="rules")
     handoff.refresh_from_db()
     assert handoff.assignee is None and handoff.state == "queued"
     assert handoff.events.get(kind=EventKind.REPAIRED).data["why"] == "no longer in sales"
+
+
+def test_who_holds_leads_leaves_only_when_it_is_said_where_they_go(ada: Client, cast: Cast) -> None:
+    accepted, deferred = (factories.make_handoff(s, cast.femke) for s in ("accepted", "deferred"))
+    page = ada.get(url(User, "change", cast.femke.pk)).text
+    assert "Open now: 1 accepted, 1 deferred." in page and "to their manager, Mia Brandt" in page
+    assert "goes_to" not in ada.get(url(User, "change", cast.jonas.pk)).text
+    assert "Choose where the open leads go." in errors(change(ada, cast.femke, is_active=None))
+    viewer = Group.objects.get(name="viewer")
+    assert "Choose where" in errors(change(ada, cast.femke, groups=[str(viewer.pk)]))
+    assert "Name the person." in errors(change(ada, cast.femke, is_active=None, goes_to="person"))
+    assert User.objects.get(pk=cast.femke.pk).is_active and Handoff.objects.held_by(cast.femke).count() == 2
+    response = change(ada, cast.femke, is_active=None, goes_to="person", goes_to_person=str(cast.rosa.pk))
+    assert "2 handoffs of Femke de Boer moved on to Rosa Lindqvist" in response.text
+    for handoff in (accepted, deferred):
+        handoff.refresh_from_db()
+        assert (handoff.assignee, handoff.state) == (cast.rosa, "assigned")
+    assert list(invariants.violations()) == []
+
+
+def test_leads_are_not_left_to_somebody_who_is_away_or_out_of_sales(ada: Client, cast: Cast) -> None:
+    factories.make_handoff("assigned", cast.femke)
+    now = timezone.now()
+    cast.jonas.absences.create(starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1))
+    given = {"is_active": None, "goes_to": "person"}
+    assert "is away" in errors(change(ada, cast.femke, **given, goes_to_person=str(cast.jonas.pk)))
+    for person in (cast.otto, cast.femke):
+        assert "valid choice" in errors(change(ada, cast.femke, **given, goes_to_person=str(person.pk)))
+    cast.mia.absences.create(starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1))
+    assert "to their manager" not in ada.get(url(User, "change", cast.femke.pk)).text
+
+
+def test_everything_goes_to_the_manager_when_that_is_asked_for(ada: Client, cast: Cast) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    factories.route_to(cast.femke, cast.jonas)
+    change(ada, cast.femke, is_active=None, goes_to="manager")
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.mia
 
 
 def test_who_gets_another_team_hands_on_what_they_have_not_answered(ada: Client, cast: Cast) -> None:

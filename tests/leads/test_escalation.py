@@ -3,6 +3,7 @@
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
@@ -18,7 +19,8 @@ from leads import escalation, invariants, keys, lifecycle, notifications, tasks
 from leads.choices import EventKind
 from leads.escalation import repair, sweep, sweeping
 from leads.models import FiredStep, Handoff, Notification, RememberedAnswer, UsedLink
-from routing.models import Absence, Queue, Turn, User
+from routing import policies, sla
+from routing.models import Absence, Queue, SlaPolicy, Turn, User
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -443,6 +445,38 @@ def test_four_sweeps_at_once_fire_each_step_once(cast: Cast) -> None:
     keys_ = [(item["handoff"], item["step"]) for item in fired]
     assert len(keys_) == len(set(keys_)) == FiredStep.objects.count() == 6 * 7
     assert list(invariants.violations()) == []
+
+
+@pytest.mark.storm
+@pytest.mark.django_db(transaction=True)
+def test_two_sweeps_at_once_take_a_lead_away_once(cast: Cast) -> None:
+    row = SlaPolicy.objects.get(slug="standard")
+    taken = sla.Step("taken", "acceptance", 100, None, ("manager",), "reassign")
+    steps_ = [*row.policy().steps, taken]
+    policies.revise("standard", policies.targets_of(row.policy()), steps_, cast.otto, NOW, "Reassign")
+    factories.route_to(cast.femke, cast.jonas)
+    first = dict(_holders([factories.open_handoff() for _ in range(6)]))
+    at = NOW + 2 * HOUR
+
+    def work(_: int) -> list[dict[str, Any]]:
+        try:
+            return sweep(at)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        fired = [item for some in pool.map(work, range(2)) for item in some]
+    assert Counter(item["step"] for item in fired)["taken"] == 6
+    assert len(fired) == len({(item["handoff"], item["step"]) for item in fired}) == FiredStep.objects.count()
+    held = dict(_holders(Handoff.objects.all()))
+    assert all(held[pk] not in (None, holder) for pk, holder in first.items())
+    assert set(Handoff.objects.values_list("window", flat=True)) == {2}
+    assert Turn.objects.filter(released_at__isnull=True).count() == 6
+    assert list(invariants.violations()) == []
+
+
+def _holders(handoffs: Iterable[Handoff]) -> list[tuple[int, int | None]]:
+    return [(handoff.pk, handoff.assignee_id) for handoff in handoffs]
 
 
 def test_a_sweep_whose_time_is_up_begins_no_further_handoff(cast: Cast) -> None:

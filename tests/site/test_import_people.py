@@ -209,6 +209,7 @@ def test_the_command_reports_in_words_and_as_json(groups: None, tmp_path: Path) 
         "updated": 0,
         "unchanged": 0,
         "failed": 1,
+        "moved": 0,
         "errors": [
             {
                 "line": 2,

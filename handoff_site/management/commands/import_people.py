@@ -37,6 +37,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
                 f"{report.failed} failed"
+                + (f"; {report.moved} handoffs moved on to somebody else" if report.moved else "")
             )
         if report.failed:
             sys.exit(1)

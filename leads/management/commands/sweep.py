@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"gave queue {item['queue']} of {gone}, to {item['to']}")
             else:
                 self.stderr.write(f"moved on {item['moved']} handoffs of {gone}")
-        if given := lifecycle.drain(at, limit=tasks.MOST_DRAINED, looked_at=tasks.MOST_SWEPT):
+        if given := lifecycle.drain(at, limit=tasks.MOST_DRAINED, looked_at=tasks.MOST_LOOKED_AT):
             self.stderr.write(f"gave {given} waiting handoffs to people with a free place")
         self.stdout.write(json.dumps([item for item in fired if "error" not in item], indent=1))
         failed = [item for item in fired if "error" in item]

@@ -344,12 +344,16 @@ def test_a_step_raises_the_priority_each_window_once(cast):
 
 
 def test_a_named_person_is_told_and_whoever_is_gone_is_stood_in_for(cast):
-    with_steps(cast, sla.Step("nils", "idle", 100, None, (f"person:{cast.nils.pk}",), "tell"))
+    with_steps(
+        cast, sla.Step("nils", "acceptance", None, sla.Target(30, True), (f"person:{cast.nils.pk}",), "tell")
+    )
     first, second = make_handoff("assigned", cast.femke), make_handoff("assigned", cast.femke)
 
     def of(handoff):
-        fired = lifecycle.fire(handoff.pk, at(hours=4))
-        return next(step["told"] for step in fired if step["step"] == "nils")
+        assert steps(handoff, at(hours=2))[-1] == "unacknowledged"
+        [fired] = lifecycle.fire(handoff.pk, at(hours=2, minutes=30))
+        assert fired["step"] == "nils"
+        return fired["told"]
 
     assert of(first) == [cast.nils.email]
     cast.nils.is_active = False

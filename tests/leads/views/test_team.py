@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from django.test import Client
 
-from leads import lifecycle
+from leads import escalation, lifecycle
 from leads.models import Handoff
-from routing.models import Absence, PoolMember, Queue
+from routing.models import Absence, PoolMember, Queue, User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
 from tests.leads.views.asking import HTMX, SignIn, html, queries, refuses, sent_to_sign_in
@@ -106,6 +106,51 @@ def test_what_nobody_can_answer_for_stands_on_top(as_: SignIn, cast: Cast) -> No
     overview = as_(cast.mia).get("/team/").context["overview"]
     assert overview.groups[0].key == "lost"
     assert [row.id for row in overview.groups[0].rows] == [handoff.pk]
+
+
+def troubles(client: Client) -> list[str]:
+    return [f"{line.what} {line.todo}" for line in client.get("/team/").context["overview"].troubles]
+
+
+def test_what_nobody_answers_for_is_named_in_red_with_what_to_do(as_: SignIn, cast: Cast) -> None:
+    """Found as the page is opened; whoever leads no team of theirs is not asked to do anything."""
+    for _ in range(2):
+        make_handoff("accepted", cast.femke)
+    make_handoff("deferred", cast.jonas)
+    User.objects.filter(pk=cast.jonas.pk).update(is_active=False)
+    Absence.objects.create(user=cast.femke, starts_at=NOW, ends_at=LATER + timedelta(days=2))
+    gone, away = troubles(as_(cast.mia))
+    assert gone.startswith("Jonas Keller is inactive and holds 1 open lead. The sweep moves them on")
+    assert away.startswith("Femke de Boer is away and holds 2 open leads.") and "reassign" in away
+    assert troubles(as_(cast.otto)) == troubles(as_(cast.ada)) == [gone, away]
+    assert troubles(as_(cast.nils)) == []
+    page = html(as_(cast.mia).get("/team/"))
+    assert "Nobody answers for this" in page and f'href="?rep={cast.femke.pk}"' in page
+    escalation.repair(LATER)
+    assert troubles(as_(cast.mia)) == []
+    assert "Nobody answers for this" not in html(as_(cast.mia).get("/team/"))
+
+
+def test_what_the_sweep_cannot_repair_stays_on_the_page(as_: SignIn, cast: Cast) -> None:
+    astray = make_handoff("accepted", cast.rosa)
+    Queue.objects.filter(kind="completion").delete()
+    Handoff.objects.filter(pk=astray.pk).update(next_due_at=None)
+    [missing, lost] = troubles(as_(cast.otto))
+    assert missing.startswith("There is no data completion queue") and "setup" in missing
+    assert lost.startswith(f"Handoff {astray.pk} has nobody who holds it, or not the deadline")
+    # Of another team than hers; the queue is everybody's.
+    assert troubles(as_(cast.mia)) == [missing]
+    escalation.repair(LATER)
+    assert troubles(as_(cast.otto)) == [missing]
+
+
+def test_a_queue_that_nobody_can_own_is_named(as_: SignIn, cast: Cast) -> None:
+    Queue.objects.filter(kind="overflow").update(owner=cast.femke)
+    User.objects.filter(pk__in=[cast.femke.pk, cast.mia.pk, cast.ada.pk]).update(is_active=False)
+    assert escalation.repair(LATER) == []
+    [said] = [line for line in troubles(as_(cast.otto)) if "Overflow" in line]
+    assert said.startswith("The queue Overflow has no owner who can answer: Femke de Boer is inactive.")
+    assert "give it another owner" in said
 
 
 def test_nothing_to_do_is_said_with_its_reason(as_: SignIn, cast: Cast) -> None:

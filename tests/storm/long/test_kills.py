@@ -8,7 +8,6 @@ SQLite by default; with DATABASE_URL on that PostgreSQL server, in a database of
 
 import itertools
 import json
-import os
 import signal
 import socket
 import threading
@@ -20,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.factories import event
@@ -29,25 +27,6 @@ from tests.processes import Site, alive, descendants, kill, wait_for
 THREE_MINUTES = 180.0
 LANES, PAUSE = 3, 0.2
 
-PEOPLE = """\
-email,name,roles,team,manager
-ada@example.com,Ada,admin,,
-otto@example.com,Otto,marketing ops,,
-mia@example.com,Mia,sales manager,DACH,
-femke@example.com,Femke,rep,DACH,mia@example.com
-jonas@example.com,Jonas,rep,DACH,mia@example.com
-"""
-# Everything goes to the two reps in turn.
-ROUTES = """
-from django.utils import timezone
-from routing import publish
-from routing.models import Pool, PoolMember, Rule, User
-pool = Pool.objects.create(slug="all", name="All")
-for name in ("femke", "jonas"):
-    PoolMember.objects.create(pool=pool, user=User.objects.get(email=f"{name}@example.com"))
-Rule.objects.update(target_kind="pool", target_id=str(pool.pk))
-publish.publish(timezone.now(), None)
-"""
 LONG_TASK = "from django_q.tasks import async_task; async_task('time.sleep', 20)"
 COUNTS = """
 import json
@@ -127,35 +106,6 @@ class Sender:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database that goes away again."""
-    server = os.environ.get("DATABASE_URL", "")
-    if not server.startswith("postgres"):
-        yield f"sqlite:///{tmp_path / 'site.sqlite3'}"
-        return
-    name = f"handoff_kills_{os.getpid()}_{time.monotonic_ns()}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-    yield f"{server.rpartition('/')[0]}/{name}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def site(tmp_path: Path, database: str) -> Iterator[Site]:
-    made = Site(tmp_path, {"DATABASE_URL": database, "LOG_LEVEL": "INFO"})
-    made.manage("migrate", "--verbosity", "0")
-    made.manage("setup")
-    (tmp_path / "people.csv").write_text(PEOPLE)
-    made.manage("import_people", "people.csv")
-    made.manage("shell", "--verbosity", "0", "--command", ROUTES)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.kill()
-        made.process.wait()
-
-
-@pytest.fixture
 def sender(site: Site) -> Iterator[Sender]:
     made = Sender(site, site.manage("create_api_key", "storm", "--scope", "intake").strip())
     yield made
@@ -169,16 +119,10 @@ def heartbeat_age(site: Site) -> float:
     return float("inf") if age is None else age
 
 
-def crew(site: Site) -> list[int]:
-    """What the sentinel forked, oldest first: in a new cluster two workers, then monitor and pusher."""
-    sentinel = next(iter(descendants(site.parts()["cluster"])))
-    return sorted(descendants(sentinel))
-
-
 def worker_in(site: Site, others: list[int], where: str) -> int:
     """The pid of a worker (not one of `others`) that waits in `where` in the kernel."""
     found = wait_for(
-        lambda: [pid for pid in crew(site) if pid not in others and where in waits_in(pid)], THREE_MINUTES
+        lambda: [pid for pid in site.crew() if pid not in others and where in waits_in(pid)], THREE_MINUTES
     )
     return found[0]
 
@@ -241,7 +185,7 @@ def assert_nothing_lost_or_doubled(site: Site, sender: Sender) -> None:
 def test_every_part_is_killed_under_load_and_nothing_is_lost(site: Site, sender: Sender) -> None:
     site.start()
     wait_for(site.whole, 60)
-    others = crew(site)[2:]
+    others = site.crew()[2:]
     sender.start()
     wait_for(lambda: heartbeat_age(site) < 60, 90, "the worker never beat")
 
