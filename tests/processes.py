@@ -142,9 +142,10 @@ class Site:
         return parts["web"] > 0 and parts["cluster"] > 0 and parts["count"] == 7
 
     def crew(self) -> list[int]:
-        """What the cluster's sentinel forked, oldest first: in a new one two workers, monitor and pusher."""
-        sentinel = next(iter(descendants(self.parts()["cluster"])))
-        return sorted(descendants(sentinel))
+        """What the cluster's sentinel forked, oldest first: in a new one two workers, monitor and pusher.
+        None as long as there is no sentinel."""
+        sentinel = next(iter(descendants(self.parts()["cluster"])), 0)
+        return sorted(descendants(sentinel)) if sentinel else []
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signal the supervisor and wait for its end; its exit code."""

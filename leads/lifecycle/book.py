@@ -60,6 +60,7 @@ def clocks(handoff: Handoff) -> sla.Clocks:
         # What was due before anybody held it is told once, together, as delivered late.
         first_assigned_late=True,
         is_acknowledged=handoff.acknowledged_at is not None,
+        deferrals=handoff.deferrals,
     )
 
 

@@ -54,7 +54,7 @@ def scheduled(policy: Policy, clocks: Clocks, calendar: Calendar | None) -> tupl
                 found.append(Due(DELIVERED_LATE, "lead", clocks.assigned_at, clocks.assigned_at))
             late = True
             continue
-        found.append(Due(step, _name(step.clock, clocks.window), at, span[1]))
+        found.append(Due(step, _name(step.clock, clocks), at, span[1]))
     return tuple(sorted(found, key=lambda due_step: due_step.at))
 
 
@@ -152,8 +152,11 @@ def _moment(
     return min(end, add(start, between(start, end, base) * step.share // 100, base))
 
 
-def _name(clock: str, window: int) -> str:
-    """The window a step is remembered under: the holder's, the stay in completion, or the lead's one."""
+def _name(clock: str, clocks: Clocks) -> str:
+    """The window a step is remembered under: the holder's, the stay in completion, the time to the first
+    contact after a deferral, or the lead's one."""
     if clock in ("acceptance", "idle"):
-        return f"w{window}"
-    return f"c{window}" if clock == "completion" else "lead"
+        return f"w{clocks.window}"
+    if clock == "completion":
+        return f"c{clocks.window}"
+    return f"d{clocks.deferrals}" if clock == "contact" and clocks.deferrals else "lead"

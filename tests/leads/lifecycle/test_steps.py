@@ -413,6 +413,18 @@ def test_what_an_answer_overtook_is_cancelled_visibly_once_in_order(cast):
     assert not FiredStep.objects.filter(handoff=handoff, code="accept_breach").exists()
 
 
+def test_after_a_deferral_the_first_contact_has_a_time_of_its_own_to_be_late(cast):
+    """Late once, put off, and late again: the second time is told too."""
+    handoff = make_handoff("assigned", cast.femke)
+    assert "contact_breach" in steps(handoff, at(hours=1))
+    lifecycle.defer(handoff.pk, by(cast.femke, hours=1, minutes=5), until=at(days=1), explanation="Tomorrow")
+    assert steps(handoff, at(days=1)) == ["resume"]
+    lifecycle.accept(handoff.pk, by(cast.femke, days=1))
+    assert fresh(handoff).contact_due_at == at(days=1, hours=1)
+    assert steps(handoff, at(days=1, hours=1)) == ["contact_breach"]
+    assert told("contact_breach") == [(p.email, "Not contacted in time") for p in (cast.femke, cast.mia)] * 2
+
+
 @pytest.mark.parametrize(
     ("act", "why"),
     [
