@@ -40,12 +40,13 @@ def now() -> datetime:
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> Iterator[None]:
-    _forget()
+    forget_kept()
     yield
-    _forget()
+    forget_kept()
 
 
-def _forget() -> None:
+def forget_kept() -> None:
+    """Drop what a process keeps of rows; for whoever rolls rows back."""
     cache.clear()
     forget_compiled()
     known.forget_policies()
