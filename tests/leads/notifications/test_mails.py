@@ -13,7 +13,7 @@ import pytest
 from django.core.mail import EmailMultiAlternatives
 
 from leads.models import Handoff, Lead, Notification
-from leads.notifications import WORDINGS, links, mails, message
+from leads.notifications import WORDINGS, links, mails, message, words
 from routing.models import User
 from tests import factories
 from tests.conftest import NOW, Cast
@@ -61,7 +61,7 @@ def test_it_is_text_and_html_of_the_same_content(cast: Cast, held: Handoff) -> N
         for kind in ("plain", "html")
         if (part := mail.get_body((kind,))) is not None
     }
-    for words in (
+    for said in (
         held.lead.full_name,
         held.lead.company.name,
         "Not contacted in time",
@@ -69,7 +69,7 @@ def test_it_is_text_and_html_of_the_same_content(cast: Cast, held: Handoff) -> N
         "Make the first contact",
         "Standard",
     ):
-        assert words in bodies["plain"] and words in bodies["html"], words
+        assert said in bodies["plain"] and said in bodies["html"], said
 
 
 @pytest.mark.parametrize("kind", sorted(WORDINGS))
@@ -151,6 +151,14 @@ def test_a_digest_says_no_lead_in_its_subject(cast: Cast, held: Handoff) -> None
     assert mail.subject == "[Handoff] Your digest: 2 messages"
     assert hrefs(mail) == addresses(mail) == ["https://handoff.example.com/notifications/"]
     assert html_of(mail).count(held.lead.last_name) == 2
+
+
+def test_a_digest_says_a_time_once(cast: Cast, held: Handoff) -> None:
+    told = row(cast.femke, held, "accept_80")
+    when = words(told).due
+    assert when is not None
+    mail = mails.digest(cast.femke, [told])
+    assert html_of(mail).count(when[1]) == str(mail.body).count(when[1]) == 1
 
 
 def test_a_digest_of_hostile_names_is_words(cast: Cast, held: Handoff) -> None:
