@@ -6,10 +6,11 @@ Owns the entry points that the schedules name, and the bounds that keep a run we
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
@@ -22,9 +23,10 @@ logger = logging.getLogger(__name__)
 
 # A run has 60 seconds; the rest of them is for repair and draining.
 MOST_SECONDS, MOST_DRAINED, MOST_LOOKED_AT = 30, 200, 4000
-# With more than so much due at once a second worker shares in it, for as many turns: with the minute's own
-# sweep that is three quarters of two workers' time, and mail and heartbeat still have their place.
-SHARED, MOST_TURNS = 300, 2
+# For each so many due at once another worker shares in the firing, up to three of them where the database
+# locks rows. They work in short turns, between which mail and heartbeat have their place.
+SHARED, MOST_HELPERS = 300, 3
+TURN_SECONDS, MOST_TURNS = 10, 6
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
 READ_MESSAGES_KEPT = timedelta(days=90)
@@ -37,21 +39,28 @@ def sweep() -> int:
     """Fire what is due, move on what nobody answers for, give what waits to whoever is free; returns the
     number of steps."""
     now = timezone.now()
-    if Handoff.objects.due(now)[SHARED : SHARED + 1].exists():
-        async_task("leads.tasks.fire_due")
-    fired = escalation.sweep(now, seconds=MOST_SECONDS)
+    parts = 1 + _helpers(now)
+    for part in range(1, parts):
+        async_task("leads.tasks.fire_due", part, parts)
+    fired = escalation.sweep(now, seconds=MOST_SECONDS, part=(0, parts))
     escalation.repair(now)
     lifecycle.drain(now, limit=MOST_DRAINED, looked_at=MOST_LOOKED_AT)
     return len(fired)
 
 
-def fire_due(turn: int = 1) -> int:
-    """Share in firing what is due; returns the number of steps. When its time is up before everything has
-    fired, it goes on at once in a task of its own, rather than in a minute."""
+def _helpers(now: datetime) -> int:
+    """How many others should share in what is due: where one writer has the whole file, they only queue."""
+    most = MOST_HELPERS if connection.features.has_select_for_update_skip_locked else 1
+    return min(most, Handoff.objects.due(now)[: most * SHARED].count() // SHARED)
+
+
+def fire_due(part: int, parts: int, turn: int = 1) -> int:
+    """Share in firing what is due; returns the number of steps. When its turn is over before everything has
+    fired, it goes on in another one behind what waits by then; those end when the next minute's begin."""
     now = timezone.now()
-    fired = escalation.sweep(now, seconds=MOST_SECONDS)
+    fired = escalation.sweep(now, seconds=TURN_SECONDS, part=(part, parts))
     if turn < MOST_TURNS and Handoff.objects.due(now).exists():
-        async_task("leads.tasks.fire_due", turn + 1)
+        async_task("leads.tasks.fire_due", part, parts, turn + 1)
     return len(fired)
 
 

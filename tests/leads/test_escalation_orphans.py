@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from leads import escalation, invariants, lifecycle
+from leads import escalation, invariants, lifecycle, tasks
 from leads.choices import EventKind
 from leads.escalation import find, repair
 from leads.lifecycle import Act
@@ -295,22 +295,39 @@ def test_what_the_minute_asks_is_answered_by_an_index(cast: Cast, rows: Any, ind
     assert index in plan, plan
 
 
-def test_the_task_asks_a_second_worker_to_share_and_to_go_on(
+def test_the_task_asks_other_workers_to_share_and_to_go_on(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leads import tasks
-
     asked: list[tuple[Any, ...]] = []
     monkeypatch.setattr(tasks, "async_task", lambda *what: asked.append(what))
-    monkeypatch.setattr(tasks, "SHARED", 1)
+    monkeypatch.setattr(tasks, "SHARED", 2)
     past = timezone.now() - timedelta(days=1)
     factories.make_handoff("assigned", cast.femke, at=past)
     monkeypatch.setattr(tasks, "MOST_SECONDS", 0)
     assert tasks.sweep() == 0 and asked == []
     factories.make_handoff("assigned", cast.femke, at=past)
-    assert tasks.sweep() == 0 and asked == [("leads.tasks.fire_due",)]
-    # Its time was up before it began: once more at once, and then the next minute's sweep is there.
-    assert tasks.fire_due() == 0 and asked[1:] == [("leads.tasks.fire_due", 2)]
-    assert tasks.fire_due(2) == 0 and len(asked) == 2
-    monkeypatch.setattr(tasks, "MOST_SECONDS", 30)
-    assert tasks.fire_due() > 0 and len(asked) == 2
+    assert tasks.sweep() == 0 and asked == [("leads.tasks.fire_due", 1, 2)]
+    monkeypatch.setattr(tasks, "SHARED", 1)
+    parts = 3 if connection.features.has_select_for_update_skip_locked else 2
+    assert tasks.sweep() == 0
+    assert asked[1:] == [("leads.tasks.fire_due", part, parts) for part in range(1, parts)]
+    asked.clear()
+    # Its time was up before it began: once more at once, until the next minute's sweep is there.
+    monkeypatch.setattr(tasks, "TURN_SECONDS", 0)
+    assert tasks.fire_due(1, 2) == 0 and asked == [("leads.tasks.fire_due", 1, 2, 2)]
+    assert tasks.fire_due(1, 2, tasks.MOST_TURNS) == 0 and len(asked) == 1
+    # Its own part is one of the two; then it takes the rest.
+    monkeypatch.setattr(tasks, "TURN_SECONDS", 30)
+    assert tasks.fire_due(1, 2) > 0 and len(asked) == 1
+    assert not Handoff.objects.due(timezone.now()).exists()
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_each_that_sweeps_takes_its_part_first(cast: Cast, part: int) -> None:
+    for _ in range(6):
+        factories.make_handoff("assigned", cast.femke)
+    later = NOW + timedelta(hours=1)
+    fired = [int(step["handoff"]) for step in escalation.sweep(later, limit=2, part=(part, 3))]
+    assert fired and {pk % 3 for pk in fired} == {part}
+    escalation.sweep(later, part=(part, 3))
+    assert not Handoff.objects.due(later).exists()
