@@ -15,6 +15,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# As in a debug run: otherwise every client of every test reads all static files when it starts.
+WHITENOISE_AUTOREFRESH = True
 
 # Threads share a file, not memory: an in-memory SQLite refuses what a real one lets wait.
 DATABASES["default"]["TEST"] = {"NAME": None}  # noqa: F405
