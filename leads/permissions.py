@@ -13,6 +13,7 @@ from leads.querysets import led_team_ids, queue_ids
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER, User
 
 ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")
+READS_ROUTING = (MARKETING, MANAGER, ADMIN)
 COMPLETING = ("waive", "recheck", "discard", "merge", "triage")
 ALL_VERBS = (*ANSWERING, "claim", "resume", "reassign", "note", "undo", *COMPLETING)
 

@@ -1,5 +1,5 @@
-"""Telling of rule reviews: the owner of each rule, or marketing ops where it has none, is told once ahead and
-once when it is overdue.
+"""Telling of rule reviews: the owner of each rule, or marketing ops where none can open it, is told
+once ahead and once when it is overdue.
 
 Owns whom and that it is once; when a review is due is `routing.reviews`, the words are `leads.notifications`.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from leads import notifications
+from leads import notifications, permissions
 from leads.models import Notification
 from routing import reviews
 from routing.models import RuleReview
@@ -42,7 +42,7 @@ def _messages(review: RuleReview, now: datetime) -> list[Notification]:
 
 def _whom(review: RuleReview) -> list[User]:
     owner = review.rule.owner
-    if owner is not None and owner.is_active:
+    if owner is not None and owner.is_active and not owner.roles.isdisjoint(permissions.READS_ROUTING):
         return [owner]
     marketing = User.objects.filter(is_active=True, groups__name=MARKETING).order_by("pk")
     return list(marketing) or notifications.admins()

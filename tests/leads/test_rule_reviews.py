@@ -59,6 +59,12 @@ def test_without_an_owner_marketing_ops_is_told_else_the_admins(cast: Cast, revi
     assert told() == [cast.otto, cast.ada]
 
 
+def test_an_owner_who_cannot_open_the_rule_is_not_the_one_who_is_told(cast: Cast, review: RuleReview) -> None:
+    Rule.objects.update(owner=cast.femke)
+    rule_reviews.tell(AHEAD)
+    assert told() == [cast.otto]
+
+
 def test_a_review_that_is_done_is_not_told(cast: Cast, review: RuleReview) -> None:
     reviews.done(review, cast.otto, NOW, "kept")
     assert rule_reviews.tell(LATE) == 0

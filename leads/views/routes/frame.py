@@ -21,7 +21,7 @@ from leads.presenters.reading import Called, Piece, aloud, compared
 from leads.views import access
 from leads.views.shell import shell_of, tell
 from routing.draft import Stale, changed_last
-from routing.people import ADMIN, MANAGER, MARKETING, User
+from routing.people import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Changed:
 
 def reader(request: HttpRequest) -> User:
     """Who is signed in, if routing is theirs to see; else Http404."""
-    return access.only(request, MARKETING, MANAGER, ADMIN)
+    return access.only(request, *permissions.READS_ROUTING)
 
 
 def editor(request: HttpRequest) -> User:

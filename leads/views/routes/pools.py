@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from leads import rosters
+from leads import lifecycle, rosters
 from leads.drafts import Names
 from leads.forms import complaints
 from leads.routing_forms import PoolForm, RoutingForm, SeatForm, active, new_slug
@@ -143,6 +143,8 @@ def _edit(request: HttpRequest, row: Pool) -> HttpResponse:
         )
         if clash.differences:
             return _page(request, row, bound, seats, lines, names, clash=clash, status=409)
+    # Somebody new, or with more room, may take what waits.
+    lifecycle.drain_soon(shell_of(request).now)
     said = "is there now" if is_new else "is saved, as of now"
     return frame.done(request, f"The pool “{row.name}” {said}.", reverse("leads:pools"))
 

@@ -9,6 +9,7 @@ from django.test import Client
 
 from routing import draft
 from routing.models import Pool, PoolMember, Rule, Turn
+from tests import factories
 from tests.conftest import NOW, Cast
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
@@ -72,6 +73,18 @@ def test_members_come_and_go_and_their_turns_stay(as_: SignIn, cast: Cast, pool:
     }
     femke = pool.seats.get(user=cast.femke)
     assert (femke.taken, float(femke.accrued)) == (12, 11.6)
+
+
+def test_what_waits_goes_to_who_has_room_now(
+    as_: SignIn, cast: Cast, django_capture_on_commit_callbacks: Any
+) -> None:
+    factories.route_to(cast.femke, cap=0)
+    waiting = factories.open_handoff()
+    assert waiting.state == "queued"
+    with django_capture_on_commit_callbacks(execute=True):
+        as_(cast.otto).post(page_of(Pool.objects.get()), form(cast.femke))
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.assignee) == ("assigned", cast.femke)
 
 
 def test_who_is_not_sent_stays(as_: SignIn, cast: Cast, pool: Pool) -> None:
