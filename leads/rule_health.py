@@ -1,4 +1,5 @@
-"""What happened to the leads of each rule lately, for rule health; and which leads no rule was meant for.
+"""What happened to the leads of each rule lately, for rule health; which leads no rule was meant for; and
+which are in two territories.
 
 Owns the counting over decisions, handoffs and rejections. What follows from it is `routing.health`. Kept a
 minute, since a page asks for it more often than it changes. Reads only.
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count
@@ -16,8 +18,10 @@ from django.db.models import Count
 from leads import cases
 from leads.choices import Check
 from leads.models import Handoff, Rejection, RoutingDecision
-from routing import health
+from routing import health, overlap
 from routing.facts import Facts, InvalidFacts
+from routing.models import Ruleset
+from routing.overlap import Overlap
 
 OVER = timedelta(days=health.UNUSED_DAYS)
 KEPT = 60  # seconds
@@ -55,6 +59,37 @@ def coverage(now: datetime) -> health.Coverage:
     return kept
 
 
+def overlaps(ruleset: Ruleset | None, now: datetime) -> list[Overlap]:
+    """Territories in force that hold the same leads, with how many of the latest they shared. An example is
+    the handoff of one of these."""
+    if ruleset is None:
+        return []
+    key = f"territory-overlaps-{ruleset.pk}"
+    kept: list[Overlap] | None = cache.get(key)
+    if kept is None:
+        kept = overlap.overlaps(ruleset.document, _latest(now))
+        cache.set(key, kept, KEPT)
+    return kept
+
+
+def _latest(now: datetime) -> Iterator[tuple[int, Facts]]:
+    """Handoff and facts of the latest decisions, each lead once."""
+    rows = RoutingDecision.objects.filter(at__gte=now - OVER).order_by("-at", "-pk")
+    seen: set[int] = set()
+    for handoff_id, facts in rows.values_list("handoff_id", "facts")[:MOST_LOOKED_AT]:
+        if handoff_id not in seen:
+            seen.add(handoff_id)
+            yield from ((handoff_id, read) for read in _readable(facts))
+
+
+def _readable(facts: Any) -> list[Facts]:
+    """The facts of a decision; none where an older version wrote what is none of them now."""
+    try:
+        return [Facts.from_json(facts)]
+    except InvalidFacts:
+        return []
+
+
 def _overflown(now: datetime) -> Iterator[tuple[Facts, str]]:
     """The first decision of each lead that ended in overflow because nobody whom a rule names could."""
     rows = RoutingDecision.objects.filter(at__gte=now - OVER, outcome__in=("queue", "nobody"))
@@ -66,10 +101,7 @@ def _overflown(now: datetime) -> Iterator[tuple[Facts, str]]:
         if handoff_id in seen or (took and took[0] != "overflow"):
             continue
         seen.add(handoff_id)
-        try:
-            yield Facts.from_json(facts), "overflow"
-        except InvalidFacts:
-            continue
+        yield from ((read, "overflow") for read in _readable(facts))
 
 
 def _unmatched(now: datetime) -> Iterator[tuple[Facts, str]]:

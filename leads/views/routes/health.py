@@ -7,6 +7,7 @@ Owns the page and the end of a review. What is found is `routing.health`, when a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -22,10 +23,11 @@ from leads.views.shell import shell_of
 from routing import reviews, standing
 from routing.facts import FIELDS
 from routing.health import SEGMENTS, Coverage, Finding, Segment, day_words, inspect
-from routing.models import RuleReview
+from routing.models import RuleReview, Ruleset
 
 OUTCOMES = (RuleReview.Outcome.KEPT, RuleReview.Outcome.CHANGED)
 LONGEST_NOTE = 300
+MOST_OVERLAPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def routing_health(request: HttpRequest) -> HttpResponse:
         "overdue": sum(1 for line in lines if line.is_overdue),
         "coverage": covered,
         "segments": _segments(covered),
+        "overlaps": _overlaps(shell.draft.live, shell.now),
         "outcomes": [(str(outcome), outcome.label) for outcome in OUTCOMES],
     }
     return render(request, "leads/routing/health.html", values)
@@ -116,6 +119,14 @@ def review_done(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         text = f"“{review.rule}” is reviewed. The next review comes in a quarter."
     return frame.done(request, text, back)
+
+
+def _overlaps(live: Ruleset | None, now: datetime) -> list[tuple[str, object]]:
+    """A sentence for each pair of territories that hold the same leads, and the handoff of such a lead."""
+    territories = live.document.get("territories") or {} if live is not None else {}
+    names = {slug: str(territory.get("name") or slug) for slug, territory in territories.items()}
+    found = rule_health.overlaps(live, now)[:MOST_OVERLAPS]
+    return [(overlap.words(names), overlap.example) for overlap in found]
 
 
 def _segments(coverage: Coverage) -> list[tuple[str, list[Row]]]:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from leads import lifecycle
 from leads.lifecycle import Act
 from routing import publish, reviews
-from routing.models import Pool, PoolMember, Rule, RuleReview
+from routing.models import Pool, PoolMember, Rule, RuleReview, Territory
 from tests.conftest import NOW
 from tests.factories import make_lead, open_handoff
 from tests.leads.views.asking import html
@@ -151,3 +151,18 @@ def test_queries_do_not_grow_with_rules(cast, rules, as_):
     publish.publish(NOW, cast.otto, "More")
     reviews.ensure_reviews(NOW)
     assert asked() == few
+
+
+def test_territories_that_share_leads_are_named_with_one_of_them(cast, rules, as_):
+    germany = {"all": [{"field": "country", "op": "in", "value": ["DE"]}]}
+    fairs = {"all": [{"field": "source", "op": "in", "value": ["Fair"]}]}
+    for slug, name, conditions in (("de", "Germany", germany), ("fairs", "Fairs", fairs)):
+        Territory.objects.create(slug=slug, name=name, owner=cast.mia, conditions=conditions)
+    publish.publish(NOW - timedelta(hours=1), cast.otto, "Territories")
+    assert "hold the same leads" not in html(as_(cast.otto).get(URL))
+    both = [open_handoff(make_lead(country_code="DE", lead_source="Fair"), at=NOW) for _ in range(2)]
+    open_handoff(make_lead(country_code="DE", lead_source="Webinar"), at=NOW)
+    cache.clear()
+    page = html(as_(cast.otto).get(URL))
+    assert "Germany and Fairs overlap; 2 leads of both so far." in page
+    assert f'href="/handoffs/{both[-1].pk}/"' in page
