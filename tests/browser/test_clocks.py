@@ -14,7 +14,7 @@ from leads import lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act
 from leads.models import Handoff
-from tests.browser.conftest import DESK, PHONE, axe_violations
+from tests.browser.conftest import axe_violations, looks
 from tests.factories import event, make_handoff, route_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -87,9 +87,7 @@ def test_no_clock_stands_in_a_region_that_is_read_out(cast, demo, open_page):
     expect(page.locator("#toasts [data-countdown]")).to_have_attribute("aria-hidden", "true")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("size", [DESK, PHONE])
-def test_the_pages_of_time(cast, open_page, shot, size, dark):
+def test_the_pages_of_time(cast, open_page, shot):
     now = timezone.now()
     handoff = make_handoff("assigned", cast.femke, at=now - timedelta(hours=6))
     manager = Act(now - timedelta(hours=3), cast.mia)
@@ -99,8 +97,7 @@ def test_the_pages_of_time(cast, open_page, shot, size, dark):
     )
     unseen = make_handoff("assigned", cast.femke, at=now - timedelta(hours=30))
     lifecycle.fire(unseen.pk, now)
-    page: Page = open_page(cast.mia, size=size, dark=dark)
-    name = f"{size[0]}{'-dark' if dark else ''}"
+    page: Page = open_page(cast.mia)
     urls = {
         "time": f"/handoffs/{handoff.pk}/",
         "whatif": "/whatif/?policy=standard&clock=accept&minutes=30&time=elapsed",
@@ -108,8 +105,9 @@ def test_the_pages_of_time(cast, open_page, shot, size, dark):
     }
     for called, url in urls.items():
         page.goto(url)
-        if called == "time":
-            page.locator("#q-time").scroll_into_view_if_needed()
-        shot(page, f"{called}-{name}")
-        assert axe_violations(page) == [], called
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], called
+        for size, look in looks(page):
+            if called == "time":
+                page.locator("#q-time").scroll_into_view_if_needed()
+            shot(page, f"{called}-{look}")
+            assert axe_violations(page) == [], (called, look)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], (called, look)

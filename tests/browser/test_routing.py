@@ -13,7 +13,7 @@ from leads.keys import make_key
 from leads.models import Handoff
 from routing import publish
 from routing.models import NamedList, Pool, PoolMember, Queue, Rule, Territory
-from tests.browser.conftest import DESK, PHONE, axe_violations
+from tests.browser.conftest import axe_violations, looks
 from tests.conftest import PASSWORD
 from tests.factories import event, make_handoff
 
@@ -145,25 +145,24 @@ def paths(rules) -> tuple[str, ...]:
     )
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_axe_finds_nothing(cast, rules, open_page, shot, size, dark):
+def test_axe_finds_nothing(cast, rules, open_page, shot):
     found = {}
     readable = [path for path in paths(rules) if not re.search(r"/(new|publish|discard)/", path)]
     for user, visits in ((cast.otto, paths(rules)), (cast.mia, readable)):
-        page: Page = open_page(user, size=size, dark=dark)
+        page: Page = open_page(user)
         for path in visits:
             page.goto(path)
             name = f"{user.get_short_name()}{re.sub('[^a-z0-9]+', '-', path)}"
-            # The page scrolls in itself: a tall window shows the whole of it.
-            page.set_viewport_size({"width": size[0], "height": 1300})
-            shot(page, f"{name}{size[0]}{'-dark' if dark else ''}")
-            page.set_viewport_size({"width": size[0], "height": size[1]})
-            if wrong := axe_violations(page):
-                found[name] = wrong
-            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            if wide > 0:
-                found[f"{name} width"] = [f"{wide} px too wide"]
+            for size, look in looks(page):
+                # The page scrolls in itself: a tall window shows the whole of it.
+                page.set_viewport_size({"width": size[0], "height": 1300})
+                shot(page, f"{name}{look}")
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                if wrong := axe_violations(page):
+                    found[f"{name}{look}"] = wrong
+                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                if wide > 0:
+                    found[f"{name}{look} width"] = [f"{wide} px too wide"]
     assert found == {}
 
 
