@@ -37,7 +37,7 @@ class Known:
         self._queues: dict[int, Queue] = {}
         self._fired: dict[int, frozenset[tuple[str, str]]] = {}
         self._owners: dict[int | None, list[User]] = {}
-        self._behind: dict[tuple[str, int | None, int | None, bool], list[User]] = {}
+        self._behind: dict[tuple[str, int | None, int | None, bool, int | None], list[User]] = {}
         self._default_policies: dict[str, SlaPolicy] | None = None
         self._default_calendar: tuple[Calendar | None] | None = None
         self._completion_queue: tuple[Queue | None] | None = None
@@ -132,11 +132,11 @@ class Known:
         return self._owners[handoff.queue_id]
 
     def recipients(self, handoff: Handoff, who: Iterable[str]) -> list[User]:
-        """See `notifications.recipients`; what is so for a team or a queue is asked once."""
+        """See `notifications.recipients`; what is so for a holder or a queue is asked once."""
         found: dict[int, User] = {}
         team = handoff.assignee.team_id if handoff.assignee is not None else None
         for role in who:
-            key = (role, team, handoff.queue_id, handoff.state == State.INCOMPLETE)
+            key = (role, team, handoff.queue_id, handoff.state == State.INCOMPLETE, handoff.assignee_id)
             if role == "rep" or key not in self._behind:
                 self._behind[key] = notifications.recipients(handoff, (role,), self.now)
             found |= {user.pk: user for user in self._behind[key] if user.pk not in found}

@@ -25,7 +25,8 @@ def recipients(handoff: Handoff, who: Iterable[str], now: datetime) -> list[User
     that order.
 
     "manager" is the assignee's team's manager, or their cover while they are away, else the queue's owner,
-    else the active admins. A named person who is gone stands for the manager.
+    else the active admins. Nobody watches over themselves: a manager who holds it is no manager of it, and a
+    named person who holds it, or is gone, stands for the manager.
     """
     found: dict[int, User] = {}
     for role in who:
@@ -48,7 +49,8 @@ def _manager(handoff: Handoff, now: datetime) -> list[User]:
     user = handoff.assignee if handoff.assignee_id else None
     if user is not None and user.team_id:
         team = Team.objects.select_related("manager").get(pk=user.team_id)
-        if (somebody := present(team.manager, now)) is not None:
+        somebody = present(team.manager, now)
+        if somebody is not None and somebody.pk != user.pk:
             return [somebody]
     return _queue_owner(handoff, now)
 
@@ -63,7 +65,12 @@ def _queue_owner(handoff: Handoff, now: datetime) -> list[User]:
         somebody = present(queue.owner, now) or queue.owner
         if somebody.is_active:
             return [somebody]
-    return admins()
+    return _others(admins(), handoff)
+
+
+def _others(people: list[User], handoff: Handoff) -> list[User]:
+    """These without the holder, unless there is nobody else."""
+    return [user for user in people if user.pk != handoff.assignee_id] or people
 
 
 def _marketing(handoff: Handoff, now: datetime) -> list[User]:
@@ -74,7 +81,9 @@ def _named(handoff: Handoff, pk: str, now: datetime) -> list[User]:
     """One person, or who covers for them; away without a cover, it is still them."""
     user = User.objects.filter(pk=int(pk)).first() if pk.isdecimal() and len(pk) < 19 else None
     somebody = present(user, now) or user
-    return [somebody] if somebody is not None and somebody.is_active else _manager(handoff, now)
+    if somebody is None or not somebody.is_active or somebody.pk == handoff.assignee_id:
+        return _manager(handoff, now)
+    return [somebody]
 
 
 _BEHIND = {"rep": _rep, "manager": _manager, "queue_owner": _queue_owner, "marketing": _marketing}

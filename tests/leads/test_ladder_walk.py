@@ -117,8 +117,9 @@ Tue 10 10:10 | Mia   | With somebody else now. The answer on {lead} was due Tue 
 Tue 10 10:13 | Mia   | Half the time is gone. Your answer on {lead} is due Tue 10 Mar 10:15 UTC.
 Tue 10 10:14 | Mia   | Nearly due. Your answer on {lead} is due Tue 10 Mar 10:15 UTC.
 Tue 10 10:15 | Mia   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:15 UTC. It is with the queue Overflow.
+Tue 10 10:15 | Ada   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:15 UTC. It is with the queue Overflow.
 Tue 10 10:15 | Ada   | Waiting in your queue. {lead} waits for somebody to claim it.
-Tue 10 10:15 | Mia   | With somebody else now. The answer on {lead} was due Tue 10 Mar 10:15 UTC and did not come. It is with the queue Overflow now.
+Tue 10 10:15 | Ada   | With somebody else now. The answer on {lead} was due Tue 10 Mar 10:15 UTC and did not come. It is with the queue Overflow now.
 Tue 10 10:20 | Ada   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:20 UTC. It is with the queue Overflow.
 Tue 10 12:00 | Ada   | Nobody has answered. {lead} is still not acknowledged. It is with the queue Overflow.
 Tue 10 14:15 | Ada   | Nothing happens. The queue Overflow has not touched {lead} for too long.
@@ -137,7 +138,8 @@ def test_a_standard_lead_that_comes_on_friday_afternoon(two_reps: Cast) -> None:
 
 def test_a_demo_that_nobody_answers_goes_from_hand_to_hand_and_ends_with_a_name(two_reps: Cast) -> None:
     """Five minutes each, around the clock. The policy says: whoever lets it lapse loses it to the next, then
-    to the manager, then to the overflow queue, whose owner is told and goes on being told."""
+    to the manager, then to the overflow queue, whose owner is told and goes on being told. What the manager
+    lets lapse an admin hears of: nobody watches over themselves."""
     row = SlaPolicy.objects.get(slug="demo")
     targets, steps = policies.targets_of(row.policy()), list(row.policy().steps)
     assert steps[2].code == "accept_breach"

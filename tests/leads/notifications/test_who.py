@@ -33,11 +33,18 @@ def test_roles_stand_for_people(cast: Cast, held: Handoff) -> None:
     assert told(held, "rep", "manager", "marketing") == ["femke", "mia", "otto"]
 
 
-def test_nobody_is_told_twice(cast: Cast) -> None:
+def test_nobody_is_told_twice(cast: Cast, held: Handoff) -> None:
+    assert told(held, "rep", "manager", f"person:{cast.mia.pk}", "manager") == ["femke", "mia"]
+
+
+def test_nobody_watches_over_themselves(cast: Cast) -> None:
+    """What a manager holds, or who covers for one, is watched by somebody else; with nobody else, by them."""
     handoff = factories.make_handoff("assigned", cast.mia)
-    cast.mia.team.manager = cast.mia
-    cast.mia.team.save()
-    assert told(handoff, "rep", "manager", "manager") == ["mia"]
+    assert told(handoff, "rep", "manager") == ["mia", "ada"]
+    away(cast.mia, cover=cast.femke)
+    assert told(factories.make_handoff("assigned", cast.femke), "manager") == ["ada"]
+    alone = factories.make_handoff("assigned", cast.ada)
+    assert told(alone, "manager") == ["ada"]
 
 
 def test_a_manager_away_is_covered(cast: Cast, held: Handoff) -> None:
@@ -107,7 +114,9 @@ def test_an_unknown_role_is_an_error(held: Handoff) -> None:
 
 
 def test_a_person_may_be_named(cast: Cast, held: Handoff) -> None:
-    assert told(held, f"person:{cast.vera.pk}", "rep", f"person:{cast.femke.pk}") == ["vera", "femke"]
+    assert told(held, f"person:{cast.vera.pk}", "rep") == ["vera", "femke"]
+    # The holder's silence is not told to the holder alone.
+    assert told(held, f"person:{cast.femke.pk}") == ["mia"]
     away(cast.vera)
     assert told(held, f"person:{cast.vera.pk}") == ["vera"]
     Absence.objects.update(cover=cast.otto)
