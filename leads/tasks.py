@@ -42,9 +42,12 @@ def sweep() -> int:
     parts = 1 + _helpers(now)
     for part in range(1, parts):
         async_task("leads.tasks.fire_due", part, parts)
-    fired = escalation.sweep(now, seconds=MOST_SECONDS, part=(0, parts))
-    escalation.repair(now)
-    lifecycle.drain(now, limit=MOST_DRAINED, looked_at=MOST_LOOKED_AT)
+    try:
+        fired = escalation.sweep(now, seconds=MOST_SECONDS, part=(0, parts))
+    finally:
+        # Whatever is wrong with what was due: what has lost its holder does not wait for it.
+        escalation.repair(now)
+        lifecycle.drain(now, limit=MOST_DRAINED, looked_at=MOST_LOOKED_AT)
     return len(fired)
 
 

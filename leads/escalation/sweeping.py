@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import F, Q
 
 from leads import lifecycle
@@ -23,7 +23,7 @@ from leads.querysets import HandoffQuerySet
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-# So many failures without one success between them are the database's fault, not the handoffs'.
+# So many failures of the database without one success between them are not the handoffs' fault.
 MOST_FAILURES = 20
 # Writers that wait for SQLite look again now and then; without a gap between two transactions of ours
 # they may never find it free. PostgreSQL lets them queue.
@@ -43,7 +43,7 @@ def sweep(
     rows ahead would do much in vain.
 
     Keys: handoff, step, due_at, fired_at, told. A handoff that failed gives {"handoff", "error"}; after
-    twenty failures in a row the last one is raised.
+    twenty failures of the database in a row the last one is raised.
     """
     walk = _Walk(now, limit, None if seconds is None else time.monotonic() + seconds)
     # Follow-ups first, since they open work again, then steps. With nothing due these are two looks into
@@ -104,7 +104,7 @@ class _Walk:
             fired = round_.fire(handoff_id)
         except Exception as error:
             logger.exception("sweep of handoff %s failed", handoff_id)
-            self.failures += 1
+            self.failures += isinstance(error, (Error, OSError))
             if self.failures >= MOST_FAILURES:
                 raise
             return [{"handoff": str(handoff_id), "error": f"{type(error).__name__}: {error}"[:300]}]

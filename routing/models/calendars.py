@@ -6,6 +6,7 @@ Holidays are copied in once per year, so an upgrade of the holiday library moves
 
 from __future__ import annotations
 
+import logging
 import zoneinfo
 from collections.abc import Iterable
 
@@ -15,6 +16,8 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from routing import hours as business_hours
+
+logger = logging.getLogger(__name__)
 
 MOST_KEPT = 512
 
@@ -52,9 +55,10 @@ class Calendar(models.Model):
         return self.name
 
     def hours(self) -> business_hours.Calendar:
-        """This calendar as the pure value that `routing.hours` works on; three queries per revision."""
+        """This calendar as the pure value that `routing.hours` works on; three queries per revision.
+        Raises InvalidCalendar when its rows are none."""
         found = _kept.get((self.pk, self.revision))
-        return prepare([self])[self.pk] if found is None else found
+        return found or prepare([self]).get(self.pk) or self.compile()
 
     def compile(self) -> business_hours.Calendar:
         """The pure value from the rows as they are now."""
@@ -116,13 +120,19 @@ _kept: dict[tuple[int, int], business_hours.Calendar] = {}
 def prepare(calendars: Iterable[Calendar]) -> dict[int, business_hours.Calendar]:
     """Read the hours of those of these calendars that are not kept yet: three queries, whatever their number.
 
-    By id; as they are in the database, whatever was read with the rows before.
+    By id; as they are in the database, whatever was read with the rows before. One that has no hours, as a
+    shell or a restore may leave it, is left out: only what needs it fails.
     """
     new = {row.pk: row.revision for row in calendars if (row.pk, row.revision) not in _kept}
     if not new:
         return {}
     rows = Calendar.objects.filter(pk__in=new).prefetch_related("intervals", "closed_days")
-    found = {row.pk: row.compile() for row in rows}
+    found: dict[int, business_hours.Calendar] = {}
+    for row in rows:
+        try:
+            found[row.pk] = row.compile()
+        except business_hours.InvalidCalendar as error:
+            logger.error("calendar %s (%s) has no hours: %s", row.pk, row.name, error)
     if len(_kept) + len(found) > MOST_KEPT:
         _kept.clear()
     _kept.update({(pk, new[pk]): compiled for pk, compiled in found.items()})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from leads import escalation, invariants, keys, lifecycle, notifications, tasks
@@ -20,7 +20,7 @@ from leads.choices import EventKind
 from leads.escalation import repair, sweep, sweeping
 from leads.models import FiredStep, Handoff, Notification, RememberedAnswer, UsedLink
 from routing import policies, sla
-from routing.models import Absence, Queue, SlaPolicy, Turn, User
+from routing.models import Absence, Calendar, Queue, SlaPolicy, Turn, User
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -118,6 +118,38 @@ def test_one_that_fails_stops_no_other_and_is_reported(
     assert [item["error"] for item in sweep(NOW + HOUR)] == ["ValueError: bent"]
 
 
+def test_a_calendar_without_hours_stops_only_its_own(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
+    """As a shell or a restore may leave one; more of them than the database may fail in a row."""
+    empty = Calendar.objects.create(name="Empty")
+    User.objects.filter(pk=cast.femke.pk).update(calendar=empty)
+    astray = {
+        str(factories.make_handoff("assigned", cast.jonas).pk) for _ in range(sweeping.MOST_FAILURES + 1)
+    }
+    Handoff.objects.update(assignee=cast.femke)
+    sound = factories.make_handoff("assigned", cast.jonas, at=NOW + timedelta(minutes=1))
+    with caplog.at_level(logging.ERROR):
+        fired = sweep(NOW + 2 * HOUR)
+    assert {item["handoff"] for item in fired if "error" in item} == astray
+    assert {item["handoff"] for item in fired if "step" in item} == {str(sound.pk)}
+    assert "(Empty) has no hours" in caplog.text
+
+
+def test_what_fails_in_the_sweep_keeps_nothing_from_being_repaired(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handoff = factories.make_handoff("assigned", cast.femke)
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise Error("gone")
+
+    monkeypatch.setattr(escalation, "sweep", fail)
+    with pytest.raises(Error, match="gone"):
+        tasks.sweep()
+    handoff.refresh_from_db()
+    assert handoff.assignee != cast.femke
+
+
 def test_failures_without_end_are_raised(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "MOST_FAILURES", 3)
     for _ in range(5):
@@ -126,10 +158,10 @@ def test_failures_without_end_are_raised(cast: Cast, monkeypatch: pytest.MonkeyP
 
     def fire(self: lifecycle.Round, handoff_id: int) -> list[dict[str, Any]] | None:
         tried.append(handoff_id)
-        raise OSError("the database is gone")
+        raise Error("the database is gone")
 
     monkeypatch.setattr(lifecycle.Round, "fire", fire)
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(Error, match="gone"):
         sweep(NOW + HOUR)
     assert len(tried) == 3
 
