@@ -109,9 +109,10 @@ def _leave_one_open(book: Book, opened: Sequence[Handoff], keep: Lead, gone: Lea
     if len(opened) < 2:
         return
 
-    def rank(handoff: Handoff) -> tuple[int, float, bool]:
+    def rank(handoff: Handoff) -> tuple[bool, int, float, bool]:
+        # What was taken quietly has no clock: the other one goes on.
         progress = PROGRESS.index(State(handoff.state))
-        return progress, -handoff.mql_at.timestamp(), handoff.lead_id == keep.pk
+        return not handoff.is_quiet, progress, -handoff.mql_at.timestamp(), handoff.lead_id == keep.pk
 
     behind, ahead = sorted(opened, key=rank)
     definition = qualification.in_force(qualification.definitions(), behind.mql_at)

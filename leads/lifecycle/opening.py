@@ -14,7 +14,9 @@ from typing import Any
 from leads import accounts, cases
 from leads.cases import LeadFacts
 from leads.choices import EventKind, LeadType, Stage, State, TriggerKind
+from leads.lifecycle.answering import resume_in
 from leads.lifecycle.book import Book
+from leads.lifecycle.draining import free
 from leads.lifecycle.placing import RE_ENGAGED, Item, advance
 from leads.models import Activity, Handoff, Lead, MqlDefinition, Score
 from leads.qualification import Trigger, lead_type
@@ -98,25 +100,39 @@ def add_trigger(
 ) -> bool:
     """A trigger for a lead whose handoff is open: whether it was added to it.
 
-    False when work is re-engaged: then this one is superseded and a new one must be opened. What comes
-    quietly is told to nobody; anything else is, also about a handoff that was taken quietly.
+    False when work is re-engaged, or when the open one was taken quietly and this one is not: no clock runs
+    there, and the lead must not wait in it. Then that one is superseded and a new one must be opened. What
+    comes quietly is told to nobody.
     """
     high = definition is not None and trigger.kind in definition.high_intent
-    if handoff.state == State.WORKING and (high or trigger.kind == TriggerKind.MANUAL_FLAG):
+    if handoff.state == State.WORKING:
+        ends = high or trigger.kind == TriggerKind.MANUAL_FLAG
+    else:
+        ends = handoff.is_quiet and not is_quiet
+    if ends:
         supersede(book, handoff)
         return False
+    changes: dict[str, Any] = {
+        "triggered_again_at": max(handoff.triggered_again_at or trigger.at, trigger.at)
+    }
+    raises = high and handoff.effective_type == LeadType.STANDARD and handoff.state != State.WORKING
+    returns = high and not raises and handoff.state == State.DEFERRED
+    if returns:
+        due = sla.deadline(trigger.at, book.policy(handoff).contact, book.calendar(handoff))
+        changes["contact_due_at"] = min(handoff.contact_due_at or due, due)
     book.write(
         handoff,
         EventKind.TRIGGERED_AGAIN,
         Stage.TRIGGER,
-        {"triggered_again_at": max(handoff.triggered_again_at or trigger.at, trigger.at)},
+        changes,
         occurred_at=trigger.at,
         trigger=trigger.kind,
         activity=trigger.activity.pk if trigger.activity else None,
     )
-    raises = high and handoff.effective_type == LeadType.STANDARD and handoff.state != State.WORKING
     if raises:
         raise_to_demo(book, handoff, trigger.at)
+    elif returns:
+        resume_in(book, handoff)
     if not is_quiet:
         told = [handoff.assignee] if handoff.assignee is not None else book.queue_owner(handoff)
         kind = "raised" if raises else "triggered_again"
@@ -125,13 +141,15 @@ def add_trigger(
 
 
 def supersede(book: Book, handoff: Handoff) -> None:
-    """Work that a new conversion re-engages ends; the new handoff is offered to the same rep first."""
+    """What a new conversion re-engages ends; the new handoff is offered to the same rep first."""
+    free(handoff, book.now)
     changes = {"state": State.SUPERSEDED, "close_reason": RE_ENGAGED, "closed_at": book.now}
     book.write(handoff, EventKind.SUPERSEDED, Stage.AFTER, changes, reason=RE_ENGAGED)
 
 
 def raise_to_demo(book: Book, handoff: Handoff, at: datetime) -> None:
-    """Standard becomes demo: demo targets run from now on, and no deadline gets later."""
+    """Standard becomes demo: demo targets run from now on, and no deadline gets later. Who asks for a demo
+    does not wait for the day that it was put off to."""
     raised_at = max(at, handoff.mql_at)
     policy, policy_id = book.policy(handoff), handoff.policy_id
     if policy.lead_type != LeadType.DEMO:
@@ -155,3 +173,5 @@ def raise_to_demo(book: Book, handoff: Handoff, at: datetime) -> None:
         if handoff.state in (State.ASSIGNED, State.QUEUED):
             sooner("accept_due_at", max(raised_at, handoff.held_since or raised_at), policy.accept)
     book.write(handoff, EventKind.RAISED, Stage.TRIGGER, changes, occurred_at=raised_at)
+    if handoff.state == State.DEFERRED:
+        resume_in(book, handoff)

@@ -16,6 +16,7 @@ from leads.lifecycle.act import Act, Refused
 from leads.lifecycle.answering import UNDO_FOR
 from leads.lifecycle.book import DERIVED, Book, turn_ref
 from leads.lifecycle.draining import free
+from leads.lifecycle.opening import raise_to_demo
 from leads.models import Event, Handoff, Notification
 from leads.projection import decode
 from routing import rotation
@@ -39,17 +40,33 @@ def undo(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
     if not mine or not kinds <= UNDOABLE or act.now - last.recorded_at > UNDO_FOR:
         raise _too_late(handoff)
     held_before = _turn_holder(handoff)
-    restored: dict[str, Any] = {}
-    for event in events:
-        for name, value in event.data.get("was", {}).items():
-            if name not in DERIVED:
-                restored[name] = decode(name, value)
     book = Book(act)
+    restored = _restored(handoff, events)
     book.write(handoff, EventKind.UNDONE, Stage.AFTER, restored, undid=[event.number for event in events])
+    if handoff.raised_at is not None and handoff.raised_at > last.recorded_at:
+        # The lead asked for a demo meanwhile: the clocks that came back are a demo's.
+        raise_to_demo(book, handoff, handoff.raised_at)
     _turn_back(handoff, held_before, act.now)
     _take_rows_back(handoff, act, last.recorded_at)
     book.save()
     return handoff
+
+
+def _restored(handoff: Handoff, events: list[Event]) -> dict[str, Any]:
+    """What the columns were before these events, newest first; without what has been set again since, which
+    is not this act's to take back."""
+    after: dict[str, Any] = {}
+    before: dict[str, Any] = {}
+    for event in events:
+        for name, value in event.data.get("was", {}).items():
+            if name not in DERIVED:
+                after.setdefault(name, event.data["set"].get(name))
+                before[name] = value
+    return {
+        name: decode(name, value)
+        for name, value in before.items()
+        if getattr(handoff, name) == decode(name, after[name])
+    }
 
 
 def _take_rows_back(handoff: Handoff, act: Act, at: datetime) -> None:

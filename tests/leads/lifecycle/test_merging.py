@@ -166,6 +166,27 @@ def test_what_the_ended_one_asked_for_is_not_lost(cast):
     assert list(Notification.objects.filter(kind="raised").values_list("user", flat=True)) == [cast.femke.pk]
 
 
+def test_a_demo_does_not_disappear_in_a_deferral(cast):
+    put_off = make_handoff("deferred", cast.femke)
+    asked = make_handoff("assigned", cast.jonas, kind="demo_request", at=at(minutes=5))
+    merge(put_off.lead, asked.lead, by(cast.otto, minutes=7))
+    put_off.refresh_from_db()
+    asked.refresh_from_db()
+    assert (asked.state, put_off.state, put_off.effective_type) == ("merged", "assigned", "demo")
+    assert put_off.contact_due_at == at(minutes=10)
+    assert "accept_breach" in [step["step"] for step in lifecycle.fire(put_off.pk, at(hours=1))]
+
+
+def test_of_a_quiet_and_a_live_one_the_live_one_goes_on(cast):
+    quiet = make_handoff("accepted", cast.femke, is_quiet=True)
+    live = make_handoff("assigned", cast.jonas, at=at(minutes=5))
+    merge(quiet.lead, live.lead, by(cast.otto, minutes=7))
+    quiet.refresh_from_db()
+    live.refresh_from_db()
+    assert (quiet.state, live.state, live.is_quiet) == ("merged", "assigned", False)
+    assert live.lead == quiet.lead and lifecycle.fire(live.pk, at(hours=5)) != []
+
+
 def test_a_conversion_that_came_after_the_contact_re_engages_the_work(cast):
     working = make_handoff("working", cast.femke)
     fresh_one = make_lead(company=None)

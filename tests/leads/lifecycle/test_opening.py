@@ -157,7 +157,7 @@ def test_a_trigger_adds_to_what_is_open(cast):
     assert again.accept_due_at == first.accept_due_at
 
 
-@pytest.mark.parametrize("state", ["assigned", "queued", "accepted", "deferred"])
+@pytest.mark.parametrize("state", ["assigned", "queued", "accepted"])
 def test_standard_raised_to_demo_and_no_deadline_gets_later(cast, state):
     handoff = make_handoff(state, cast.femke, lead=make_lead(email="adaeze1@halvorsen-1.com"))
     before = handoff.accept_due_at, handoff.contact_due_at
@@ -167,9 +167,23 @@ def test_standard_raised_to_demo_and_no_deadline_gets_later(cast, state):
     assert raised.contact_due_at == at(minutes=25)
     waits_for_answer = state in ("assigned", "queued")
     assert raised.accept_due_at == (at(minutes=25) if waits_for_answer else before[0])
-    assert raised.next_due_at == (handoff.deferred_until if state == "deferred" else at(minutes=25))
+    assert raised.next_due_at == at(minutes=25)
     holder = "Ada" if state == "queued" else "Femke"
     assert told(raised)[-1] == ("raised", holder)
+
+
+@pytest.mark.parametrize("lead_type", ["standard", "demo"])
+def test_who_asks_for_a_demo_does_not_wait_for_the_end_of_a_deferral(cast, lead_type):
+    """It comes back at once, to the same rep, with a demo's clocks."""
+    lead = make_lead(email="adaeze1@halvorsen-1.com")
+    kind = "demo_request" if lead_type == "demo" else "score_threshold"
+    handoff = make_handoff("deferred", cast.femke, lead=lead, kind=kind)
+    assert handoff.effective_type == lead_type
+    back = send(1, at(minutes=20), type="lead.activity", trigger=None, score=None, activities=demo(20))
+    assert (back.pk, back.state, back.assignee) == (handoff.pk, "assigned", cast.femke)
+    assert (back.accept_due_at, back.contact_due_at) == (at(minutes=25), at(minutes=25))
+    assert back.raised_at == (at(minutes=20) if lead_type == "standard" else None)
+    assert [step["step"] for step in lifecycle.fire(back.pk, at(minutes=25))][-1] == "contact_breach"
 
 
 def demo(minute, identifier=""):
@@ -284,13 +298,24 @@ def test_taken_quietly_it_is_checked_routed_and_measured_and_nobody_is_told(cast
     assert (told(handoff), handoff.fired_steps.count()) == ([], 0)
 
 
-def test_what_comes_in_live_on_a_quiet_handoff_is_said_aloud(cast):
+def test_a_live_conversion_does_not_disappear_in_a_quiet_handoff(cast):
+    """No clock runs in that one: it ends, and a new one with clocks of its own is the same rep's."""
+    route_to(cast.femke, cast.jonas)
+    key = quiet_key()
+    quiet = send(1, NOW, key=key, trigger=SCORED)
+    assert send(1, at(hours=1), key=key).pk == quiet.pk and told(quiet) == []
+    live = send(1, at(hours=2))
+    assert (live.state, live.assignee, live.is_quiet) == ("assigned", quiet.assignee, False)
+    assert told(live) == [("assigned", str(quiet.assignee).split()[0])]
+    assert Turn.objects.filter(released_at__isnull=True).count() == 1
+    assert lifecycle.fire(live.pk, at(hours=3)) != []
+    quiet.refresh_from_db()
+    assert (quiet.state, quiet.close_reason) == ("superseded", "re_engaged")
+
+
+def test_what_comes_quietly_is_told_to_nobody(cast):
     route_to(cast.femke)
     key = quiet_key()
-    send(1, NOW, key=key, trigger=SCORED)
-    assert told(send(1, at(hours=1), key=key)) == []
-    assert told(send(1, at(hours=2))) == [("triggered_again", "Femke")]
-    # And what comes quietly is told to nobody, also about one that is not quiet.
     assert told(send(2, at(hours=1))) == [("assigned", "Femke")]
     assert told(send(2, at(hours=2), key=key)) == [("assigned", "Femke")]
 

@@ -202,3 +202,29 @@ def test_a_new_trigger_does_not_stand_between_and_stays(cast):
     receive([event(1, at=at(minutes=5, seconds=2))], None, at(minutes=5, seconds=2))
     done = lifecycle.undo(handoff.pk, by(cast.femke, minutes=5, seconds=5))
     assert (done.state, done.accepted_at, done.raised_at) == ("assigned", None, at(minutes=5, seconds=2))
+
+
+def ask_for_a_demo(when):
+    asked = {"id": "a", "kind": "demo_request", "occurred_at": when.isoformat()}
+    made = event(1, when, type="lead.activity", trigger=None, score=None, activities=[asked])
+    receive([made], None, when)
+
+
+def test_what_came_in_between_is_not_taken_back(cast):
+    """A demo request between the act and its undo: the clocks that come back are a demo's."""
+    handoff = make_handoff("assigned", cast.femke, lead=make_lead(email="adaeze1@halvorsen-1.com"))
+    lifecycle.accept(handoff.pk, by(cast.femke, minutes=1))
+    ask_for_a_demo(at(minutes=1, seconds=3))
+    lifecycle.undo(handoff.pk, by(cast.femke, minutes=1, seconds=6))
+    handoff.refresh_from_db()
+    assert (handoff.state, handoff.effective_type, handoff.acknowledged_at) == ("assigned", "demo", None)
+    assert handoff.accept_due_at == handoff.contact_due_at == at(minutes=6, seconds=3)
+    assert projection.differences(handoff) == []
+
+
+def test_a_deferral_that_a_demo_request_has_ended_is_past_undoing(cast):
+    handoff = make_handoff("assigned", cast.femke, lead=make_lead(email="adaeze1@halvorsen-1.com"))
+    lifecycle.defer(handoff.pk, by(cast.femke, minutes=1), until=at(days=9), explanation="Later")
+    ask_for_a_demo(at(minutes=1, seconds=3))
+    with pytest.raises(Refused):
+        lifecycle.undo(handoff.pk, by(cast.femke, minutes=1, seconds=6))
