@@ -143,7 +143,8 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str, to: User | Non
     if handoff.assignee_id != user.pk or not handoff.is_open:
         return False
     book = Book(act)
-    free(handoff, act.now)
+    # Not `free`: who goes takes nothing, so no place has come free for what waits.
+    rotation.release(turn_ref(handoff), act.now)
     successor = _named(user, to, act) or _successor(handoff, user, act)
     codes: dict[str, Any] = {"why": why, "was_held_by": user.pk}
     if successor is None:
