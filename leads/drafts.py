@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from leads import permissions
 from leads.presenters.conditions import Offered
 from leads.presenters.reading import Called
 from routing import differences, publish
@@ -60,6 +61,12 @@ class Names:
         """Active people in sales, who can be members."""
         in_sales = User.objects.filter(is_active=True, groups__name__in=(REP, MANAGER)).distinct()
         return list(in_sales.only("name", "email", "is_active").order_by("name", "email"))
+
+    @cached_property
+    def owners(self) -> list[User]:
+        """People who can answer for a queue."""
+        able = User.objects.filter(permissions.can_act())
+        return list(able.only("name", "email", "is_active").order_by("name", "email"))
 
     @cached_property
     def pools(self) -> list[Pool]:

@@ -15,13 +15,12 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Count, F, Max, Min, Q
 
-from leads import identity, projection
+from leads import identity, permissions, projection
 from leads.choices import CLOSED, HOLDS_TURN, OPEN, State
 from leads.lifecycle.book import clocks, turn_ref
 from leads.models import Event, FiredStep, Handoff, Lead, LeadAlias
 from routing import policies, sla
 from routing.models import Absence, PoolMember, Queue, Turn, User
-from routing.rotation.able import IN_SALES
 
 CHUNK = 2000
 _HELD = [str(state) for state in HOLDS_TURN]
@@ -81,10 +80,11 @@ def snapshot() -> Iterator[None]:
 
 def _accountable(now: datetime | None) -> Iterator[Violation]:
     """No black hole: one accountable person who can answer, and a next deadline while something is owed."""
-    able = set(User.objects.filter(Q(groups__name__in=IN_SALES) | Q(queues__isnull=False)).values_list("pk"))
+    able = set(User.objects.filter(permissions.can_answer()).values_list("pk"))
+    owners = set(User.objects.filter(permissions.can_act()).values_list("pk", flat=True))
     away = set(Absence.objects.at(now).values_list("user")) if now is not None else set()
-    completion = Queue.objects.select_related("owner").filter(kind=Queue.Kind.COMPLETION).first()
-    rows = Handoff.objects.open().filter(is_quiet=False).select_related("assignee", "queue__owner")
+    completion = Queue.objects.filter(kind=Queue.Kind.COMPLETION).first()
+    rows = Handoff.objects.open().filter(is_quiet=False).select_related("assignee", "queue")
     for handoff in rows.order_by("pk").iterator(CHUNK):
         about, state = f"handoff {handoff.pk}", State(handoff.state)
         holder = handoff.assignee
@@ -104,10 +104,10 @@ def _accountable(now: datetime | None) -> Iterator[Violation]:
             if holder is None:
                 yield Violation("accountable", about, f"is {state} and nobody holds it")
         elif state == State.QUEUED:
-            if handoff.queue is None or not handoff.queue.owner.is_active:
-                yield Violation("accountable", about, "is in no queue with an active owner")
-        elif completion is None or not completion.owner.is_active:
-            yield Violation("accountable", about, "waits for data in no queue with an active owner")
+            if handoff.queue is None or handoff.queue.owner_id not in owners:
+                yield Violation("accountable", about, "is in no queue whose owner can answer")
+        elif completion is None or completion.owner_id not in owners:
+            yield Violation("accountable", about, "waits for data in no queue whose owner can answer")
         if state != State.QUEUED and handoff.queue_id is not None:
             yield Violation("accountable", about, f"is {state} and still in a queue")
         if state in (State.QUEUED, State.INCOMPLETE) and handoff.assignee_id is not None:
@@ -178,8 +178,10 @@ def _queues() -> Iterator[Violation]:
         # Before anything was set up there is nothing to catch.
         if Handoff.objects.open().exists() and not Queue.objects.filter(kind=kind).exists():
             yield Violation("queue", f"the {kind} queue", "is not there")
-    for queue in Queue.objects.select_related("owner").filter(owner__is_active=False):
-        yield Violation("queue", f"queue {queue.slug}", f"its owner {queue.owner.email} is inactive")
+    able = User.objects.filter(permissions.can_act())
+    for queue in Queue.objects.select_related("owner").exclude(owner__in=able):
+        gone = "no more than a viewer" if queue.owner.is_active else "inactive"
+        yield Violation("queue", f"queue {queue.slug}", f"its owner {queue.owner.email} is {gone}")
 
 
 def _log() -> Iterator[Violation]:

@@ -2,15 +2,19 @@
 
 One table: the verbs a relation to the handoff allows. Seeing is `HandoffQuerySet.visible_to`; whether
 the state allows the move is `leads.lifecycle`. Never touches the database beyond the person's roles,
-queues and teams.
+queues and teams. Who can answer for something at all is asked of many at once, as conditions on users.
 """
 
 from __future__ import annotations
 
+from django.db.models import Exists, OuterRef, Q
+
 from leads.choices import State
 from leads.models import Handoff
 from leads.querysets import led_team_ids, queue_ids
+from routing.models import Queue
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER, User
+from routing.rotation import IN_SALES
 
 ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")
 READS_ROUTING = (MARKETING, MANAGER, ADMIN)
@@ -49,6 +53,20 @@ def is_admin(user: User) -> bool:
 def is_only_viewer(user: User) -> bool:
     """Reads figures and lists, nothing else. Somebody without a role is no more than that."""
     return not user.is_superuser and user.roles <= {VIEWER}
+
+
+def can_act() -> Q:
+    """Users who are active and more than viewers, as `relations` sees one. Whoever owns a queue has to be."""
+    beyond = User.groups.through.objects.filter(user=OuterRef("pk")).exclude(group__name=VIEWER)
+    return Q(is_active=True) & (Q(is_superuser=True) | Q(Exists(beyond)))
+
+
+def can_answer() -> Q:
+    """Users who can answer for a handoff that they hold: active, and in sales or, for what they claimed, a
+    member of a queue who can act."""
+    sells = User.groups.through.objects.filter(user=OuterRef("pk"), group__name__in=IN_SALES)
+    claims = Queue.members.through.objects.filter(user=OuterRef("pk"))
+    return Q(is_active=True) & (Q(Exists(sells)) | (Q(Exists(claims)) & can_act()))
 
 
 def sees_personal_data(user: User) -> bool:

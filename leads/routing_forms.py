@@ -73,8 +73,15 @@ def _name(most: int) -> forms.CharField:
     )
 
 
-def _person(label: str, help_text: str = "", *, required: bool = False, wrong: str = "") -> forms.ChoiceField:
-    messages = {"required": wrong, "invalid_choice": "Choose somebody who is active."}
+def _person(
+    label: str,
+    help_text: str = "",
+    *,
+    required: bool = False,
+    wrong: str = "",
+    gone: str = "Choose somebody who is active.",
+) -> forms.ChoiceField:
+    messages = {"required": wrong, "invalid_choice": gone}
     return forms.ChoiceField(label=label, required=required, help_text=help_text, error_messages=messages)
 
 
@@ -168,6 +175,7 @@ class QueueForm(RoutingForm):
         "Answers for everything that waits here",
         required=True,
         wrong="A queue needs an owner: somebody answers for what waits here.",
+        gone="Choose somebody who is active and may act.",
     )
     members = forms.MultipleChoiceField(
         required=False,
@@ -181,16 +189,15 @@ class QueueForm(RoutingForm):
     )
 
     def offer(self) -> None:
-        self.choose("owner", [("", "Choose"), *active(self.names.people)])
+        self.choose("owner", [("", "Choose"), *active(self.names.owners)])
         self.choose("members", active(self.names.sellers))
         self.choose("calendar", [("", "The default calendar"), *self.names.calendars])
 
     def clean_owner(self) -> str:
         owner = str(self.cleaned_data["owner"])
-        person = self.names.by_id.get(owner)
-        if person is None or not person.is_active:
+        if all(owner != str(person.pk) for person in self.names.owners):
             raise forms.ValidationError(
-                "The owner answers for what waits here; choose somebody who is active."
+                "The owner answers for what waits here; choose somebody who is active and may act."
             )
         return owner
 

@@ -22,7 +22,7 @@ from leads.lifecycle import Act
 from leads.models import Handoff
 from routing import rotation
 from routing.models import Absence, Queue, Team, User
-from routing.people import ROLES
+from routing.people import ROLES, VIEWER
 from routing.rotation.able import IN_SALES
 
 
@@ -110,7 +110,11 @@ class PersonForm(OneAddress, UserChangeForm):
         """Whether this edit leaves them unable to answer for what they hold."""
         stops = self.instance.is_active and cleaned.get("is_active") is False
         roles = {group.name for group in cleaned.get("groups") or ()}
-        return stops or bool(self.instance.roles & set(IN_SALES) and not roles & set(IN_SALES))
+        if stops or roles & set(IN_SALES) or not self.instance.roles & set(IN_SALES):
+            return stops
+        # As a member of a queue they keep what they hold, while they are more than a viewer.
+        acts = bool(roles - {VIEWER} or cleaned.get("is_superuser"))
+        return not (acts and self.instance.queues.exists())
 
     @property
     def heir(self) -> User | None:

@@ -18,7 +18,7 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import lifecycle
+from leads import lifecycle, permissions
 from leads.admin.base import Drafted, DraftForm, Kept, Shown, ShownInline, acting, save_changed
 from routing import draft, lists, policies, publish
 from routing.conditions import sentence, validate
@@ -57,8 +57,8 @@ class QueueForm(DraftForm):
 
     def clean_owner(self) -> User:
         owner: User = self.cleaned_data["owner"]
-        if not owner.is_active:
-            raise ValidationError("The owner answers for what waits here; choose somebody who is active.")
+        if not owner.is_active or permissions.is_only_viewer(owner):
+            raise ValidationError("They answer for what waits; choose somebody who is active and may act.")
         return owner
 
     def clean_kind(self) -> str:

@@ -11,14 +11,16 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q
 
+from leads import permissions
 from leads.choices import OPEN, State
 from leads.models import Handoff
 from routing.models import Queue
-from routing.people import MANAGER, REP, Absence, User
+from routing.people import Absence, User
 
 # What somebody who is away keeps nobody waiting with is not in here: deferred and contacted leads stay.
 OWED = (State.ASSIGNED, State.ACCEPTED)
 INACTIVE, NOT_IN_SALES, AWAY = "inactive", "no longer in sales", "away"
+ONLY_VIEWER = "no more than a viewer"
 # So many of one kind at once; the next minute finds the rest.
 MOST_PEOPLE, MOST_ASTRAY = 200, 500
 CATCH_ALL = (Queue.Kind.COMPLETION, Queue.Kind.OVERFLOW)
@@ -45,9 +47,14 @@ def find(now: datetime) -> list[Orphan]:
 
 def _queues() -> list[Orphan]:
     # A few rows: the two queues that catch everything, and those whose owner is gone.
-    wanted = Q(owner__is_active=False) | Q(kind__in=CATCH_ALL)
-    rows = list(Queue.objects.select_related("owner__team__manager").filter(wanted).order_by("pk"))
-    found = [Orphan(INACTIVE, queue=queue) for queue in rows if not queue.owner.is_active]
+    able = Exists(User.objects.filter(permissions.can_act(), pk=OuterRef("owner")))
+    queues = Queue.objects.select_related("owner__team__manager").annotate(is_owned=able)
+    rows = list(queues.filter(Q(is_owned=False) | Q(kind__in=CATCH_ALL)).order_by("pk"))
+    found = [
+        Orphan(ONLY_VIEWER if queue.owner.is_active else INACTIVE, queue=queue)
+        for queue in rows
+        if not queue.is_owned
+    ]
     missing = [kind for kind in CATCH_ALL if all(queue.kind != kind for queue in rows)]
     # Before anything was set up there is nothing to catch.
     if missing and Handoff.objects.open().exists():
@@ -56,15 +63,13 @@ def _queues() -> list[Orphan]:
 
 
 def _people(now: datetime) -> list[Orphan]:
-    """The inactive and who has lost the role hold nothing; who is away owes nobody an answer or a first
+    """The inactive and who can no longer answer hold nothing; who is away owes nobody an answer or a first
     contact. Quiet work alone makes nobody an orphan."""
     # Per person of these three kinds one look into handoff_open_by_assignee; most hold nothing there.
     held = Handoff.objects.open().filter(assignee=OuterRef("pk"), is_quiet=False)
     everything, owed = Exists(held), Exists(held.filter(state__in=[str(state) for state in OWED]))
     gone = User.objects.filter(everything, is_active=False)
-    # Members of a queue may hold what they claimed from it, whatever else they are.
-    sells = User.groups.through.objects.filter(user=OuterRef("pk"), group__name__in=[REP, MANAGER])
-    out = User.objects.filter(everything, ~Exists(sells), is_active=True, queues__isnull=True)
+    out = User.objects.filter(everything, ~permissions.can_answer(), is_active=True)
     away = User.objects.filter(owed, is_active=True, absences__in=Absence.objects.at(now)).distinct()
     return [
         Orphan(why, user=user, states=states)

@@ -7,17 +7,18 @@ could not be put right is found again by the next look, and the team page shows 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from simple_history.utils import update_change_reason
 
-from leads import lifecycle, notifications
+from leads import lifecycle, notifications, permissions
 from leads.choices import OPEN
 from leads.escalation.orphans import AWAY, INACTIVE, NOT_IN_SALES, OWED, Orphan, find
 from routing.models import Queue
-from routing.people import MANAGER, REP, Absence, User
+from routing.people import Absence, User
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def repair(now: datetime) -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = []
     for orphan in find(now):
         if orphan.queue is not None:
-            done += _given_on(orphan.queue, now)
+            done += _given_on(orphan.queue, orphan.why, now)
         elif orphan.kind:
             logger.error("there is no %s queue, and there are open handoffs", orphan.kind)
         elif orphan.handoff_id is not None:
@@ -56,7 +57,7 @@ def let_go(user: User, act: lifecycle.Act, to: User | None = None) -> int:
     """
     if not user.is_active:
         return lifecycle.release(user, act, INACTIVE, OPEN, to)
-    if not set(user.groups.values_list("name", flat=True)) & {REP, MANAGER}:
+    if not User.objects.filter(permissions.can_answer(), pk=user.pk).exists():
         return lifecycle.release(user, act, NOT_IN_SALES, OPEN, to)
     if Absence.objects.at(act.now).filter(user=user).exists():
         return lifecycle.release(user, act, AWAY, OWED, to)
@@ -81,12 +82,13 @@ def _mended(handoff_id: int, act: lifecycle.Act) -> list[dict[str, Any]]:
     return [{"handoff": str(handoff_id), "why": why}]
 
 
-def _given_on(queue: Queue, now: datetime) -> list[dict[str, Any]]:
+def _given_on(queue: Queue, why: str, now: datetime) -> list[dict[str, Any]]:
     """Give a queue whose owner is gone to the owner's manager or cover, else to an admin, and tell them."""
     gone = queue.owner
-    heir = _heir(gone, now)
+    able = (user for user in _heirs(gone, now) if user is not None and not permissions.is_only_viewer(user))
+    heir = next(able, None)
     if heir is None:
-        logger.error("queue %s has no active owner and there is no admin to take it", queue.slug)
+        logger.error("queue %s has no owner who can answer and there is no admin to take it", queue.slug)
         return []
     with transaction.atomic():
         row = Queue.objects.select_for_update(of=("self",), no_key=True).get(pk=queue.pk)
@@ -94,20 +96,17 @@ def _given_on(queue: Queue, now: datetime) -> list[dict[str, Any]]:
             return []
         row.owner, row.revision = heir, row.revision + 1
         row.save(update_fields=["owner", "revision"])
-        update_change_reason(row, f"{gone.email}, who owned it, is inactive")
+        # The column has room for a hundred characters, an address may have more.
+        update_change_reason(row, f"{gone.email}, who owned it, is {why}"[-100:])
         notifications.message(heir, None, notifications.QUEUE_GIVEN, now, {"queue": row.name}).save()
-    logger.warning("queue %s was given to %s, since %s is inactive", queue.slug, heir.email, gone.email)
-    return [{"queue": queue.slug, "user": gone.email, "why": INACTIVE, "to": heir.email}]
+    logger.warning("queue %s was given to %s, since %s is %s", queue.slug, heir.email, gone.email, why)
+    return [{"queue": queue.slug, "user": gone.email, "why": why, "to": heir.email}]
 
 
-def _heir(gone: User, now: datetime) -> User | None:
-    """Who answers for what this person owned: their manager or who covers for the manager, else who covers
-    for them, else an admin."""
-    manager = gone.team.manager if gone.team is not None else None
-    if (found := notifications.present(manager, now)) is not None:
-        return found
+def _heirs(gone: User, now: datetime) -> Iterator[User | None]:
+    """Who could answer for what this person owned, in order: their manager or who covers for the manager,
+    who covers for them, the admins."""
+    yield notifications.present(gone.team.manager if gone.team is not None else None, now)
     covers = gone.absences.at(now).filter(cover__is_active=True).select_related("cover")
-    named = (absence.cover for absence in covers.order_by("starts_at", "pk"))
-    return next((cover for cover in named if cover is not None), None) or next(
-        iter(notifications.admins()), None
-    )
+    yield from (absence.cover for absence in covers.order_by("starts_at", "pk"))
+    yield from notifications.admins()

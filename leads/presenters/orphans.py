@@ -32,7 +32,7 @@ def trouble(orphan: Orphan, held: Mapping[int, int], may_configure: bool) -> Tro
     if orphan.queue is not None:
         href = reverse("admin:routing_queue_change", args=[orphan.queue.pk]) if may_configure else ""
         return Trouble(
-            f"The queue {orphan.queue} has no owner who can answer: {orphan.queue.owner} is inactive.",
+            f"The queue {orphan.queue} has no owner who can answer: {orphan.queue.owner} is {orphan.why}.",
             "The sweep gives it to their manager or an admin. If it stays here there is none: give it another"
             " owner.",
             href,

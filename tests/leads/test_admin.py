@@ -52,7 +52,7 @@ from routing.models import (
     Territory,
     User,
 )
-from routing.people import REP
+from routing.people import MARKETING, REP, VIEWER
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -246,6 +246,18 @@ def test_who_holds_leads_leaves_only_when_it_is_said_where_they_go(ada: Client, 
         handoff.refresh_from_db()
         assert (handoff.assignee, handoff.state) == (cast.rosa, "assigned")
     assert list(invariants.violations()) == []
+
+
+def test_a_member_of_a_queue_who_goes_to_marketing_keeps_what_they_hold(ada: Client, cast: Cast) -> None:
+    """So nobody is asked where it goes; as a viewer they could not answer, and somebody is."""
+    handoff = factories.make_handoff("accepted", cast.femke)
+    Queue.objects.get(kind="overflow").members.add(cast.femke)
+    marketing, viewer = (Group.objects.get(name=name) for name in (MARKETING, VIEWER))
+    assert "Choose where" in errors(change(ada, cast.femke, groups=[str(viewer.pk)]))
+    change(ada, cast.femke, groups=[str(marketing.pk)])
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.femke
+    assert User.objects.get(pk=cast.femke.pk).roles == {MARKETING}
 
 
 def test_leads_are_not_left_to_somebody_who_is_away_or_out_of_sales(ada: Client, cast: Cast) -> None:
@@ -469,7 +481,8 @@ def test_the_default_calendar_is_not_deleted(ada: Client) -> None:
 def test_a_queue_needs_an_owner_who_is_active_and_keeps_its_kind(ada: Client, cast: Cast) -> None:
     overflow = Queue.objects.get(kind="overflow")
     User.objects.filter(pk=cast.nils.pk).update(is_active=False)
-    assert "choose somebody who is active" in errors(change(ada, overflow, owner=str(cast.nils.pk)))
+    for nobody in (cast.nils, cast.vera):
+        assert "choose somebody who is active" in errors(change(ada, overflow, owner=str(nobody.pk)))
     assert "stays what it is" in errors(change(ada, overflow, kind="sales"))
     assert ada.post(url(Queue, "delete", overflow.pk), {"post": "yes"}).status_code == 403
 

@@ -342,7 +342,7 @@ def test_without_anybody_to_take_it_the_queue_is_named(cast: Cast, caplog: pytes
     User.objects.update(is_active=False)
     with caplog.at_level(logging.ERROR):
         assert repair(NOW) == []
-    assert "queue overflow has no active owner" in caplog.text
+    assert "queue overflow has no owner who can answer" in caplog.text
     assert {v.code for v in invariants.violations()} == {"queue"}
 
 

@@ -9,11 +9,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from leads import escalation, invariants, lifecycle, tasks
+from leads import escalation, invariants, lifecycle, permissions, tasks
 from leads.choices import EventKind
 from leads.escalation import find, repair
 from leads.lifecycle import Act
@@ -21,6 +22,7 @@ from leads.lifecycle.book import clocks
 from leads.models import Event, Handoff, Notification
 from routing import sla
 from routing.models import Absence, Queue, User
+from routing.people import MANAGER, REP, ROLES, VIEWER
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -244,7 +246,95 @@ def test_everything_goes_to_the_named_person_while_they_can_take_it(cast: Cast) 
     assert list(invariants.violations(NOW + HOUR)) == []
 
 
+# Who can answer
+
+
+@pytest.mark.parametrize("role", ["", VIEWER])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_member_of_a_queue_without_a_role_keeps_nothing(cast: Cast, role: str, at_once: bool) -> None:
+    """They may do nothing with it any more, so it goes to those who may."""
+    Queue.objects.get(kind="overflow").members.add(cast.femke)
+    held = [factories.make_handoff(state, cast.femke) for state in ("assigned", "accepted")]
+    factories.route_to(cast.femke, cast.jonas)
+    cast.femke.groups.set(Group.objects.filter(name=role))
+    femke = User.objects.get(pk=cast.femke.pk)
+    assert not permissions.may(femke, "accept", Handoff.objects.get(pk=held[0].pk))
+    assert {v.message for v in invariants.violations()} == {f"is held by {femke.email}, who is not in sales"}
+    if at_once:
+        assert escalation.let_go(femke, Act(NOW + HOUR, cast.ada)) == 2
+    else:
+        assert repair(NOW + HOUR) == [{"user": femke.email, "why": "no longer in sales", "moved": 2}]
+    assert [Handoff.objects.get(pk=row.pk).assignee for row in held] == [cast.jonas, cast.mia]
+    assert list(invariants.violations()) == [] and find(NOW + HOUR) == []
+
+
+def test_by_hand_a_member_of_a_queue_keeps_what_the_minute_lets_them_keep(cast: Cast) -> None:
+    """Otto of marketing has contacted what he claimed; that he is away for a while takes nothing from him."""
+    handoff = factories.make_handoff("queued")
+    handoff.queue.members.add(cast.otto)
+    otto = Act(NOW + MINUTE, cast.otto)
+    lifecycle.claim(handoff.pk, otto)
+    lifecycle.contact(handoff.pk, otto, channel="phone", outcome="reached")
+    leave(cast.otto)
+    assert escalation.let_go(cast.otto, Act(NOW + HOUR, cast.ada)) == 0 and repair(NOW + HOUR) == []
+    handoff.refresh_from_db()
+    assert (handoff.state, handoff.assignee) == ("working", cast.otto)
+
+
+def test_for_many_at_once_it_is_as_for_one(cast: Cast) -> None:
+    """The conditions on users say what a person's permissions say, for every role, in and out of a queue."""
+    queue = Queue.objects.get(kind="overflow")
+    held = factories.make_handoff("assigned", cast.femke)
+    for active, superuser, member, role in product((True, False), (True, False), (True, False), ("", *ROLES)):
+        User.objects.filter(pk=cast.jonas.pk).update(is_active=active, is_superuser=superuser)
+        cast.jonas.groups.set(Group.objects.filter(name=role))
+        queue.members.set([cast.jonas] if member else [])
+        user = User.objects.get(pk=cast.jonas.pk)
+        held.assignee = user
+        may = permissions.may(user, "accept", held)
+        me = User.objects.filter(pk=user.pk)
+        assert me.filter(permissions.can_act()).exists() == may
+        answers = may and (member or role in (REP, MANAGER))
+        assert me.filter(permissions.can_answer()).exists() == answers, (active, superuser, member, role)
+
+
 # Queues
+
+
+@pytest.mark.parametrize("role", ["", VIEWER])
+def test_a_queue_goes_on_when_its_owner_may_do_nothing_any_more(cast: Cast, role: str) -> None:
+    queue = Queue.objects.create(slug="nordics", name="Nordics", owner=cast.rosa)
+    handoff = factories.make_handoff("queued", queue=queue)
+    cast.rosa.groups.set(Group.objects.filter(name=role))
+    assert {str(v) for v in invariants.violations()} == {
+        f"accountable: handoff {handoff.pk}: is in no queue whose owner can answer",
+        f"queue: queue nordics: its owner {cast.rosa.email} is no more than a viewer",
+    }
+    [given] = repair(NOW)
+    assert given == {
+        "queue": "nordics", "user": cast.rosa.email, "why": "no more than a viewer", "to": cast.nils.email,
+    }  # fmt: skip
+    queue.refresh_from_db()
+    reason = queue.history.first().history_change_reason
+    assert reason == f"{cast.rosa.email}, who owned it, is no more than a viewer"
+    assert list(invariants.violations()) == [] and repair(NOW) == []
+
+
+def test_a_queue_goes_to_nobody_who_may_do_nothing(cast: Cast) -> None:
+    """The manager, who lost the role too, owns it and leads the team; the cover only reads."""
+    Queue.objects.create(slug="nordics", name="Nordics", owner=cast.nils)
+    User.objects.filter(pk=cast.nils.pk).update(team=cast.rosa.team)
+    leave(cast.nils, cover=cast.vera)
+    cast.nils.groups.clear()
+    assert [item["to"] for item in repair(NOW)] == [cast.ada.email]
+
+
+def test_a_long_address_is_no_hindrance_to_giving_a_queue_on(cast: Cast) -> None:
+    email = f"{'a' * 60}@{'b' * 60}.example.com"
+    User.objects.filter(pk=cast.nils.pk).update(email=email, is_active=False)
+    queue = Queue.objects.create(slug="nordics", name="Nordics", owner=cast.nils)
+    assert [item["user"] for item in repair(NOW)] == [email]
+    assert queue.history.first().history_change_reason.endswith(".example.com, who owned it, is inactive")
 
 
 def test_a_catch_all_that_is_not_there_is_found_and_said_aloud(

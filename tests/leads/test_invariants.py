@@ -79,8 +79,8 @@ def _unqueue_owner(handoffs: dict[str, Handoff]) -> None:
         (_bend("queued", assigned_at=None), "state: was never assigned"),
         (_bend("converted", opportunity_at=None), "state: is converted without an opportunity"),
         (_unqueue_owner, "its owner gone@handoff.example.com is inactive"),
-        (_unqueue_owner, "accountable: waits for data in no queue with an active owner"),
-        (_unqueue_owner, "accountable: is in no queue with an active owner"),
+        (_unqueue_owner, "accountable: waits for data in no queue whose owner can answer"),
+        (_unqueue_owner, "accountable: is in no queue whose owner can answer"),
     ],
 )
 def test_a_bent_row_is_named(

@@ -153,6 +153,12 @@ def test_a_queue_that_nobody_can_own_is_named(as_: SignIn, cast: Cast) -> None:
     assert "give it another owner" in said
 
 
+def test_a_queue_whose_owner_only_reads_is_named(as_: SignIn, cast: Cast) -> None:
+    Queue.objects.filter(kind="overflow").update(owner=cast.vera)
+    [said] = troubles(as_(cast.otto))
+    assert "no owner who can answer: Vera Costa is no more than a viewer." in said
+
+
 def test_nothing_to_do_is_said_with_its_reason(as_: SignIn, cast: Cast) -> None:
     page = html(as_(cast.mia).get("/team/"))
     assert "No lead waits in a queue: each has a person." in page
