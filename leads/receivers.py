@@ -6,7 +6,7 @@ already said no. Never moves anything; whether the handoff's state allows it is 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,8 @@ from routing.people import MANAGER, REP
 
 MOST = 500
 QUEUE = "queue:"
+# What people are called to themselves.
+ME = "Me"
 _HELD = [str(state) for state in HOLDS_TURN]
 
 
@@ -28,13 +30,14 @@ class Receiver:
     """Somebody, or a queue, that a handoff can be given to. `value` is what `lifecycle.reassign` takes.
 
     `load` is how many open handoffs they hold. `why_not` says in words why they should not get it; "" when
-    they can.
+    they can. Who `is_away` cannot get it at all.
     """
 
     value: str
     label: str
     load: int = 0
     why_not: str = ""
+    is_away: bool = False
 
 
 def people_for(user: User) -> QuerySet[User]:
@@ -60,19 +63,23 @@ def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
         .annotate(n=Count("pk"))
         .order_by()
     )
-    away = {absence.user_id: absence for absence in Absence.objects.at(now).filter(user__in=ids)}
+    # Everybody's, for a cover who is away covers nobody.
+    away: dict[int, list[Absence]] = {}
+    for absence in Absence.objects.at(now).select_related("cover"):
+        away.setdefault(absence.user_id, []).append(absence)
     refused = _refused(handoff, ids)
     found = [
         Receiver(
             value=person.email,
-            label="Me" if person.pk == user.pk else str(person),
+            label=ME if person.pk == user.pk else str(person),
             load=loads.get(person.pk, 0),
-            why_not=_why_not(person, handoff, away.get(person.pk), refused),
+            why_not=_why_not(person, away, refused),
+            is_away=person.pk in away,
         )
         for person in people
         if person.pk != handoff.assignee_id
     ]
-    found.sort(key=lambda row: (bool(row.why_not), row.label != "Me", row.load, row.label))
+    found.sort(key=lambda row: (bool(row.why_not), row.label != ME, row.load, row.label))
     queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST]
     others = (queue for queue in queues if queue.pk != handoff.queue_id)
     return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
@@ -83,7 +90,11 @@ def _refused(handoff: Handoff, ids: Collection[int]) -> frozenset[int]:
     return frozenset(acts.values_list("by_id", flat=True))
 
 
-def _why_not(person: User, handoff: Handoff, absence: Absence | None, refused: frozenset[int]) -> str:
-    if absence is not None:
-        return f"away until {absence.ends_at:%-d %b}"
-    return "rejected this lead" if person.pk in refused else ""
+def _why_not(person: User, away: Mapping[int, Sequence[Absence]], refused: frozenset[int]) -> str:
+    if person.pk not in away:
+        return "rejected this lead" if person.pk in refused else ""
+    absences = away[person.pk]
+    covers = (absence.cover for absence in absences)
+    present = (cover for cover in covers if cover is not None and cover.is_active and cover.pk not in away)
+    until = max(absence.ends_at for absence in absences)
+    return f"away until {until:%-d %b}, {next(present, 'nobody')} covers"

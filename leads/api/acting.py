@@ -105,7 +105,7 @@ VERBS = (
         schemas.Reassign,
         lifecycle.reassign,
         "Reassign",
-        "By the holder's manager, the queue's owner, marketing ops or an admin.",
+        "By the holder's manager, the queue's owner, marketing ops or an admin; to nobody who is away.",
     ),
     Verb(
         "resume",

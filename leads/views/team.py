@@ -16,6 +16,7 @@ from leads import lifecycle, permissions
 from leads.lifecycle import Act, Invalid, Refused, guard
 from leads.models import Handoff
 from leads.presenters import rows
+from leads.receivers import ME
 from leads.views import access, inbox, staff
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.staff import Overview, Params, Reassigning
@@ -39,8 +40,8 @@ def team(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def reassign(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give one handoff to an eligible person or a queue, with the reason; `anyway` overrules an absence or
-    an earlier rejection. 422 for wrong input, 409 when refused; what was typed stays."""
+    """Give one handoff to an eligible person or a queue, with the reason; `anyway` overrules an earlier
+    rejection. 422 for wrong input, 409 when refused; what was typed stays."""
     frame = shell_of(request)
     user = access.only(request, MANAGER, MARKETING, ADMIN)
     handoff = _find(user, pk)
@@ -89,11 +90,14 @@ def _check(form: Reassigning, anyway: bool) -> None:
         form.to_error = "Choose who gets it."
     elif receiver is None:
         form.to_error = "Choose somebody of a team you lead, or a queue."
+    elif receiver.is_away:
+        # No "anyway": the next minute would move it on again.
+        who = "You are" if receiver.label == ME else f"{receiver.label} is"
+        form.to_error = f"{who} {receiver.why_not}."
     elif receiver.why_not:
         form.asks_anyway = True
         if not anyway:
-            verb = "is " if receiver.why_not.startswith("away") else ""
-            form.to_error = f"{receiver.label} {verb}{receiver.why_not}."
+            form.to_error = f"{receiver.label} {receiver.why_not}."
     if not form.reason.strip():
         form.reason_error = "Write why: the new holder reads it."
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from leads import lifecycle
 from leads.api.acting import VERBS
 from leads.models import ContactAttempt, Event, Handoff, Note, RememberedAnswer
-from routing.models import Queue
+from routing.models import Absence, Queue
 from tests.factories import make_handoff
 from tests.leads.api.conftest import problem
 
@@ -114,6 +114,17 @@ def test_note_and_reassign(cast, act):
     assert response.data["assignee"] == cast.jonas.email
     response = act(handoff, "reassign", cast.otto, to="queue:overflow", reason="Nobody is free")
     assert (response.data["state"], response.data["queue"]) == ("queued", "queue:overflow")
+
+
+def test_reassigning_to_somebody_who_is_away_is_refused_with_who_covers(cast, act):
+    handoff = made("assigned", cast.femke)
+    Absence.objects.create(
+        user=cast.jonas, cover=cast.rosa, starts_at=LONG_AGO, ends_at=LONG_AGO + timedelta(days=2)
+    )
+    answer = problem(act(handoff, "reassign", cast.mia, to=cast.jonas.email, reason="Knows them"), 409)
+    assert (answer["code"], answer["by"]) == ("not_eligible", cast.jonas.email)
+    assert answer["detail"].endswith("Rosa Lindqvist covers.")
+    assert Handoff.objects.get(pk=handoff.pk).assignee == cast.femke
 
 
 def test_waive_recheck_and_discard(cast, act):

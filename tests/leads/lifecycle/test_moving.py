@@ -7,7 +7,7 @@ import pytest
 from leads import invariants, lifecycle
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import FiredStep, Handoff, Notification
-from routing.models import Pool, Queue, Turn
+from routing.models import Absence, Pool, Queue, Turn
 from tests.conftest import NOW
 from tests.factories import make_handoff, open_handoff, route_to
 
@@ -134,6 +134,25 @@ def test_a_manager_moves_work_within_the_teams_they_lead(cast):
         "Rosa Lindqvist is in no team that you lead.",
     )
     assert give(handoff, by(cast.mia, minutes=1), cast.jonas).assignee == cast.jonas
+
+
+def test_to_nobody_who_is_away(cast):
+    """The next minute would move it on again; so whoever gives it hears who covers instead."""
+    handoff = give(make_handoff("assigned", cast.femke), by(cast.mia), cast.jonas)
+    span = {"starts_at": at(), "ends_at": at(hours=26)}
+    Absence.objects.create(user=cast.femke, cover=cast.rosa, **span)
+    for giver in (cast.mia, cast.otto):
+        with pytest.raises(Refused) as caught:
+            give(handoff, by(giver, minutes=1), cast.femke)
+        assert (caught.value.code, caught.value.message) == (
+            "not_eligible",
+            "Femke de Boer is away until 2026-03-11 12:00 UTC; Rosa Lindqvist covers.",
+        )
+    # Whoever holds it already is answered as done.
+    Absence.objects.create(user=cast.jonas, **span)
+    assert give(handoff, by(cast.mia, minutes=1), cast.jonas).revision == handoff.revision
+    with pytest.raises(Refused, match="; nobody covers"):
+        give(make_handoff("assigned", cast.mia), by(cast.mia, minutes=1), cast.jonas)
 
 
 def test_a_reason_is_needed(cast):

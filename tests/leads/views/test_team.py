@@ -332,17 +332,26 @@ def test_marketing_gives_it_to_any_team(as_: SignIn, cast: Cast) -> None:
     assert handoff.assignee == cast.rosa
 
 
-def test_who_is_away_gets_it_only_when_that_is_overruled(as_: SignIn, cast: Cast) -> None:
+def test_who_is_away_does_not_get_it_and_who_covers_is_said(as_: SignIn, cast: Cast) -> None:
+    """Not even when asked twice: the next minute would take it from them again without a word."""
     handoff = make_handoff("assigned", cast.femke)
-    Absence.objects.create(user=cast.jonas, starts_at=NOW, ends_at=NOW + timedelta(days=3))
-    sent = {"to": "jonas@handoff.example.com", "reason": "Knows them"}
+    span = {"starts_at": NOW, "ends_at": NOW + timedelta(days=3)}
+    Absence.objects.create(user=cast.jonas, cover=cast.rosa, **span)
     client = as_(cast.mia)
-    page = html(client.post(f"/team/{handoff.pk}/reassign/", sent), 422)
-    assert "Jonas Keller is away until 13 Mar." in page
-    assert "Give it anyway" in page
-    client.post(f"/team/{handoff.pk}/reassign/", sent | {"anyway": "1"})
+    for anyway in ({}, {"anyway": "1"}):
+        sent = {"to": "jonas@handoff.example.com", "reason": "Knows them", **anyway}
+        page = html(client.post(f"/team/{handoff.pk}/reassign/", sent), 422)
+        assert "Jonas Keller is away until 13 Mar, Rosa Lindqvist covers." in page
+        assert "Give it anyway" not in page and ">Knows them</textarea>" in page
+    # Who covers for somebody while away too covers nobody.
+    Absence.objects.create(user=cast.rosa, **span)
+    page = html(client.get(f"/team/?h={handoff.pk}"))
+    assert "Jonas Keller, away until 13 Mar, nobody covers</option>" in page
+    Absence.objects.create(user=cast.mia, **span)
+    sent = {"to": cast.mia.email, "reason": "Mine"}
+    assert "You are away until 13 Mar" in html(client.post(f"/team/{handoff.pk}/reassign/", sent), 422)
     handoff.refresh_from_db()
-    assert handoff.assignee == cast.jonas
+    assert (handoff.assignee, handoff.events.filter(kind="reassigned").count()) == (cast.femke, 0)
 
 
 def test_who_rejected_it_does_not_get_it_back_unasked(as_: SignIn, cast: Cast) -> None:
@@ -352,7 +361,10 @@ def test_who_rejected_it_does_not_get_it_back_unasked(as_: SignIn, cast: Cast) -
     assert handoff.assignee != cast.femke
     sent = {"to": "femke@handoff.example.com", "reason": "Try again"}
     page = html(as_(cast.otto).post(f"/team/{handoff.pk}/reassign/", sent), 422)
-    assert "Femke de Boer rejected this lead." in page
+    assert "Femke de Boer rejected this lead." in page and "Give it anyway" in page
+    as_(cast.otto).post(f"/team/{handoff.pk}/reassign/", sent | {"anyway": "1"})
+    handoff.refresh_from_db()
+    assert handoff.assignee == cast.femke
 
 
 def test_a_foreign_lead_is_not_there(as_: SignIn, cast: Cast) -> None:
