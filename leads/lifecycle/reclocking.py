@@ -21,7 +21,7 @@ from leads.choices import EventKind, LeadType, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act
 from leads.lifecycle.book import Book
-from leads.models import Event, Handoff
+from leads.models import Deferral, Event, Handoff
 from leads.projection import decode
 from routing import hours, sla
 from routing.models import Calendar, Queue, SlaPolicy, User
@@ -172,6 +172,10 @@ def _of_calendar(calendar: Calendar) -> Q:
         own |= Q(calendar=None)
     users, queues = User.objects.filter(people), Queue.objects.filter(own)
     found = Q(assignee__in=users.values("pk")) | Q(first_holder__in=users.values("pk"))
+    # In between it was held by others: a deferral has set the first contact by the hours of whoever deferred,
+    # a raise by those of whoever held it then, who is looked for in the events alone.
+    deferred = Deferral.objects.filter(by__in=users.values("pk"), undone_at__isnull=True)
+    found |= Q(pk__in=deferred.values("handoff")) | Q(raised_at__isnull=False, window__gt=1)
     kinds = set(queues.values_list("kind", flat=True))
     if kinds:
         found |= Q(state=State.QUEUED, queue__in=queues.values("pk"))

@@ -227,6 +227,36 @@ def test_deferral_raising_and_a_later_stay_in_completion_are_told_again(cast: Ca
     assert again["accept_due_at"] == datetime(2026, 3, 11, 12, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("by", "closed", "due"),
+    [
+        ("deferral", NOW + 7 * DAY, datetime(2026, 3, 18, 10, tzinfo=UTC)),
+        # No later than what it was before it was raised.
+        ("raise", NOW, NOW + HOUR),
+    ],
+)
+def test_what_was_set_in_between_is_found_by_whose_hours_it_was(
+    cast: Cast, office: Calendar, by: str, closed: datetime, due: datetime
+) -> None:
+    """Femke, then Jonas, who works by hours of his own and sets the first contact by them, then Femke."""
+    SlaPolicy.objects.filter(slug="demo").update(contact_business=True)
+    own = calendar("Jonas", "UTC")
+    User.objects.filter(pk=cast.jonas.pk).update(calendar=own)
+    handoff = make_handoff("assigned", cast.femke)
+    lifecycle.reassign(handoff.pk, Act(NOW, cast.mia), to=cast.jonas.email, reason="Knows them")
+    at = NOW + timedelta(minutes=1)
+    if by == "deferral":
+        lifecycle.defer(handoff.pk, Act(at, cast.jonas), until=closed, explanation="No budget yet")
+    else:
+        _raised(handoff, at)
+    lifecycle.reassign(handoff.pk, Act(at, cast.mia), to=cast.femke.email, reason="Hers after all")
+    assert affected(later(), calendar=own).rows == ()
+    close(own, closed.date())
+    assert shifts(affected(later(), calendar=own)) == {handoff.pk: {"contact_due_at": due}}
+    assert move_deadlines(handoff.pk, later(), "calendar:2").contact_due_at == due
+    assert affected(later(), calendar=own).rows == ()
+
+
 def _raised(handoff: Handoff, at: datetime) -> Handoff:
     from django.db import transaction
 
