@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
@@ -102,6 +102,7 @@ class Overview:
     open_count: int
     rep: User | None
     work: Sequence[TeamRow]
+    are_lines_cut: bool = False
     is_work_cut: bool = False
     form: Reassigning | None = None
     troubles: Sequence[Trouble] = ()
@@ -145,7 +146,7 @@ def load(user: User, params: Params, now: datetime) -> Overview:
     by_state = dict(
         rows.exclude(state=State.INCOMPLETE).order_by().values_list("state").annotate(n=Count("pk"))
     )
-    lines = _lines(user, params, now)
+    lines, are_lines_cut = _lines(user, params, now)
     rep = people_of(user, Params()).filter(pk=params.rep).first() if params.rep is not None else None
     led = Team.objects.all() if _sees_all(user) else Team.objects.filter(manager=user)
     overview = Overview(
@@ -158,6 +159,7 @@ def load(user: User, params: Params, now: datetime) -> Overview:
         open_count=sum(by_state.values()),
         rep=rep,
         work=[],
+        are_lines_cut=are_lines_cut,
     )
     if rep is not None:
         everything = _ids(rows.exclude(state=State.INCOMPLETE), ("next_due_at", "pk"), MOST_WORK + 1)
@@ -270,28 +272,18 @@ def _conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
     )
 
 
-def _lines(user: User, params: Params, now: datetime) -> list[RepLine]:
-    """Everybody's work in figures; four queries for any number of people."""
-    people = list(people_of(user, Params(params.team)).select_related("team").order_by()[:MOST_PEOPLE])
+def _lines(user: User, params: Params, now: datetime) -> tuple[list[RepLine], bool]:
+    """The work in figures of those who need help first, and whether there are more people than that; four
+    queries for any number of them."""
+    everybody = people_of(user, Params(params.team))
+    counted = _counted(everybody, now)
+    # Who holds nothing fills up what is left.
+    idle = Case(When(pk__in=list(counted), then=Value(0)), default=Value(1))
+    rows = everybody.select_related("team").annotate(idle=idle).order_by("idle", "name", "pk")
+    people = list(rows[: MOST_PEOPLE + 1])
+    is_cut = len(people) > MOST_PEOPLE
+    del people[MOST_PEOPLE:]
     ids = [person.pk for person in people]
-    owed = Q(state__in=_OWED)
-    counted: dict[int, dict[str, Any]] = {
-        row["assignee"]: dict(row)
-        for row in Handoff.objects.open()
-        .filter(assignee__in=ids)
-        .order_by()
-        .values("assignee")
-        .annotate(
-            answer=Count("pk", filter=Q(state=State.ASSIGNED)),
-            contact=Count("pk", filter=Q(state=State.ACCEPTED)),
-            follow=Count("pk", filter=Q(state=State.WORKING)),
-            deferred=Count("pk", filter=Q(state=State.DEFERRED)),
-            late=Count("pk", filter=owed & overdue(now)),
-            silent=Count(
-                "pk", filter=owed & (Q(no_activity_at__isnull=False) | Q(black_hole_at__isnull=False))
-            ),
-        )
-    }
     caps: dict[int, list[int | None]] = {}
     seats = PoolMember.objects.filter(user__in=ids, is_active=True)
     for person_id, cap in seats.values_list("user_id", Coalesce("cap_open", "pool__cap_open")):
@@ -301,7 +293,25 @@ def _lines(user: User, params: Params, now: datetime) -> list[RepLine]:
         _line(person, counted.get(person.pk, {}), _cap(caps.get(person.pk, [])), away.get(person.pk), now)
         for person in people
     ]
-    return sorted(lines, key=lambda line: (-line.late, -line.silent, -line.load, line.name))
+    return sorted(lines, key=lambda line: (-line.late, -line.silent, -line.load, line.name)), is_cut
+
+
+def _counted(people: QuerySet[User], now: datetime) -> dict[int, dict[str, Any]]:
+    """What each of these people holds, by kind; those who need help first, as many as the page shows."""
+    owed = Q(state__in=_OWED)
+    silent = owed & (Q(no_activity_at__isnull=False) | Q(black_hole_at__isnull=False))
+    rows = Handoff.objects.open().filter(assignee__in=people.order_by().values("pk")).values("assignee")
+    counts = rows.annotate(
+        answer=Count("pk", filter=Q(state=State.ASSIGNED)),
+        contact=Count("pk", filter=Q(state=State.ACCEPTED)),
+        follow=Count("pk", filter=Q(state=State.WORKING)),
+        deferred=Count("pk", filter=Q(state=State.DEFERRED)),
+        late=Count("pk", filter=owed & overdue(now)),
+        silent=Count("pk", filter=silent),
+        load=Count("pk", filter=Q(state__in=_HELD)),
+    )
+    most = counts.order_by("-late", "-silent", "-load", "assignee")[:MOST_PEOPLE]
+    return {row["assignee"]: dict(row) for row in most}
 
 
 def _cap(caps: Sequence[int | None]) -> int | None:
@@ -313,7 +323,7 @@ def _cap(caps: Sequence[int | None]) -> int | None:
 def _line(
     person: User, counts: dict[str, Any], cap: int | None, absence: Absence | None, now: datetime
 ) -> RepLine:
-    load = sum(counts.get(name, 0) for name in ("answer", "contact", "deferred"))
+    load = counts.get("load", 0)
     return RepLine(
         id=person.pk,
         name=str(person),

@@ -198,6 +198,36 @@ def test_load_is_what_holds_a_turn_beside_the_cap(as_: SignIn, cast: Cast) -> No
     assert lines["Jonas Keller"].note == "away until Fri 10:00"
 
 
+def test_more_people_than_are_shown_begin_with_who_needs_help(
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the latest leads is there, however long ago the others joined; and the cut is said."""
+    client = as_(cast.otto)
+    page = html(client.get("/team/"))
+    assert "who need help first; there are more" not in page and '<th scope="row">All</th>' in page
+    make_handoff("working", cast.femke)
+    make_handoff("assigned", cast.jonas)
+    for _ in range(2):
+        make_handoff("assigned", cast.nils, kind="demo_request")
+    make_handoff("assigned", cast.rosa, kind="demo_request")
+    everybody = queries(client, "/team/")
+    monkeypatch.setattr("leads.views.staff.MOST_PEOPLE", 3)
+    assert queries(client, "/team/") == everybody
+    response = client.get("/team/")
+    lines = response.context["overview"].lines
+    assert [(line.name, line.late) for line in lines] == [
+        ("Nils Holm", 2), ("Rosa Lindqvist", 1), ("Jonas Keller", 0),
+    ]  # fmt: skip
+    page = html(response)
+    assert "Shown are the 3 who need help first; there are more. Choose a team" in page
+    assert '<th scope="row">Shown</th>' in page
+    # Those who hold nothing fill up what is left, and a team that fits is whole.
+    response = client.get(f"/team/?team={cast.femke.team_id}")
+    names = [line.name for line in response.context["overview"].lines]
+    assert names == ["Jonas Keller", "Femke de Boer", "Mia Brandt"]
+    assert "there are more" not in html(response)
+
+
 def test_one_persons_work_is_listed(as_: SignIn, cast: Cast) -> None:
     own = make_handoff("working", cast.femke)
     make_handoff("assigned", cast.jonas)
