@@ -77,7 +77,8 @@ VERBS = (
         schemas.Contact,
         lifecycle.contact,
         "Log a contact attempt",
-        "By the holder. Accepts first if need be. Each call is an attempt: send an Idempotency-Key.",
+        "By the holder. Accepts first if need be. Each call with an `at` of its own is an attempt: send an "
+        "Idempotency-Key. Without `at`, the same again within ten seconds is one attempt.",
     ),
     Verb(
         "opportunity",

@@ -15,7 +15,7 @@ from django.db import transaction
 from leads.choices import CLOSED, NOT_A_SIGNAL, Channel, Disposition, EventKind, Outcome, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid
-from leads.lifecycle.answering import activity, mark_accepted, withdraw_flags
+from leads.lifecycle.answering import UNDO_FOR, activity, mark_accepted, withdraw_flags
 from leads.lifecycle.book import Book
 from leads.lifecycle.draining import free
 from leads.models import Activity, ContactAttempt, Handoff, Note, TriageItem
@@ -59,21 +59,28 @@ def contact(
     """Log an outreach attempt; accepts first if need be. `at` is when it was made, now by default.
 
     `activity_id` is the signal it referred to: one of the lead's activities. The earliest attempt is
-    the first contact, even if it is logged later.
+    the first contact, even if it is logged later. The same attempt again is one: of the same moment, or
+    where no moment is given, within ten seconds.
     """
     handoff = guard.locked(handoff_id)
     guard.require_fresh(handoff, revision, act, "log a contact")
     allowed = (State.ASSIGNED, State.ACCEPTED, State.DEFERRED, State.WORKING)
     guard.require_state(handoff, allowed, "log a contact")
     user = guard.require_holder(handoff, act, "log a contact")
+    is_now = at is None
     at = act.now if at is None else at
     _check_contact(handoff, act, channel, outcome, at, activity_id, next_touch_at)
     # A sender's clock may be minutes ahead of ours; nobody is contacted before they qualified.
     at = max(at, handoff.mql_at)
-    attempts = handoff.attempts.filter(undone_at__isnull=True)
-    if attempts.filter(by=user, channel=channel, outcome=outcome, at=at, activity=activity_id).exists():
-        return handoff
     text = guard.bounded("note", note)
+    attempts = handoff.attempts.filter(undone_at__isnull=True)
+    same = attempts.filter(by=user, channel=channel, outcome=outcome, activity=activity_id)
+    if same.filter(at=at).exists():
+        return handoff
+    # Pressed twice. Another day for the next touch, or other words, are news and kept.
+    says_no_more = next_touch_at in (None, handoff.next_touch_at)
+    if is_now and says_no_more and same.filter(note=text, at__gte=at - UNDO_FOR).exists():
+        return handoff
     late = act.now - at > LATE_AFTER
     book = Book(act)
     active_since = handoff.last_activity_at

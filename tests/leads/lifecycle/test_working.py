@@ -197,6 +197,42 @@ def test_the_same_attempt_again_is_the_same_attempt(cast):
     assert handoff.attempts.count() == 2
 
 
+def test_pressed_twice_is_one_attempt(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    done = log(handoff, by(cast.femke, hours=1), note="rang")
+    again = log(handoff, by(cast.femke, hours=1, seconds=10), note=" rang ", revision=handoff.revision)
+    assert (again.revision, again.attempts.count(), again.first_contact_at) == (done.revision, 1, at(hours=1))
+    log(handoff, by(cast.femke, hours=1, seconds=10, microseconds=1), note="rang")
+    assert handoff.attempts.count() == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"channel": "email"},
+        {"outcome": "voicemail"},
+        {"note": "rang twice"},
+        {"next_touch_at": at(days=9)},
+        {"at": at(hours=1, seconds=1)},
+    ],
+)
+def test_what_differs_within_ten_seconds_is_another_attempt(cast, other):
+    handoff = make_handoff("accepted", cast.femke)
+    log(handoff, by(cast.femke, hours=1), note="rang")
+    log(handoff, by(cast.femke, hours=1, seconds=1), **{"note": "rang"} | other)
+    assert handoff.attempts.count() == 2
+
+
+def test_another_signal_or_an_undone_attempt_is_another_attempt(cast):
+    handoff = make_handoff("accepted", cast.femke)
+    log(handoff, by(cast.femke, hours=1))
+    log(handoff, by(cast.femke, hours=1, seconds=1), activity_id=handoff.lead.activities.get().pk)
+    assert handoff.attempts.count() == 2
+    lifecycle.undo(handoff.pk, by(cast.femke, hours=1, seconds=2))
+    done = log(handoff, by(cast.femke, hours=1, seconds=3), activity_id=handoff.lead.activities.get().pk)
+    assert done.attempts.filter(undone_at=None).count() == 2
+
+
 def test_a_late_logged_act_withdraws_flag_and_mark_by_event(cast):
     handoff = make_handoff("assigned", cast.femke)
     codes = [step["step"] for step in lifecycle.fire(handoff.pk, at(hours=30))]

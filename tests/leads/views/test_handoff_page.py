@@ -222,6 +222,14 @@ def test_contact_logs_channel_outcome_signal_and_next_touch(as_: SignIn, cast: C
     assert mine.next_touch_at.date().isoformat() == "2026-03-20"
 
 
+def test_a_form_sent_twice_logs_one_contact(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    client = as_(cast.femke)
+    for seconds in (0, 1):
+        with time_machine.travel(LATER + timedelta(seconds=seconds), tick=False):
+            assert _act(client, mine, "contact", **VERBS["contact"]).status_code == 200
+    assert (mine.attempts.count(), mine.events.filter(kind="contacted").count()) == (1, 1)
+
+
 def test_times_are_read_in_the_viewers_zone(as_: SignIn, cast: Cast, mine: Handoff) -> None:
     User.objects.filter(pk=cast.femke.pk).update(time_zone="Europe/Amsterdam")
     data = VERBS["contact"] | {"at": "2026-03-10T11:05"}
