@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_datetime
@@ -18,6 +19,7 @@ from leads import notifications as telling
 from leads import paging
 from leads.models import Handoff, Notification
 from leads.presenters import times
+from leads.views import inbox
 from leads.views.shell import person, shell_of, tell
 from routing.people import User
 
@@ -47,6 +49,8 @@ def notifications(request: HttpRequest) -> HttpResponse:
     """The messages of whoever is signed in; `show=all` has those that were read too."""
     user, now = person(request), shell_of(request).now
     is_all = request.GET.get("show") == "all"
+    # Read before the rows: whatever is written later has a higher number, however long ago its act began.
+    last = Notification.objects.aggregate(last=Max("pk"))["last"]
     own = Notification.objects.filter(user=user)
     unread = own.filter(read_at__isnull=True)
     rows = (own if is_all else unread).select_related(
@@ -58,6 +62,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         "unread": paging.count_words(paging.count(unread)),
         "is_all": is_all,
         "until": page.rows[0].created_at.isoformat() if page.rows and not page.after else now.isoformat(),
+        "last": last,
         "more": f"?show={'all' if is_all else 'new'}&after={page.next}" if page.next else "",
         "is_later": bool(page.after),
     }
@@ -82,10 +87,16 @@ def read(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def read_all(request: HttpRequest) -> HttpResponse:
-    """Mark as read everything that the page showed; what came in since stays new."""
+    """Mark as read everything that was there when the page was made; what came in since stays new.
+
+    The moment alone does not say what that was: a sweep writes for half a minute under the one moment at
+    which it began.
+    """
     user, now = person(request), shell_of(request).now
     until = _moment(request.POST.get("until", "")) or now
     own = Notification.objects.filter(user=user, read_at__isnull=True, created_at__lte=until)
+    if (last := inbox.number(request.POST.get("last"))) is not None:
+        own = own.filter(pk__lte=last)
     count = own.update(read_at=now)
     tell(request, f"{count} message{'' if count == 1 else 's'} marked as read.")
     return redirect("leads:notifications")

@@ -86,6 +86,35 @@ def test_all_that_was_shown_is_marked_and_what_came_since_stays(
     assert "0 messages" in html(client.post("/notifications/read/", {"until": until}, follow=True))
 
 
+def test_what_an_act_that_began_before_the_page_writes_after_it_stays(
+    as_: SignIn, cast: Cast, handoff: Handoff
+) -> None:
+    """A sweep works for half a minute under the moment at which it began."""
+    shown = told(cast.femke, handoff, at=NOW + timedelta(seconds=20))
+    client = as_(cast.femke)
+    page = client.get("/notifications/")
+    form = {"until": page.context["until"], "last": page.context["last"]}
+    assert f'name="last" value="{shown.pk}"' in html(page)
+    written_later = told(cast.femke, handoff, "accept_breach", NOW)
+    assert "1 message marked as read." in html(client.post("/notifications/read/", form, follow=True))
+    for row in (shown, written_later):
+        row.refresh_from_db()
+    assert (shown.read_at, written_later.read_at) == (LATER, None)
+    assert [subject.split(":")[0] for subject in subjects(client)] == ["Not answered in time"]
+
+
+@pytest.mark.parametrize("last", ["", "-1", "all", "9" * 40])
+def test_a_nonsense_number_leaves_the_moment_to_decide(
+    as_: SignIn, cast: Cast, handoff: Handoff, last: str
+) -> None:
+    early, late = told(cast.femke, handoff), told(cast.femke, handoff, at=NOW + timedelta(minutes=1))
+    form = {"until": NOW.isoformat(), "last": last}
+    assert as_(cast.femke).post("/notifications/read/", form).status_code == 302
+    for row in (early, late):
+        row.refresh_from_db()
+    assert (early.read_at, late.read_at) == (LATER, None)
+
+
 @pytest.mark.parametrize("until", ["", "yesterday", "2026-13-45T99:00", "2026-03-10T10:00:00"])
 def test_nonsense_marks_what_there_is(as_: SignIn, cast: Cast, handoff: Handoff, until: str) -> None:
     told(cast.femke, handoff)
