@@ -21,7 +21,7 @@ from django.urls import reverse
 from leads.models import Notification
 from leads.notifications import links
 from leads.notifications.wordings import Todo
-from leads.notifications.words import Words, plain, words
+from leads.notifications.words import Words, one_line, words
 from routing.people import User
 
 MOST_LINES = 50
@@ -65,7 +65,7 @@ def absolute(path: str) -> str:
 
 
 def _mail(user: User, about: str, template: str, values: dict[str, Any], name: str) -> EmailMultiAlternatives:
-    org = plain(settings.ORG_NAME, 40)
+    org = one_line(settings.ORG_NAME, 40)
     values = values | {"about": about, "org": org}
     mail = EmailMultiAlternatives(
         subject=f"[{org}] {about}",

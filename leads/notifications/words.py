@@ -7,6 +7,7 @@ Plain text: whoever shows it escapes it. Never decides who is told or when.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import zoneinfo
 from dataclasses import dataclass
@@ -35,8 +36,16 @@ from routing.people import User
 # The kinds of messages that are not about a handoff.
 QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
 LONGEST_NAME = 80
+LONGEST_READ = 2000
 # Format characters that names in Persian and Hindi are written with.
 _JOINERS = "\u200c\u200d"
+# What makes an address: a scheme, a network share, an @ within a word, a dot before a letter, the dots of
+# "10.0.0.1" but not that of "Web 2.0". Browsers take three more characters for a dot, and do not see joiners.
+_DOTS = ".\u3002\uff0e\uff61"
+_ADDRESS = re.compile(
+    rf"://|\\\\|(?<=\S)@(?=\S)|(?<=\S)[{_DOTS}](?=[{_JOINERS}\ufe00-\ufe0f]*[^\W\d])"
+    rf"|(?<=\d)[{_DOTS}](?=\d+[{_DOTS}]\d)"
+)
 
 
 @dataclass(frozen=True)
@@ -173,10 +182,24 @@ def zone_of(user: User) -> ZoneInfo:
 
 def plain(text: str, longest: int = LONGEST_NAME) -> str:
     """Hostile text made safe for one line of mail: no control or format characters, no address that a mail
-    program turns into a link, cut at `longest` characters."""
-    kept = "".join(char if _prints(char) else " " for char in text[:2000])
-    line = " ".join(kept.replace("://", " ").split())
+    program turns into a link, cut at `longest` characters.
+
+    What a mail program would take for an address gets a gap that one sees: "evil. com", "eve @ evil. com".
+    """
+    return one_line(_ADDRESS.sub(_with_gap, text[:LONGEST_READ]), longest)
+
+
+def one_line(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text without control or format characters and double spaces, cut at `longest` characters."""
+    kept = "".join(char if _prints(char) else " " for char in text[:LONGEST_READ])
+    line = " ".join(kept.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "\u2026"
+
+
+def _with_gap(found: re.Match[str]) -> str:
+    """The dot of an address stands before a gap, an @ in one; of a scheme or a share only the gap is left."""
+    mark = found.group()
+    return f"{mark} " if mark in _DOTS else " @ " if mark == "@" else " "
 
 
 def _prints(char: str) -> bool:

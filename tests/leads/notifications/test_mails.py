@@ -124,12 +124,27 @@ def test_hostile_names_are_words(cast: Cast, held: Handoff, settings: Any) -> No
     raw = parsed(mail)
     assert raw["Bcc"] is None and raw["X-Evil"] is None and raw["To"] == cast.femke.email
     page = html_of(mail)
-    assert "<script" not in page and "<img" not in page and "evil.example" in page
+    assert "<script" not in page and "<img" not in page and "evil. example" in page
     assert len(hrefs(mail)) == 3 and all(
         href.startswith("https://handoff.example.com/") for href in hrefs(mail)
     )
     assert "{{ 7|add:7 }}" in str(mail.body) and "\u202e" not in str(mail.body)
     assert "\n" not in mail.subject and "\r" not in mail.subject
+
+
+def test_a_name_is_no_link_in_either_body(cast: Cast, held: Handoff, settings: Any) -> None:
+    settings.ORG_NAME = "acme.example"
+    Lead.objects.filter(pk=held.lead_id).update(first_name="Renew at www.evil.example/login", last_name="Now")
+    held.lead.company.name, held.lead.company.domain = "", "worse.example"
+    held.lead.company.save()
+    handoff = Handoff.objects.select_related("lead__company", "assignee").get(pk=held.pk)
+    told = row(cast.femke, handoff, "assigned")
+    for mail in (mails.single(told, NOW), mails.digest(cast.femke, [told])):
+        for body in (str(mail.body), unescape(html_of(mail))):
+            assert "Renew at www. evil. example/login Now (worse. example)" in body
+            assert "evil.example" not in body and "worse.example" not in body
+        # The house's own name is nobody's trick.
+        assert mail.subject.startswith("[acme.example] ")
 
 
 def test_nobody_answers_it_by_machine_and_a_second_copy_is_known(cast: Cast, held: Handoff) -> None:

@@ -71,7 +71,7 @@ def test_hostile_names_stay_one_harmless_line(cast: Cast, held: Handoff) -> None
     lead.save()
     said = words(message(cast.femke, held, "assigned", NOW))
     assert "\n" not in said.subject and "\r" not in said.subject and "\u202e" not in said.subject
-    assert "{lead.email}" in said.subject and "://" not in said.subject and len(said.subject) < 220
+    assert "{lead. email}" in said.subject and "://" not in said.subject and len(said.subject) < 220
 
 
 def test_a_lead_without_a_name_or_company_has_words(cast: Cast) -> None:
@@ -85,6 +85,27 @@ def test_a_lead_without_a_name_or_company_has_words(cast: Cast) -> None:
 def test_joined_scripts_keep_their_letters() -> None:
     assert plain("\u0646\u06cc\u200c\u0645\u0627") == "\u0646\u06cc\u200c\u0645\u0627"
     assert plain("  a\tb\x00\n c  ") == "a b c" and len(plain("y" * 999)) == 80
+
+
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [
+        ("Renew at www.evil.example/login", "Renew at www. evil. example/login"),
+        ("WWW.evil.com:80/?x=1", "WWW. evil. com:80/?x=1"),
+        ("http://evil.com", "http evil. com"),
+        ("eve@evil.com", "eve @ evil. com"),
+        ("mailto:eve@evil", "mailto:eve @ evil"),
+        ("10.0.0.1/x", "10. 0. 0.1/x"),
+        ("evil\u3002com", "evil\u3002 com"),
+        ("evil.\u200dcom", "evil. \u200dcom"),
+        ("\\\\evil\\share", "evil\\share"),
+        # What is no address stays as it is written, or nearly.
+        ("J.R. Acme Inc., Web 2.0 Corp.", "J. R. Acme Inc., Web 2.0 Corp."),
+        ("St. Pauli @ Home", "St. Pauli @ Home"),
+    ],
+)
+def test_no_mail_program_makes_a_link_of_a_name(text: str, harmless: str) -> None:
+    assert plain(text) == harmless
 
 
 @pytest.mark.parametrize(
