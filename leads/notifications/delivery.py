@@ -36,6 +36,8 @@ BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), ti
 SENDING_SECONDS = 30.0
 # A digest names fifty and counts the rest up to here; what is beyond stays in the app alone.
 MOST_IN_DIGEST = 1000
+# What is claimed at once. Of whoever has still more waiting the rest makes another digest.
+MOST_CLAIMED = 10_000
 CONTEXT = ("user__preference", "handoff__lead__company", "handoff__assignee", "handoff__queue")
 
 
@@ -102,18 +104,20 @@ def _claim_digest(now: datetime) -> list[Notification] | None:
     user = _due(Mail.DIGEST, now).order_by("mail_after", "pk").values_list("user", flat=True).first()
     if user is None:
         return None
-    due = _due(Mail.DIGEST, now).filter(user=user).select_related(*CONTEXT).order_by("pk")
+    due = _due(Mail.DIGEST, now).filter(user=user).order_by("pk")
     # Not skipping what is locked: a second worker waits for the first and finds nothing, not the other half.
-    rows = list(due.select_for_update(of=("self",))[:MOST_IN_DIGEST])
+    claimed = list(due.select_for_update().values_list("pk", flat=True)[:MOST_CLAIMED])
+    rows = list(due.filter(pk__in=claimed[:MOST_IN_DIGEST]).select_related(*CONTEXT))
     told, attempt = [], max((row.mail_attempts for row in rows), default=0)
     for row in rows:
         # The day's choice was made when it went into the digest; no mail at all is obeyed at once.
         wants_none = _preference(row.user).mail == Preference.Mail.NONE
         if not wants_none and not _is_idle(row):
             told.append(row)
-    mine = _due(Mail.DIGEST, now).filter(user=user)
-    left = mine.filter(pk__in=[row.pk for row in told])
-    mine.exclude(pk__in=left.values("pk")).update(mail=Mail.NONE, mail_after=None)
+    # By the ids that were read: what another worker puts into the digest meanwhile is not looked at yet.
+    kept = {row.pk for row in told}
+    due.filter(pk__in=[pk for pk in claimed if pk not in kept]).update(mail=Mail.NONE, mail_after=None)
+    left = due.filter(pk__in=kept)
     if attempt >= MOST_ATTEMPTS:
         left.update(mail=Mail.FAILED)
         return []

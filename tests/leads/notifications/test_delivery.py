@@ -423,6 +423,37 @@ def test_a_second_worker_that_read_the_same_digest_sends_nothing(
     assert len(mail.outbox) == 1
 
 
+def test_what_comes_into_the_digest_while_it_is_made_is_not_lost(
+    cast: Cast, digested: list[Notification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_due(SOON)
+    real, late = delivery._preference, []
+
+    def preference(user: User) -> Preference:
+        if not late:
+            row = message(cast.femke, digested[0].handoff, "stale", NOW)
+            row.mail, row.mail_after = Notification.Mail.DIGEST, FOUR
+            row.save()
+            late.append(row)
+        return real(user)
+
+    monkeypatch.setattr(delivery, "_preference", preference)
+    assert deliver_due(FOUR) == 2 and state(late[0])[0] == "sent"
+    assert [sent.subject for sent in mail.outbox] == [
+        "[Handoff] Your digest: 5 messages",
+        "[Handoff] Your digest: 1 message",
+    ]
+
+
+def test_of_more_than_is_claimed_at_once_the_rest_is_another_digest(
+    digested: list[Notification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_due(SOON)
+    monkeypatch.setattr(delivery, "MOST_CLAIMED", 3)
+    assert deliver_due(FOUR) == 2
+    assert {state(row)[0] for row in digested} == {"sent"}
+
+
 @pytest.mark.storm
 @pytest.mark.django_db(transaction=True)
 def test_four_workers_send_each_mail_once(cast: Cast) -> None:
