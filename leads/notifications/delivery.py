@@ -1,7 +1,7 @@
 """The sending of mail: each message once, late enough to be undone, when its reader wants it.
 
 Owns the claim before the attempt, the backoff, and the look at the reader's wishes as they are then: what
-comes in quiet hours waits, what can wait goes into the digest, what was read or answered meanwhile is not
+comes in quiet hours waits, what can wait goes into the digest, what was read or overtaken meanwhile is not
 mailed. That is chosen here and not when a message is written, so that telling costs no query and wishes hold
 at once.
 """
@@ -21,9 +21,9 @@ from django.db.models import QuerySet
 
 from leads.choices import LeadType
 from leads.identity import normalise_email
-from leads.models import Notification, Preference
+from leads.models import Handoff, Notification, Preference
 from leads.notifications import mails
-from leads.notifications.urgency import UNDO_FOR, Mail, is_overtaken, leaves_at
+from leads.notifications.urgency import UNDO_FOR, Mail, has_changed_hands, is_overtaken, leaves_at
 from leads.notifications.words import zone_of
 from routing.people import User
 
@@ -146,7 +146,7 @@ def _fate(row: Notification, now: datetime) -> tuple[Mail, datetime | None]:
 
 def _is_idle(row: Notification) -> bool:
     """Whether nobody is left to be mailed: gone, without an address, has read it, or is the lead themself;
-    or the answer that it asks for was given."""
+    or what it asks for was done, or is out of their reach."""
     user, handoff = row.user, row.handoff
     if not user.is_active or not user.email or row.read_at is not None:
         return True
@@ -154,7 +154,14 @@ def _is_idle(row: Notification) -> bool:
         return False
     if handoff.lead.email_key and handoff.lead.email_key == normalise_email(user.email):
         return True
-    return is_overtaken(row.kind, handoff.state, handoff.assignee_id == user.pk)
+    holds = handoff.assignee_id == user.pk
+    if is_overtaken(row.kind, handoff, holds, row.created_at):
+        return True
+    # Who stands in for somebody, or is named by a step, may be told of what they do not see; but whoever held
+    # it, or led its holder, before it went to others can do nothing about it any more.
+    if holds or not has_changed_hands(row.kind, handoff, row.created_at):
+        return False
+    return not Handoff.objects.visible_to(user).filter(pk=handoff.pk).exists()
 
 
 def _preference(user: User) -> Preference:

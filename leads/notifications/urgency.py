@@ -1,7 +1,8 @@
 """What needs somebody soon and what can wait, and when a message leaves by mail.
 
-Owns the table of urgency and the one function that reads a person's wishes: at once, at the end of the quiet
-hours, in the next digest, or never. Always in the app, whatever it says here. Pure: no database, no clock.
+Owns the table of urgency, the table of how long a message holds, and the one function that reads a person's
+wishes: at once, at the end of the quiet hours, in the next digest, or never. Always in the app, whatever it
+says here. Pure: no database, no clock.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from leads.choices import State
-from leads.models import Notification, Preference
+from leads.choices import OPEN, WAITING, State
+from leads.models import Handoff, Notification, Preference
 from routing import hours
 
 Mail = Notification.Mail
@@ -36,17 +37,57 @@ CAN_WAIT = frozenset(
     }
 )
 
-# What somebody who was just given a lead is told, and what anybody is told of an answer that is owed.
-GIVEN = frozenset({"assigned", "reassigned", "repaired", "resumed"})
-OWED = frozenset({"accept_50", "accept_80", "accept_breach", "unacknowledged"})
+# What asks for something, and the states of the lead in which it can still be done. What is not here is news
+# or asks for nothing of the lead's: it stays true.
+ASKS_IN: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("assigned", "reassigned", "repaired", "resumed"), frozenset({State.ASSIGNED})),
+    "released": frozenset({State.WORKING}),
+    "queued": frozenset({State.QUEUED}),
+    **dict.fromkeys(
+        ("accept_50", "accept_80", "accept_breach", "unacknowledged"),
+        frozenset({State.QUEUED, State.ASSIGNED}),
+    ),
+    **dict.fromkeys(
+        ("contact_soon", "contact_breach", "no_activity", "black_hole", "delivered_late"), frozenset(WAITING)
+    ),
+    **dict.fromkeys(("raised", "put_first"), frozenset(OPEN) - {State.WORKING}),
+    **dict.fromkeys(
+        ("incomplete", "bad_data", "completion_soon", "completion_breach"), frozenset({State.INCOMPLETE})
+    ),
+}
+# Told to whoever was given the lead, and worth nothing to anybody else.
+GIVEN = frozenset({"assigned", "reassigned", "repaired", "resumed", "released"})
+# About the holder's own window. What runs on the lead's clock comes once, and stays true for the next holder.
+OF_A_WINDOW = GIVEN | {"queued", "accept_50", "accept_80", "accept_breach", "no_activity"}
 
 
-def is_overtaken(kind: str, state: str, holds: bool) -> bool:
-    """Whether a message asks for an answer that was given, or is no longer the reader's to give: then no mail
-    says so, hours later."""
-    if kind in GIVEN:
-        return not holds or state != State.ASSIGNED
-    return kind in OWED and state not in (State.ASSIGNED, State.QUEUED)
+def is_overtaken(kind: str, handoff: Handoff, holds: bool, told_at: datetime) -> bool:
+    """Whether a message asks for what was done since, or is no longer the reader's to do: then no mail says
+    so, hours later. A breach too: the app tells of each, a mail asks for what is left to do.
+
+    What the ladder itself moves at the moment of a breach does not unsay the breach.
+    """
+    if kind not in ASKS_IN:
+        return False
+    if handoff.state not in ASKS_IN[kind] or (kind in GIVEN and not holds):
+        return True
+    if kind in OF_A_WINDOW and handoff.held_since is not None and handoff.held_since > told_at:
+        return True
+    match kind:
+        case "unacknowledged":
+            return handoff.acknowledged_at is not None
+        case "no_activity":
+            return handoff.last_activity_at is not None and handoff.last_activity_at > told_at
+        case "black_hole":
+            return handoff.first_activity_at is not None
+    return False
+
+
+def has_changed_hands(kind: str, handoff: Handoff, told_at: datetime) -> bool:
+    """Whether what a message asks for may be out of its reader's reach: somebody else was given the lead then
+    or since. Who was told by the giving itself was told rightly."""
+    is_asked = kind in ASKS_IN and kind not in GIVEN and kind != "queued"
+    return is_asked and handoff.held_since is not None and handoff.held_since >= told_at
 
 
 def is_urgent(kind: str, is_demo: bool) -> bool:

@@ -18,7 +18,7 @@ from leads.lifecycle.book import Book
 from leads.models import Handoff, Notification, Preference
 from leads.notifications import deliver_due, delivery, message
 from leads.notifications.wordings import Todo
-from routing.models import Queue, User
+from routing.models import Absence, Queue, User
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -66,7 +66,7 @@ def test_mail_says_no_more_of_the_lead_than_name_and_company(outbox: Notificatio
 
 def test_each_message_is_one_mail_oldest_first(cast: Cast, held: Handoff, outbox: Notification) -> None:
     for seconds, user in ((-20, cast.mia), (-5, cast.jonas)):
-        message(user, held, "unacknowledged", NOW + timedelta(seconds=seconds)).save()
+        message(user, held, "claimed", NOW + timedelta(seconds=seconds)).save()
     assert deliver_due(SOON, limit=2) == 2 and deliver_due(SOON) == 1
     assert [sent.to[0].split("@")[0] for sent in mail.outbox] == ["mia", "jonas", "femke"]
 
@@ -295,6 +295,81 @@ def test_nobody_is_mailed_what_went_to_somebody_else(cast: Cast, outbox: Notific
     assert deliver_due(SOON + timedelta(seconds=5)) == 1
     assert [sent.to for sent in mail.outbox] == [["jonas@handoff.example.com"]]
     assert state(outbox) == ("none", None)
+
+
+# What is no longer true when the quiet hours end
+
+
+@pytest.fixture
+def quiet(cast: Cast) -> datetime:
+    """Everybody's quiet hours, of which this is the end."""
+    for user in cast:
+        wishes(user, quiet_from=9 * 60, quiet_until=20 * 60)
+    return NOW + timedelta(hours=10)
+
+
+def mailed(now: datetime) -> list[tuple[str, str]]:
+    deliver_due(now)
+    return [(sent.to[0].split("@")[0], sent.subject.split(":")[0][10:]) for sent in mail.outbox]
+
+
+def test_of_a_discarded_lead_no_data_are_missing(cast: Cast, quiet: datetime) -> None:
+    handoff = factories.make_handoff("incomplete")
+    lifecycle.fire(handoff.pk, NOW + timedelta(hours=5))
+    assert set(Notification.objects.values_list("kind", flat=True)) == {"incomplete", "completion_breach"}
+    lifecycle.discard(handoff.pk, lifecycle.Act(NOW + timedelta(hours=6), cast.otto), reason="spam")
+    assert mailed(quiet) == []
+
+
+def test_what_was_claimed_waits_for_nobody(cast: Cast, quiet: datetime) -> None:
+    handoff = factories.make_handoff("queued")
+    handoff.queue.members.add(cast.rosa)
+    assert Notification.objects.filter(kind="queued").exists()
+    lifecycle.accept(handoff.pk, lifecycle.Act(NOW + timedelta(minutes=2), cast.rosa))
+    assert mailed(quiet) == []
+
+
+def test_nobody_is_asked_to_contact_who_was_contacted(cast: Cast, held: Handoff, quiet: datetime) -> None:
+    lifecycle.fire(held.pk, NOW + timedelta(hours=5))
+    told = Notification.objects.filter(user=cast.mia).values_list("kind", flat=True)
+    assert {"accept_breach", "unacknowledged", "contact_breach", "no_activity"} <= set(told)
+    act = lifecycle.Act(NOW + timedelta(hours=6), cast.femke)
+    lifecycle.contact(held.pk, act, channel="phone", outcome="reached")
+    assert mailed(quiet) == []
+
+
+def test_who_held_a_lead_once_is_not_asked_for_others_answers(
+    cast: Cast, held: Handoff, quiet: datetime
+) -> None:
+    lifecycle.fire(held.pk, NOW + timedelta(minutes=100))
+    told = set(Notification.objects.values_list("user__name", "kind"))
+    assert {("Femke de Boer", "accept_80"), ("Femke de Boer", "contact_breach")} <= told
+    act = lifecycle.Act(NOW + timedelta(minutes=101), cast.mia)
+    lifecycle.reassign(held.pk, act, to=cast.jonas.email, reason="Holiday")
+    # The lead's own clock ran out for the manager all the same; the new holder has a window of their own.
+    assert mailed(quiet) == [("mia", "Not contacted in time"), ("jonas", "Handed to you")]
+
+
+def test_a_breach_reaches_the_manager_though_the_ladder_moved_the_lead(
+    cast: Cast, held: Handoff, quiet: datetime
+) -> None:
+    """At the breach itself, in one firing: whoever let it lapse hears of it in the app alone."""
+    Notification.objects.all().delete()
+    for user in (cast.femke, cast.mia):
+        message(user, held, "accept_breach", NOW + timedelta(hours=2)).save()
+    Handoff.objects.filter(pk=held.pk).update(
+        assignee=cast.jonas, window=2, held_since=NOW + timedelta(hours=2)
+    )
+    assert mailed(quiet) == [("mia", "Not answered in time")]
+
+
+def test_who_stands_in_is_told_of_what_they_do_not_see(cast: Cast, held: Handoff, quiet: datetime) -> None:
+    Notification.objects.all().delete()
+    away = {"starts_at": NOW - timedelta(days=1), "ends_at": NOW + timedelta(days=9)}
+    Absence.objects.create(user=cast.mia, cover=cast.rosa, **away)
+    assert not Handoff.objects.visible_to(cast.rosa).filter(pk=held.pk).exists()
+    lifecycle.fire(held.pk, NOW + timedelta(hours=3))
+    assert ("rosa", "Nobody has answered") in mailed(quiet)
 
 
 def test_the_lead_is_never_mailed(cast: Cast, outbox: Notification) -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leads.choices import State
-from leads.models import Preference
+from leads.choices import CLOSED, State
+from leads.models import Handoff, Preference
 from leads.notifications import WORDINGS, is_urgent, leaves_at
-from leads.notifications.urgency import CAN_WAIT, is_overtaken
+from leads.notifications.urgency import ASKS_IN, CAN_WAIT, has_changed_hands, is_overtaken
+from leads.notifications.wordings import Todo
 
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=10)
@@ -51,17 +52,74 @@ def test_a_step_that_somebody_added_to_the_ladder_is_urgent() -> None:
         ("assigned", State.ASSIGNED, True, False),
         ("assigned", State.ASSIGNED, False, True),
         ("assigned", State.ACCEPTED, True, True),
+        ("released", State.WORKING, True, False),
+        ("released", State.WORKING, False, True),
+        ("queued", State.QUEUED, False, False),
+        ("queued", State.ACCEPTED, False, True),
         ("accept_breach", State.ASSIGNED, False, False),
         ("accept_breach", State.QUEUED, False, False),
         ("accept_breach", State.WORKING, False, True),
-        ("contact_breach", State.WORKING, True, False),
+        ("contact_breach", State.ACCEPTED, True, False),
+        ("contact_breach", State.WORKING, True, True),
+        ("contact_breach", State.DEFERRED, False, True),
+        ("raised", State.INCOMPLETE, False, False),
+        ("raised", State.WORKING, True, True),
+        ("incomplete", State.INCOMPLETE, False, False),
+        ("incomplete", State.DISCARDED, False, True),
+        ("completion_breach", State.QUEUED, False, True),
         ("converted_elsewhere", State.CONVERTED, False, False),
+        ("out_of_territory", State.REJECTED, False, False),
+        ("something_new", State.CONVERTED, False, False),
     ],
 )
-def test_what_asks_for_an_answer_is_overtaken_by_it(
+def test_what_asks_for_something_is_overtaken_by_its_being_done(
     kind: str, state: State, holds: bool, overtaken: bool
 ) -> None:
-    assert is_overtaken(kind, state, holds) is overtaken
+    assert is_overtaken(kind, Handoff(state=state, held_since=NOW), holds, NOW) is overtaken
+
+
+def test_every_kind_that_asks_for_something_of_the_lead_says_how_long() -> None:
+    news = {Todo.KNOW, Todo.TALK, Todo.REVIEW}
+    assert {kind for kind, wording in WORDINGS.items() if wording.todo not in news} == set(ASKS_IN)
+
+
+@pytest.mark.parametrize("kind", sorted(ASKS_IN))
+@pytest.mark.parametrize("state", CLOSED)
+def test_of_a_closed_lead_nothing_is_asked(kind: str, state: State) -> None:
+    assert is_overtaken(kind, Handoff(state=state), True, NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "overtaken"),
+    [
+        # The holder's own window, and what the next holder is spared.
+        ("assigned", "held_since", True),
+        ("accept_80", "held_since", True),
+        ("accept_breach", "held_since", True),
+        ("no_activity", "held_since", True),
+        # The lead's clock goes on whoever holds it.
+        ("unacknowledged", "held_since", False),
+        ("contact_breach", "held_since", False),
+        ("black_hole", "held_since", False),
+        # What somebody did.
+        ("unacknowledged", "acknowledged_at", True),
+        ("no_activity", "last_activity_at", True),
+        ("black_hole", "first_activity_at", True),
+        ("contact_breach", "last_activity_at", False),
+    ],
+)
+def test_what_came_since_overtakes_it(kind: str, field: str, overtaken: bool) -> None:
+    handoff = Handoff(state=State.ASSIGNED, held_since=NOW - MINUTE)
+    assert not is_overtaken(kind, handoff, True, NOW)
+    setattr(handoff, field, NOW + MINUTE)
+    assert is_overtaken(kind, handoff, True, NOW) is overtaken
+
+
+def test_a_breach_at_which_the_ladder_moves_the_lead_is_told_all_the_same() -> None:
+    moved = Handoff(state=State.ASSIGNED, held_since=NOW)
+    assert not is_overtaken("accept_breach", moved, False, NOW)
+    assert has_changed_hands("accept_breach", moved, NOW)
+    assert not has_changed_hands("queued", moved, NOW) and not has_changed_hands("stale", moved, NOW)
 
 
 # Leaving
