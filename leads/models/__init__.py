@@ -6,6 +6,7 @@ from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
+from leads.models.imports import ImportFailure, ImportPart, ImportPreset, LeadImport
 from leads.models.intake import ApiKey, Receipt, RememberedAnswer, TriageItem
 from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias
 from leads.models.notification import Notification, Preference, UsedLink
@@ -26,9 +27,13 @@ __all__ = [
     "ExternalId",
     "FiredStep",
     "Handoff",
+    "ImportFailure",
+    "ImportPart",
+    "ImportPreset",
     "Inspection",
     "Lead",
     "LeadAlias",
+    "LeadImport",
     "MqlDefinition",
     "Note",
     "Notification",
