@@ -23,6 +23,11 @@ _MARK = "\ufeff"
 LONGEST_CELL = 32_000
 
 
+def plain(text: str) -> str:
+    """A cell of a file as it was before `cell` made it harmless."""
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text, 1) else text
+
+
 class _Line:
     """What csv.writer writes to: gives each line back instead of keeping it."""
 
