@@ -36,6 +36,7 @@ SCHEDULES = (
     ("E-mail delivery", "leads.tasks.deliver_mail", Schedule.MINUTES, 1),
     ("Enrichment", "leads.tasks.enrich", Schedule.MINUTES, 1),
     ("Back-tests", "leads.tasks.backtests", Schedule.MINUTES, 1),
+    ("Imports", "leads.tasks.take_imports", Schedule.MINUTES, 1),
     ("Pruning", "leads.tasks.prune", Schedule.DAILY, None),
     ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
     ("Rule reviews", "leads.tasks.review_rules", Schedule.DAILY, None),

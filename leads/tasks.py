@@ -15,8 +15,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from leads import backtesting, completion, escalation, lifecycle, notifications, rule_reviews
-from leads.models import Backtest, Handoff, Notification, RememberedAnswer, UsedLink
+from leads import backtesting, completion, escalation, imports, lifecycle, notifications, rule_reviews
+from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, UsedLink
 from routing import reviews
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,18 @@ def backtests() -> int:
     return Backtest.objects.values_list("replayed", flat=True).get(pk=run.pk)
 
 
+def take_imports() -> int:
+    """Go on with the oldest import that nobody works on, for one slice; returns how far it is. While there is
+    more to do the next slice is asked for at once."""
+    run = imports.unfinished(timezone.now()).select_related("created_by").first()
+    if run is None:
+        return 0
+    is_left = imports.work(run, timezone.now())
+    if is_left or imports.unfinished(timezone.now()).exists():
+        async_task("leads.tasks.take_imports")
+    return LeadImport.objects.values_list("done", flat=True).get(pk=run.pk)
+
+
 def review_rules() -> int:
     """Give each rule in force its quarterly review, and tell of those that are near or overdue; returns how
     many messages."""
@@ -98,7 +110,8 @@ def review_rules() -> int:
 
 
 def prune() -> int:
-    """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions.
+    """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions,
+    the rows of old imports.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
     """
@@ -110,6 +123,7 @@ def prune() -> int:
         ),
         UsedLink.objects.filter(used_at__lt=now - USED_LINKS_KEPT),
         Session.objects.filter(expire_date__lt=now),
+        *imports.old(now),
     )
     pruned = 0
     for rows in doomed:

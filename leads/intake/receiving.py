@@ -26,6 +26,7 @@ from leads.lifecycle import Act
 from leads.lifecycle.book import Book
 from leads.models import ApiKey, Receipt
 from leads.representation import handoff_json, lead_json
+from routing.people import User
 
 CHUNK = 100
 Answer = dict[str, Any]
@@ -51,15 +52,35 @@ class Incoming:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def receive(raw_events: Sequence[Any], api_key: ApiKey | None, now: datetime) -> list[Answer]:
-    """Take these events in, in order, and answer each. Invalid ones leave no receipt."""
+@dataclass(frozen=True)
+class Sender:
+    """By whose key or hand events come in, and whether quietly: then nobody is told and no step fires."""
+
+    api_key: ApiKey | None = None
+    user: User | None = None
+    quiet: bool = False
+
+
+def receive(
+    raw_events: Sequence[Any],
+    api_key: ApiKey | None,
+    now: datetime,
+    *,
+    user: User | None = None,
+    quiet: bool = False,
+) -> list[Answer]:
+    """Take these events in, in order, and answer each. Invalid ones leave no receipt.
+
+    `user` is whoever brings them by hand; a quiet key is quiet whatever `quiet` says.
+    """
+    sender = Sender(api_key, user, quiet or bool(api_key and api_key.is_quiet))
     incoming = [Incoming(number, raw, *parse(raw)) for number, raw in enumerate(raw_events)]
     answers: dict[int, Answer] = {
         item.number: invalid(item.raw, item.problems) for item in incoming if item.event is None
     }
     valid = [item for item in incoming if item.event is not None]
     for start in range(0, len(valid), CHUNK):
-        answers |= _take_chunk(valid[start : start + CHUNK], api_key, now)
+        answers |= _take_chunk(valid[start : start + CHUNK], sender, now)
     return [answers[item.number] for item in incoming]
 
 
@@ -75,9 +96,9 @@ def invalid(raw: Any, problems: list[Problem]) -> Answer:
     }
 
 
-def _take_chunk(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime) -> dict[int, Answer]:
+def _take_chunk(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dict[int, Answer]:
     try:
-        return _take(chunk, api_key, now)
+        return _take(chunk, sender, now)
     except Exception:
         if len(chunk) == 1:
             raise
@@ -85,7 +106,7 @@ def _take_chunk(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime
     answers: dict[int, Answer] = {}
     for item in chunk:
         try:
-            answers |= _take([item], api_key, now)
+            answers |= _take([item], sender, now)
         except Exception:
             log.error("intake_event_failed", source=item.key[0], id=item.key[1], exc_info=True)
             detail = "The event could not be stored. Send it again."
@@ -95,7 +116,7 @@ def _take_chunk(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime
 
 
 @transaction.atomic
-def _take(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime) -> dict[int, Answer]:
+def _take(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dict[int, Answer]:
     identity.lock(key for item in chunk for key in _keys(item))
     answers: dict[int, Answer] = {}
     todo = list(chunk)
@@ -118,10 +139,9 @@ def _take(chunk: Sequence[Incoming], api_key: ApiKey | None, now: datetime) -> d
             kept.append(item)
             kept_matches.append(match)
         todo = later + todo
-        book = Book(Act(now, api_key=api_key))
-        quiet = bool(api_key and api_key.is_quiet)
-        taken = Wave([i.event for i in kept if i.event], kept_matches, book, quiet).run()
-        answers |= _receipts(kept, taken, api_key, now)
+        book = Book(Act(now, sender.user, sender.api_key))
+        taken = Wave([i.event for i in kept if i.event], kept_matches, book, sender.quiet).run()
+        answers |= _receipts(kept, taken, sender.api_key, now)
     return answers
 
 
