@@ -91,15 +91,14 @@ def _slice(run: LeadImport, now: datetime, seconds: float) -> bool:
     rows = rows_of(run, run.done)
     while True:
         chunk = list(islice(rows, CHUNK))
-        at = now + timedelta(seconds=time.monotonic() - begun)
         is_last = run.done + len(chunk) >= run.total or not chunk
-        is_over = not is_last and at - now >= timedelta(seconds=seconds)
-        if is_over:
-            _save(run, {"worked_at": None})
-            return True
+        at = now + timedelta(seconds=time.monotonic() - begun)
         _take(run, recipe, chunk, counts, at, is_last)
         if is_last:
             return False
+        if time.monotonic() - begun >= seconds:
+            _save(run, {"worked_at": None})
+            return True
         if not connection.features.has_select_for_update:
             time.sleep(PAUSE)
 

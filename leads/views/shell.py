@@ -63,6 +63,7 @@ PLACES = (
     Place("leads:triage", "Triage", "triage", frozenset({MARKETING, ADMIN}), ("/triage/",)),
     Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
+    Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
 )
 
 

@@ -1,0 +1,84 @@
+"""Imports in a real browser: a file mapped, taken in, what failed read; each page looked at."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from leads import imports, tasks
+from leads.models import Lead, LeadImport
+from tests.browser.conftest import axe_violations, looks
+from tests.factories import route_to
+from tests.leads.imports.files import HEADER, csv_of, row
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def _no_worker(monkeypatch):
+    for place in ("leads.views.imports.async_task", "leads.tasks.async_task"):
+        monkeypatch.setattr(place, lambda name: None)
+
+
+def test_a_file_is_mapped_taken_in_and_read(cast, open_page, tmp_path, shot):
+    route_to(cast.femke)
+    file = tmp_path / "fair.csv"
+    file.write_bytes(csv_of(row(1), row(2, company=""), row(3, country="Narnia"), row(4, trigger="")))
+    page: Page = open_page(cast.otto)
+    page.get_by_role("link", name="Imports", exact=True).click()
+    page.set_input_files("#f-file", str(file))
+    page.get_by_role("button", name="Look at the file").press("Enter")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("goes to Femke de Boer")
+    expect(preview).to_contain_text("1 of the first 4 rows would be left out")
+    # Each change is answered with what would happen; the focus stays.
+    page.get_by_label("Country", exact=True).select_option("")
+    expect(preview).to_contain_text("Every row can be read.")
+    page.get_by_label("Country", exact=True).select_option("country")
+    expect(preview).to_contain_text("Narnia")
+    page.get_by_label("Only keep what they say").check()
+    expect(preview).to_contain_text("Is kept")
+    page.get_by_label("As each row says").check()
+    expect(preview).to_contain_text("Is handed over")
+    for size, look in looks(page):
+        shot(page, f"imports-mapping-{look}")
+        assert axe_violations(page) == [], look
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
+    page.get_by_role("button", name="Take 4 rows in").click()
+    expect(page.locator("#progress")).to_contain_text("waiting for the worker")
+    for size, look in looks(page):
+        shot(page, f"imports-progress-{look}")
+        assert axe_violations(page) == [], look
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
+    assert tasks.take_imports() == 4
+    expect(page.locator("#failed")).to_contain_text("“Narnia” is not a country.")
+    assert Lead.objects.count() == 3
+    for size, look in looks(page):
+        shot(page, f"imports-result-{look}")
+        assert axe_violations(page) == [], look
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
+
+
+def test_the_list_and_a_file_that_cannot_be_read(cast, open_page, tmp_path, shot):
+    for number, name in enumerate(
+        ("HubSpot export with a rather long name of its own 2026-03-10.xlsx", "fair.csv")
+    ):
+        run = imports.make(csv_of(row(number)), name, cast.otto, timezone.now())
+        imports.start(run, cast.otto, timezone.now())
+    LeadImport.objects.filter(name="fair.csv").update(status="failed", error="It stopped 4 times.")
+    file = tmp_path / "old.csv"
+    file.write_bytes(b"%PDF-1.7")
+    page: Page = open_page(cast.otto)
+    page.goto("/imports/")
+    page.fill("#f-source", "Hannover Messe")
+    page.set_input_files("#f-file", str(file))
+    with page.expect_response(lambda answer: answer.status == 422):
+        page.get_by_role("button", name="Look at the file").click()
+    expect(page.get_by_role("alert")).to_contain_text("This is a PDF")
+    expect(page.locator("#f-source")).to_have_value("Hannover Messe")
+    for size, look in looks(page):
+        shot(page, f"imports-list-{look}")
+        assert axe_violations(page) == [], look
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
+    assert len(HEADER) == 12
