@@ -74,7 +74,7 @@ def test_a_hostile_name_stays_one_plain_line(cast: Cast, review: RuleReview) -> 
     Rule.objects.update(name="Free\nBcc: x <script> http://evil.example")
     rule_reviews.tell(AHEAD)
     row = Notification.objects.get()
-    assert notifications.words(row).subject == "Review due: Free Bcc: x <script> http evil.example"
+    assert notifications.words(row).subject == "Review due: Free Bcc: x <script> http evil. example"
     Notification.objects.update(data={"rule_id": "x/../"})
     row.refresh_from_db()
     assert notifications.words(row).url == "/routing/"
