@@ -57,7 +57,6 @@ _BESIDE = [
         EventKind.UNFLAGGED,
         EventKind.BLACK_HOLE,
         EventKind.CANCELLED,
-        EventKind.TRIGGERED_AGAIN,
     )
 ]
 # What is read of a handoff to compare; a whole one takes ten times as long.

@@ -8,7 +8,7 @@ from leads import lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act
 from leads.models import ApiKey, Company, Handoff, Inspection, MqlDefinition, Notification
-from routing.models import Pool, Queue, SlaPolicy, Turn
+from routing.models import Calendar, Pool, Queue, SlaPolicy, Turn
 from tests.conftest import NOW
 from tests.factories import event, make_handoff, make_lead, make_score, open_handoff, route_to
 
@@ -183,6 +183,8 @@ def test_who_asks_for_a_demo_does_not_wait_for_the_end_of_a_deferral(cast, lead_
     assert (back.pk, back.state, back.assignee) == (handoff.pk, "assigned", cast.femke)
     assert (back.accept_due_at, back.contact_due_at) == (at(minutes=25), at(minutes=25))
     assert back.raised_at == (at(minutes=20) if lead_type == "standard" else None)
+    default = Calendar.objects.get(is_default=True)
+    assert lifecycle.affected(by(cast.otto, minutes=21), calendar=default).rows == ()
     assert [step["step"] for step in lifecycle.fire(back.pk, at(minutes=25))][-1] == "contact_breach"
 
 
