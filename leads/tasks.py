@@ -40,10 +40,12 @@ def sweep() -> int:
     number of steps."""
     now = timezone.now()
     parts = 1 + _helpers(now)
-    for part in range(1, parts):
-        async_task("leads.tasks.fire_due", part, parts)
+    for which in range(1, parts):
+        async_task("leads.tasks.fire_due", which, parts)
     try:
-        fired = escalation.sweep(now, seconds=MOST_SECONDS, part=(0, parts))
+        # Alone it needs no part: a part is a further look into the index.
+        part = (0, parts) if parts > 1 else None
+        fired = escalation.sweep(now, seconds=MOST_SECONDS, part=part)
     finally:
         # Whatever is wrong with what was due: what has lost its holder does not wait for it.
         escalation.repair(now)
