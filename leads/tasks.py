@@ -21,8 +21,8 @@ from routing import reviews
 
 logger = logging.getLogger(__name__)
 
-# A run has 60 seconds; the rest of them is for repair and draining.
-MOST_SECONDS, MOST_DRAINED, MOST_LOOKED_AT = 30, 200, 4000
+# A run has 60 seconds; what firing and repair leave of them is for draining.
+MOST_SECONDS, MOST_REPAIRING, MOST_DRAINED, MOST_LOOKED_AT = 30, 15, 200, 4000
 # For each so many due at once another worker shares in the firing, up to three of them where the database
 # locks rows. They work in short turns, between which mail and heartbeat have their place.
 SHARED, MOST_HELPERS = 300, 3
@@ -48,7 +48,7 @@ def sweep() -> int:
         fired = escalation.sweep(now, seconds=MOST_SECONDS, part=part)
     finally:
         # Whatever is wrong with what was due: what has lost its holder does not wait for it.
-        escalation.repair(now)
+        escalation.repair(now, seconds=MOST_REPAIRING)
         lifecycle.drain(now, limit=MOST_DRAINED, looked_at=MOST_LOOKED_AT)
     return len(fired)
 

@@ -7,6 +7,7 @@ could not be put right is found again by the next look, and the team page shows 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -22,20 +23,25 @@ from routing.people import Absence, User
 
 logger = logging.getLogger(__name__)
 
-# A task has a minute, and moving a handoff takes some milliseconds; the rest is there in the next.
-MOST_MOVED = 1500
+# A task has a minute, and moving a handoff takes some milliseconds; the rest is there in the next. Between
+# two slices of somebody's handoffs it looks at the time.
+MOST_MOVED, SLICE = 1500, 50
 
 
-def repair(now: datetime) -> list[dict[str, Any]]:
+def repair(now: datetime, seconds: float | None = None) -> list[dict[str, Any]]:
     """Move on what is held by people who cannot answer for it, give queues on and mend what is astray.
 
     {"user", "why", "moved"} for each of those people, {"queue", "user", "why", "to"} for each queue whose
     owner is gone, {"handoff", "why"} for each handoff that had no holder or not its deadline. The net for
-    what no hook sees: an absence that begins, a shell, single sign-on.
+    what no hook sees: an absence that begins, a shell, single sign-on. After so many `seconds` of the
+    machine's own clock no further slice is begun.
     """
     act, left = lifecycle.Act(now), MOST_MOVED
+    ends = None if seconds is None else time.monotonic() + seconds
     done: list[dict[str, Any]] = []
     for orphan in find(now):
+        if _is_over(ends):
+            break
         if orphan.queue is not None:
             done += _given_on(orphan.queue, orphan.why, now)
         elif orphan.kind:
@@ -43,7 +49,7 @@ def repair(now: datetime) -> list[dict[str, Any]]:
         elif orphan.handoff_id is not None:
             done += _mended(orphan.handoff_id, act)
         elif orphan.user is not None and left > 0:
-            moved = _moved_on(orphan, orphan.user, act, left)
+            moved = _moved_on(orphan, orphan.user, act, left, ends)
             left -= moved["moved"]
             done.append(moved)
     return done
@@ -64,8 +70,19 @@ def let_go(user: User, act: lifecycle.Act, to: User | None = None) -> int:
     return 0
 
 
-def _moved_on(orphan: Orphan, user: User, act: lifecycle.Act, limit: int) -> dict[str, Any]:
-    moved = lifecycle.release(user, act, orphan.why, orphan.states, limit=limit)
+def _is_over(ends: float | None) -> bool:
+    return ends is not None and time.monotonic() >= ends
+
+
+def _moved_on(
+    orphan: Orphan, user: User, act: lifecycle.Act, limit: int, ends: float | None
+) -> dict[str, Any]:
+    moved = 0
+    while moved < limit and not (moved and _is_over(ends)):
+        slice_ = lifecycle.release(user, act, orphan.why, orphan.states, limit=min(SLICE, limit - moved))
+        if not slice_:
+            break
+        moved += slice_
     logger.warning("%s handoffs of %s, who is %s, were moved on", moved, user.email, orphan.why)
     return {"user": user.email, "why": orphan.why, "moved": moved}
 

@@ -101,7 +101,7 @@ def mark_accepted(book: Book, handoff: Handoff, at: datetime) -> None:
 
 @transaction.atomic
 def claim(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
-    """A member of the queue takes it from the queue."""
+    """A member of the queue takes it from the queue. Who is away has to be back first."""
     handoff = guard.locked(handoff_id)
     if handoff.state == State.ASSIGNED and act.user is not None and handoff.assignee_id == act.user.pk:
         return handoff
@@ -116,6 +116,7 @@ def claim(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
 def _claim(book: Book, handoff: Handoff, act: Act) -> None:
     if act.user is None or not act.user.is_active:
         raise guard.refusal(handoff, "claim")
+    guard.require_present(act.user, act.now)
     turn = rotation.take(act.user, turn_ref(handoff), act.now)
     user = book.person(act.user.pk)
     seating = Seating("rep", "claim", user=user)

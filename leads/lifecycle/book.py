@@ -61,6 +61,7 @@ def clocks(handoff: Handoff) -> sla.Clocks:
         first_assigned_late=True,
         is_acknowledged=handoff.acknowledged_at is not None,
         deferrals=handoff.deferrals,
+        visits=handoff.completion_visits,
     )
 
 
@@ -134,10 +135,13 @@ class Book(Known):
     def _derived(self, handoff: Handoff) -> dict[str, datetime | None]:
         if handoff.is_history or handoff.state not in OPEN:
             return {"next_due_at": None, "next_step_at": None}
-        ticking = clocks(handoff)
-        return {"next_due_at": sla.next_deadline(ticking), "next_step_at": self._next_step(handoff, ticking)}
+        return {
+            "next_due_at": sla.next_deadline(clocks(handoff)),
+            "next_step_at": self.next_step(handoff),
+        }
 
-    def _next_step(self, handoff: Handoff, ticking: sla.Clocks) -> datetime | None:
+    def next_step(self, handoff: Handoff) -> datetime | None:
+        """When time next does something to this open handoff, by the calendars as they are now."""
         if handoff.state == State.DEFERRED:
             moments = [handoff.deferred_until]
         elif handoff.state == State.WORKING:
@@ -148,7 +152,7 @@ class Book(Known):
         at_rest = handoff.state == State.INCOMPLETE and handoff.completion_since is None
         if not handoff.is_quiet and not at_rest:
             calendar = self.calendar(handoff)
-            moments.append(sla.next_at(self.policy(handoff), ticking, calendar, self.fired(handoff)))
+            moments.append(sla.next_at(self.policy(handoff), clocks(handoff), calendar, self.fired(handoff)))
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _look_at_overdue(self, handoff: Handoff) -> None:

@@ -12,11 +12,12 @@ from datetime import datetime
 
 from django.db import connection
 
+from leads import notifications
 from leads.choices import EventKind, State
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.models import Event, Handoff, Lead, RejectionReason
 from leads.querysets import HandoffQuerySet
-from routing.people import User
+from routing.people import Absence, User
 
 TEXT_LIMIT = 2000
 # Control characters but tab and newlines; and halves of surrogate pairs, which no database takes.
@@ -112,6 +113,16 @@ def require_holder(handoff: Handoff, act: Act, wanted: str) -> User:
         error.message = f"{error.message} It is held by {holder}."
         raise error
     return act.user
+
+
+def require_present(user: User, now: datetime) -> None:
+    """Refuse somebody who is away, with who covers: the next minute would move it on again."""
+    absence = Absence.objects.at(now).filter(user=user).order_by("ends_at").last()
+    if absence is None:
+        return
+    cover = notifications.present(user, now) or "nobody"
+    message = f"{user} is away until {absence.ends_at:%Y-%m-%d %H:%M} UTC; {cover} covers."
+    raise Refused(message, code="not_eligible", by=user.email)
 
 
 def require_fresh(handoff: Handoff, revision: int | None, act: Act, wanted: str) -> None:

@@ -49,12 +49,16 @@ class Known:
 
     def remember(self, handoffs: Iterable[Handoff]) -> None:
         """What writing to these saved handoffs needs (assignee and queue loaded), in one query."""
-        new = {handoff.pk: handoff for handoff in handoffs if handoff.pk not in self._fired}
-        if not new:
+        new = [handoff for handoff in handoffs if handoff.pk not in self._fired]
+        self.know(handoff.assignee for handoff in new if handoff.assignee is not None)
+        self.remember_fired(handoff.pk for handoff in new)
+
+    def remember_fired(self, handoff_ids: Iterable[int]) -> None:
+        """The ladder steps of these handoffs that have fired, in one query."""
+        found: dict[int, set[tuple[str, str]]] = {pk: set() for pk in handoff_ids}
+        if not found:
             return
-        self.know(handoff.assignee for handoff in new.values() if handoff.assignee is not None)
-        found: dict[int, set[tuple[str, str]]] = {pk: set() for pk in new}
-        rows = FiredStep.objects.filter(handoff_id__in=new)
+        rows = FiredStep.objects.filter(handoff_id__in=found)
         for pk, code, window in rows.values_list("handoff_id", "code", "window"):
             found[pk].add((code, window))
         self._fired |= {pk: frozenset(steps) for pk, steps in found.items()}

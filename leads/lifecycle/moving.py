@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +23,7 @@ from leads.lifecycle.draining import free
 from leads.lifecycle.placing import give, items_of, offer, route_again
 from leads.models import Handoff, Note
 from routing import rotation
-from routing.models import Absence, Queue, User
+from routing.models import Queue, User
 from routing.people import MANAGER, REP
 from routing.rotation import Seating
 
@@ -52,7 +51,7 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     if isinstance(receiver, User) and act.user and not permissions.may_give(act.user, handoff, receiver):
         raise Refused(f"{receiver} is in no team that you lead.", code="not_eligible", by=receiver.email)
     if isinstance(receiver, User):
-        _require_present(receiver, act.now)
+        guard.require_present(receiver, act.now)
     text = guard.bounded("reason", reason, required=True)
     book = Book(act)
     book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
@@ -75,16 +74,6 @@ def _receiver(to: str) -> User | Queue:
     if not user.is_active or not user.roles & {REP, MANAGER}:
         raise Refused(f"{user} cannot take leads.", code="not_eligible", by=user.email)
     return user
-
-
-def _require_present(user: User, now: datetime) -> None:
-    """Refuse somebody who is away, with who covers: the next minute would move it on again."""
-    absence = Absence.objects.at(now).filter(user=user).order_by("ends_at").last()
-    if absence is None:
-        return
-    cover = notifications.present(user, now) or "nobody"
-    message = f"{user} is away until {absence.ends_at:%Y-%m-%d %H:%M} UTC; {cover} covers."
-    raise Refused(message, code="not_eligible", by=user.email)
 
 
 def _hand_over(book: Book, handoff: Handoff, receiver: User | Queue, kind: EventKind, **codes: Any) -> None:

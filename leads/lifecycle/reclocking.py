@@ -1,8 +1,9 @@
 """Deadlines moved on purpose, after a calendar or a policy was edited: which would move, and moving them.
 
 Owns the telling of a handoff's deadlines from its events as they would be today: each is set again where the
-log says it was set, by the calendars as they are now and the policy it keeps or is given. Editing a calendar
-or a policy calls nothing here; a person does. Steps that have fired stay fired.
+log says it was set, by the calendars as they are now and the policy it keeps or is given. Where none of them
+moves, the ladder's next step still may: it is counted from no deadline that is stored. Editing a calendar or
+a policy calls nothing here; a person does. Steps that have fired stay fired.
 """
 
 from __future__ import annotations
@@ -59,15 +60,13 @@ _BESIDE = [
         EventKind.CANCELLED,
     )
 ]
-# What is read of a handoff to compare; a whole one takes ten times as long.
-_STORED = ("pk", "revision", "state", "policy_id", *COLUMNS)
 # Number, kind, when it was recorded, data.
 _Row = tuple[int, str, datetime, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One deadline that would move."""
+    """One deadline that would move; of the column `next_step_at` where only the ladder's next step would."""
 
     column: str
     before: datetime
@@ -109,11 +108,12 @@ def affected(
         rows = rows.filter(policy__slug=policy.slug).exclude(policy=policy)
     # Which to look at is asked for twice (the events by the same selection), so the order is total.
     rows = rows.order_by("next_due_at", "pk")
-    stored = list(rows.values_list(*_STORED, named=True)[: most + 1])
+    stored = list(rows[: most + 1])
     is_cut = len(stored) > most
     del stored[most:]
     told = dict(_events(rows.values("pk")[:most]))
     book = _book(act)
+    book.remember_fired(row.pk for row in stored)
     found = (
         Affected(row.pk, row.revision, _shifts(book, row, told.get(row.pk, ()), policy)) for row in stored
     )
@@ -136,10 +136,12 @@ def move_deadlines(handoff_id: int, act: Act, why: str, *, policy: SlaPolicy | N
     if policy is not None and (kept is None or kept.slug != policy.slug):
         policy = None
     [(_, events)] = _events([handoff_id])
-    changes: dict[str, Any] = {s.column: s.after for s in _shifts(book, handoff, events, policy)}
+    shifts = _shifts(book, handoff, events, policy)
+    # The next step follows by itself from whatever is written.
+    changes: dict[str, Any] = {s.column: s.after for s in shifts if s.column in COLUMNS}
     if policy is not None and handoff.policy_id != policy.pk:
         changes["policy_id"] = policy.pk
-    if changes:
+    if shifts or changes:
         stage = {State.INCOMPLETE: Stage.ENRICHMENT, State.ACCEPTED: Stage.CONTACT}
         book.write(
             handoff,
@@ -200,8 +202,10 @@ def _events(handoffs: QuerySet[Any] | Iterable[int]) -> Iterator[tuple[int, list
         yield pk, [row[1:] for row in group]
 
 
-def _shifts(book: Book, stored: Any, events: Sequence[_Row], policy: SlaPolicy | None) -> tuple[Shift, ...]:
-    """The deadlines of a handoff, or of a row with _STORED of it, that are not what they would be today."""
+def _shifts(
+    book: Book, stored: Handoff, events: Sequence[_Row], policy: SlaPolicy | None
+) -> tuple[Shift, ...]:
+    """The deadlines of a handoff that are not what they would be today."""
     told = _Telling(book)
     for event in events:
         if event[1] == EventKind.RECLOCKED:
@@ -215,6 +219,10 @@ def _shifts(book: Book, stored: Any, events: Sequence[_Row], policy: SlaPolicy |
         before, after = getattr(stored, column), told.due.get(column)
         if before is not None and after is not None and before != after:
             found.append(Shift(column, before, after))
+    if not found and policy is None:
+        before, after = stored.next_step_at, book.next_step(stored)
+        if before is not None and after is not None and before != after:
+            found.append(Shift("next_step_at", before, after))
     return tuple(found)
 
 

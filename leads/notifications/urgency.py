@@ -74,6 +74,9 @@ def is_overtaken(kind: str, handoff: Handoff, holds: bool, told_at: datetime) ->
     if kind in OF_A_WINDOW and handoff.held_since is not None and handoff.held_since > told_at:
         return True
     match kind:
+        case "contact_breach":
+            # Put off or moved since, by a deferral or by hand.
+            return handoff.contact_due_at is not None and handoff.contact_due_at > told_at
         case "unacknowledged":
             return handoff.acknowledged_at is not None
         case "no_activity":

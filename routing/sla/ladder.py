@@ -158,5 +158,5 @@ def _name(clock: str, clocks: Clocks) -> str:
     if clock in ("acceptance", "idle"):
         return f"w{clocks.window}"
     if clock == "completion":
-        return f"c{clocks.window}"
+        return f"c{clocks.visits}"
     return f"d{clocks.deferrals}" if clock == "contact" and clocks.deferrals else "lead"

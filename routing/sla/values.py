@@ -114,9 +114,9 @@ class Clocks:
     """What a handoff's clocks say: its state, its instants (aware, None = not set) and its window's number.
 
     The lead's clock runs from clock_started_at; the holder's window from held_since; `window` counts
-    holders' windows and stays in completion. first_assigned_late: when sales first held the handoff, a step
-    of the lead's own clock was already due. is_acknowledged: sales has answered once, be it another holder.
-    Each of its deferrals gives the first contact a time of its own.
+    holders' windows, `visits` stays in completion. first_assigned_late: when sales first held the handoff, a
+    step of the lead's own clock was already due. is_acknowledged: sales has answered once, be it another
+    holder. Each of its deferrals gives the first contact a time of its own.
     """
 
     state: str
@@ -134,6 +134,7 @@ class Clocks:
     first_assigned_late: bool = False
     is_acknowledged: bool = False
     deferrals: int = 0
+    visits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,23 @@ def test_one_that_cannot_be_moved_stops_none_of_the_others(
 # People
 
 
+def test_repair_ends_with_its_time_and_goes_on_in_the_next_minute(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        factories.make_handoff("assigned", cast.femke)
+    leave(cast.femke, cover=cast.rosa)
+    monkeypatch.setattr(escalation.repairing, "SLICE", 2)
+    # A slice that was begun is brought to its end; without time nothing is begun.
+    assert repair(NOW, seconds=0) == []
+    with monkeypatch.context() as patched:
+        looks = iter([False, True])
+        patched.setattr(escalation.repairing, "_is_over", lambda ends: next(looks))
+        assert [row["moved"] for row in repair(NOW, seconds=5)] == [2]
+    assert [row["moved"] for row in repair(NOW)] == [3]
+    assert set(Handoff.objects.values_list("assignee", flat=True)) == {cast.rosa.pk}
+
+
 def test_what_somebody_works_on_moves_when_they_leave_the_firm_for_good(cast: Cast) -> None:
     handoff = factories.make_handoff("working", cast.femke)
     User.objects.filter(pk=cast.femke.pk).update(is_active=False)

@@ -195,7 +195,13 @@ def test_steps_are_remembered_under_the_holder_the_stay_or_the_lead() -> None:
     again = clocks_for(STANDARD, "accepted", at(8, 9), deferrals=2)
     assert ("contact_breach", "d2") in [item.key for item in scheduled(STANDARD, again, OFFICE)]
     stay = clocks_for(
-        STANDARD, "incomplete", at(8, 9), completion_since=at(8, 9), completion_due_at=at(8, 13), window=2
+        STANDARD,
+        "incomplete",
+        at(8, 9),
+        completion_since=at(8, 9),
+        completion_due_at=at(8, 13),
+        window=1,
+        visits=2,
     )
     assert [item.key for item in scheduled(STANDARD, stay, OFFICE)] == [("completion_breach", "c2")]
 

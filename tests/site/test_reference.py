@@ -15,7 +15,7 @@ from leads.models import MqlDefinition, PreflightSettings, RejectionReason
 from routing import engine, holidays, sla
 from routing.facts import Facts
 from routing.models import Calendar, ClosedDay, Draft, Queue, Rule, Ruleset, SlaPolicy, User
-from routing.people import ADMIN, MARKETING, ROLES
+from routing.people import ADMIN, MARKETING, ROLES, VIEWER
 
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
 
@@ -198,7 +198,14 @@ def test_the_command_names_what_it_made_and_what_is_missing(db: None) -> None:
     assert "no queues yet, for a queue needs an owner" in out.getvalue()
     with pytest.raises(CommandError, match="there is no active user nobody"):
         call_command("setup", "--owner", "nobody@example.com")
-    User.objects.create_user("otto@example.com")
+    otto = User.objects.create_user("otto@example.com")
+    # Whoever has no role, or no more than a viewer's, answers for nothing.
+    with pytest.raises(CommandError, match="there is no active user otto"):
+        call_command("setup", "--owner", "otto@example.com")
+    otto.groups.add(Group.objects.get(name=VIEWER))
+    with pytest.raises(CommandError, match="with a role that can act"):
+        call_command("setup", "--owner", "otto@example.com")
+    otto.groups.set([Group.objects.get(name=MARKETING)])
     out = StringIO()
     call_command("setup", "--owner", "Otto@example.com", stdout=out)
     assert "made queue Overflow, owned by otto@example.com" in out.getvalue()

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from handoff_site import reference
+from leads import permissions
 from routing.models import Queue
 from routing.people import User
 
@@ -19,9 +20,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         owner = None
         if options["owner"]:
-            owner = User.objects.filter(email=options["owner"].strip().lower(), is_active=True).first()
+            owner = User.objects.filter(permissions.can_act(), email=options["owner"].strip().lower()).first()
             if owner is None:
-                raise CommandError(f"there is no active user {options['owner']}")
+                raise CommandError(f"there is no active user {options['owner']} with a role that can act")
         made = reference.setup(timezone.now(), owner)
         if not options["verbosity"]:
             return

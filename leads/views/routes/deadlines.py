@@ -33,6 +33,7 @@ NAMES = {
     "completion_due_at": "data completion",
     "accept_due_at": "acceptance",
     "contact_due_at": "first contact",
+    "next_step_at": "next step of the ladder",
 }
 
 

@@ -142,6 +142,20 @@ def test_a_queue_members_accept_claims_first(cast):
     assert Turn.objects.get(released_at=None).user == cast.jonas
 
 
+def test_who_is_away_claims_nothing(cast):
+    """The next minute would take it back."""
+    handoff = make_handoff("queued", at=NOW)
+    away = cast.jonas.absences.create(starts_at=NOW, ends_at=at(days=1), cover=cast.rosa)
+    no = refused(lifecycle.claim, handoff.pk, by(cast.jonas, minutes=5))
+    assert (no.code, no.message) == (
+        "not_eligible",
+        "Jonas Keller is away until 2026-03-11 10:00 UTC; Rosa Lindqvist covers.",
+    )
+    assert Handoff.objects.get(pk=handoff.pk).revision == handoff.revision
+    away.delete()
+    assert lifecycle.claim(handoff.pk, by(cast.jonas, minutes=6)).assignee == cast.jonas
+
+
 def test_claim(cast):
     handoff = make_handoff("queued")
     done = lifecycle.claim(handoff.pk, by(cast.jonas, minutes=5))

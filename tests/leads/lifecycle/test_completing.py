@@ -7,6 +7,7 @@ import pytest
 from leads import lifecycle
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, Handoff, Inspection, PreflightSettings
+from routing.models import Absence, Queue
 from tests.conftest import NOW
 from tests.factories import make_handoff, make_lead, open_handoff, route_to
 
@@ -133,3 +134,25 @@ def test_while_data_is_missing_no_step_of_sales_fires(cast):
     )
     fired = lifecycle.fire(handoff.pk, at(days=4))
     assert [step["step"] for step in fired] == ["completion_breach"]
+
+
+def test_each_stay_in_completion_is_told_of_once_also_where_nobody_held_it_in_between(cast):
+    handoff = held(cast)
+    Queue.objects.filter(kind=Queue.Kind.OVERFLOW).delete()
+    Absence.objects.create(
+        user=cast.femke, starts_at=NOW - timedelta(days=1), ends_at=NOW + timedelta(days=30)
+    )
+    route_to(cast.femke)
+    assert [step["step"] for step in lifecycle.fire(handoff.pk, at(days=1))] == ["completion_breach"]
+    handoff.lead.first_name = "Jane"
+    handoff.lead.save()
+    # Complete, but there is nobody to give it to: it waits for marketing again, in the same window.
+    done = lifecycle.recheck(handoff.pk, by(cast.otto, days=1))
+    assert (done.state, done.missing, done.window, done.completion_visits) == (
+        "incomplete",
+        ["routing_rule"],
+        0,
+        2,
+    )
+    assert [step["step"] for step in lifecycle.fire(handoff.pk, at(days=2))] == ["completion_breach"]
+    assert lifecycle.fire(handoff.pk, at(days=3)) == []

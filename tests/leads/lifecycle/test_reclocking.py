@@ -159,6 +159,27 @@ def test_only_what_uses_the_calendar_moves(cast: Cast, office: Calendar) -> None
     assert list(invariants.violations()) == []
 
 
+def test_where_no_deadline_moves_the_next_step_of_the_ladder_still_may(cast: Cast, office: Calendar) -> None:
+    """Accepted at 10:01 and never called: next comes "no activity", which is stored as no deadline."""
+    handoff = make_handoff("accepted", cast.femke)
+    lifecycle.fire(handoff.pk, NOW + 2 * HOUR)
+    handoff.refresh_from_db()
+    assert handoff.next_step_at == (silent := NOW + timedelta(hours=4, minutes=1))
+    # From noon to one the office is shut now: nothing that is past, and no stored deadline, follows from it.
+    office.intervals.update(end_minute=720)
+    for weekday in range(5):
+        office.intervals.create(weekday=weekday, start_minute=780, end_minute=1080)
+    edited(office)
+    assert shifts(affected(later(2), calendar=office)) == {handoff.pk: {"next_step_at": silent + HOUR}}
+    moved = move_deadlines(handoff.pk, later(2), "calendar:1")
+    assert moved.next_step_at == silent + HOUR
+    event = Event.objects.get(handoff=handoff, kind=EventKind.RECLOCKED)
+    assert set(event.data["set"]) == {"next_step_at"}
+    assert affected(later(2), calendar=office).rows == ()
+    assert move_deadlines(handoff.pk, later(2), "calendar:1").revision == moved.revision
+    assert projection.differences(moved) == []
+
+
 def test_elapsed_targets_do_not_move(cast: Cast, office: Calendar) -> None:
     handoff = make_handoff("assigned", cast.femke, kind="demo_request")
     close(office, NOW.date(), NOW.date() + DAY)

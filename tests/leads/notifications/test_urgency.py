@@ -106,6 +106,8 @@ def test_of_a_closed_lead_nothing_is_asked(kind: str, state: State) -> None:
         ("no_activity", "last_activity_at", True),
         ("black_hole", "first_activity_at", True),
         ("contact_breach", "last_activity_at", False),
+        # Put off since.
+        ("contact_breach", "contact_due_at", True),
     ],
 )
 def test_what_came_since_overtakes_it(kind: str, field: str, overtaken: bool) -> None:
