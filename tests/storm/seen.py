@@ -18,7 +18,7 @@ from leads.lifecycle.book import clocks
 from leads.models import Event, FiredStep, Handoff, Notification
 from routing import hours, sla
 from routing.models import Absence, Calendar, Queue, SlaPolicy, User
-from routing.people import MANAGER, REP
+from routing.people import MANAGER, REP, ROLES, VIEWER
 
 # Of each handoff its revision at some edit of a calendar, and the hours before it.
 Kept = Mapping[int, tuple[int, hours.Calendar]]
@@ -157,8 +157,9 @@ def unanswered(now: datetime) -> list[str]:
     able, away = set(people.values_list("pk", flat=True)), set(_away(now))
     rows = Handoff.objects.open().filter(is_quiet=False)
     queues, found = {}, []
-    for pk, kind, is_there in Queue.objects.values_list("pk", "kind", "owner__is_active"):
-        if is_there:
+    owning = set(_able_to_own())
+    for pk, kind, owner in Queue.objects.values_list("pk", "kind", "owner"):
+        if owner in owning:
             queues[pk] = kind
         else:
             found.append(f"queue {pk}")
@@ -172,6 +173,12 @@ def unanswered(now: datetime) -> list[str]:
         if not answered or (due is None and state != State.WORKING):
             found.append(f"handoff {pk}, {state}")
     return found
+
+
+def _able_to_own() -> list[int]:
+    """Who can own a queue: active, with a role that acts."""
+    roles = [role for role in ROLES if role != VIEWER]
+    return list(User.objects.filter(is_active=True, groups__name__in=roles).values_list("pk", flat=True))
 
 
 def _away(now: datetime) -> list[int]:
