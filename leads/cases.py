@@ -6,12 +6,13 @@ Owns the reading side of a `preflight.Case`. Never writes, never decides.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import F, Max
 
-from leads import accounts, identity
-from leads.choices import NOT_A_SIGNAL, NextStep
+from leads import accounts, identity, refusals
+from leads.choices import NOT_A_SIGNAL
 from leads.models import (
     Activity,
     Complaint,
@@ -37,6 +38,7 @@ class LeadFacts:
     has_duplicate: bool = False
     enrichment_attempted: bool = False
     complaints: tuple[str, ...] = ()
+    rejections: list[Rejection] = field(default_factory=list)
 
 
 def lead_facts(lead_ids: Collection[int]) -> dict[int, LeadFacts]:
@@ -56,6 +58,10 @@ def lead_facts(lead_ids: Collection[int]) -> dict[int, LeadFacts]:
         found[pk].enrichment_attempted = True
     for complaint in Complaint.objects.filter(lead_id__in=lead_ids, cleared_at__isnull=True).order_by("at"):
         found[complaint.lead_id].complaints += (complaint.text,)
+    acts = Rejection.objects.filter(handoff__lead_id__in=lead_ids, undone_at__isnull=True)
+    acts = acts.select_related("reason").annotate(lead_id=F("handoff__lead_id"))
+    for act in acts.order_by("at", "pk"):
+        found[act.lead_id].rejections.append(act)
     return found
 
 
@@ -67,8 +73,10 @@ def latest_scores(lead_ids: Collection[int]) -> dict[int, Score]:
     return {score.lead_id: score for score in rows if score.scored_at == moments[score.lead_id]}
 
 
-def of_handoff(handoff: Handoff, lead: Lead, known: LeadFacts) -> Case:
-    """A case without its account, waivers, rejections and lapsed windows; `load` adds those."""
+def of_handoff(handoff: Handoff, lead: Lead, known: LeadFacts, now: datetime | None = None) -> Case:
+    """A case without its account, waivers and lapsed windows; `load` adds those. Without `now` no date that
+    a rejection names has passed."""
+    refused = refusals.holding(known.rejections, lead, handoff.pk, handoff.effective_type, now)
     return Case(
         lead=lead,
         company=lead.company,
@@ -83,11 +91,13 @@ def of_handoff(handoff: Handoff, lead: Lead, known: LeadFacts) -> Case:
         has_duplicate=known.has_duplicate,
         enrichment_attempted=known.enrichment_attempted,
         complaints=known.complaints,
+        rejected_by=tuple(sorted(refused)),
+        refused=refused,
     )
 
 
-def load(handoffs: Iterable[Handoff]) -> list[Case]:
-    """The cases of these saved handoffs, in order (lead and company loaded)."""
+def load(handoffs: Iterable[Handoff], now: datetime | None = None) -> list[Case]:
+    """The cases of these saved handoffs, in order (lead and company loaded). For `now` see `of_handoff`."""
     rows = list(handoffs)
     known = lead_facts({handoff.lead_id for handoff in rows})
     ids = [handoff.pk for handoff in rows]
@@ -96,21 +106,14 @@ def load(handoffs: Iterable[Handoff]) -> list[Case]:
         "handoff_id", "check_code", "reason"
     ):
         waived.setdefault(pk, {})[check] = reason
-    rejected: dict[int, set[int]] = {}
-    # Who sent it back for wrong data may get it again once that is put right.
-    acts = Rejection.objects.filter(handoff_id__in=ids, undone_at__isnull=True, by__isnull=False)
-    acts = acts.exclude(next_step=NextStep.COMPLETION)
-    for pk, user_id in acts.values_list("handoff_id", "by_id"):
-        rejected.setdefault(pk, set()).add(user_id)
     lapsed: dict[int, set[int]] = {}
     ended = FiredStep.objects.filter(handoff_id__in=ids, lapsed__isnull=False)
     for pk, lapsed_id in ended.values_list("handoff_id", "lapsed_id"):
         lapsed.setdefault(pk, set()).add(lapsed_id)
     cases = []
     for handoff in rows:
-        case = of_handoff(handoff, handoff.lead, known[handoff.lead_id])
+        case = of_handoff(handoff, handoff.lead, known[handoff.lead_id], now)
         case.waived = waived.get(handoff.pk, {})
-        case.rejected_by = tuple(sorted(rejected.get(handoff.pk, ())))
         case.lapsed_by = tuple(sorted(lapsed.get(handoff.pk, ())))
         cases.append(case)
     accounts.match(cases)

@@ -71,7 +71,9 @@ class Case:
     enrichment_attempted: bool = False
     waived: Mapping[str, str] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
+    # Who must not get it because of what they said, and that in words where they are known.
     rejected_by: tuple[int, ...] = ()
+    refused: Mapping[int, str] = field(default_factory=dict)
     lapsed_by: tuple[int, ...] = ()
     # None until the accounts were asked (`accounts.match`); then the company's own row speaks for itself.
     account: AccountMatch | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from leads import accounts, cases
+from leads import accounts, cases, refusals
 from leads.choices import HOLDS_TURN, LeadType
 from leads.lifecycle.act import Act
 from leads.lifecycle.book import Book
@@ -79,7 +79,7 @@ def try_lead(subject: Facts | Handoff | Lead, document: Mapping[str, Any] | Rule
     takes of its holder's capacity is left out, for it would move. Lead and company are loaded.
     """
     ruleset = document if isinstance(document, Ruleset) else Ruleset(document)
-    item = _item(subject)
+    item = _item(subject, now)
     facts = subject if isinstance(subject, Facts) else item.case.facts()
     decision = decide(ruleset, facts)
     entries = expand(ruleset, facts, decision.trace)
@@ -97,11 +97,12 @@ def try_lead(subject: Facts | Handoff | Lead, document: Mapping[str, Any] | Rule
     return Trial(facts, decision, entries, met, seating, deadlines, before)
 
 
-def _item(subject: Facts | Handoff | Lead) -> Item:
+def _item(subject: Facts | Handoff | Lead, now: datetime) -> Item:
     if isinstance(subject, Handoff):
-        return items_of([subject])[0]
+        return items_of([subject], now)[0]
     if isinstance(subject, Lead):
         known = cases.lead_facts([subject.pk])[subject.pk]
+        refused = refusals.holding(known.rejections, subject, None, LeadType.STANDARD, now)
         case = Case(
             lead=subject,
             company=subject.company,
@@ -112,6 +113,8 @@ def _item(subject: Facts | Handoff | Lead) -> Item:
             lead_source=subject.lead_source,
             channel=subject.channel,
             campaign=subject.campaign,
+            rejected_by=tuple(sorted(refused)),
+            refused=refused,
         )
         accounts.match([case])
         return Item(Handoff(), case)

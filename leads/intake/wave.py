@@ -66,7 +66,7 @@ class Wave:
             openings, open_all(self.book, [opening for _, opening in openings]), strict=True
         ):
             item.handoff = handoff
-        advance(self.book, items_of(self._waiting({item.lead.pk for item, _ in openings})))
+        advance(self.book, items_of(self._waiting({item.lead.pk for item, _ in openings}), self.now))
         self.book.save()
 
     def _add_to_open(self, item: Taken) -> Handoff | None:

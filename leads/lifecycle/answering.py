@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import notifications, preflight
+from leads import notifications, preflight, refusals
 from leads.choices import OPEN, Disposition, EventKind, NextStep, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
@@ -163,8 +163,9 @@ def reject(
     if turn is not None and row.gives_turn_back:
         rotation.give_back(turn, act.now)
     rejection = Rejection(
-        handoff=handoff, reason=row, next_step=row.next_step, by=user, at=act.now, until=until, note=note
-    )
+        handoff=handoff, reason=row, next_step=row.next_step, by=user, at=act.now, until=until, note=note,
+        seen=refusals.mark(row.code, handoff.lead),
+    )  # fmt: skip
     rejection.save()
     if row.next_step == NextStep.COMPLETION:
         # An open finding until a person clears it or the field it names changes.

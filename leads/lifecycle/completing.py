@@ -32,7 +32,7 @@ def waive(handoff_id: int, act: Act, *, check: str, reason: str, revision: int |
     Waiver.objects.create(handoff=handoff, check_code=check, reason=text, by=act.user, at=act.now)
     book = Book(act)
     book.write(handoff, EventKind.WAIVED, Stage.ENRICHMENT, check=check)
-    advance(book, items_of([handoff]))
+    advance(book, items_of([handoff], act.now))
     book.save()
     return handoff
 
@@ -44,7 +44,7 @@ def recheck(handoff_id: int, act: Act, *, revision: int | None = None) -> Handof
     if handoff.state != State.INCOMPLETE or handoff.is_history:
         return handoff
     book = Book(act)
-    advance(book, items_of([handoff]))
+    advance(book, items_of([handoff], act.now))
     book.save()
     return handoff
 

@@ -87,7 +87,7 @@ def _takeable(batch: list[Handoff], now: datetime) -> list[int]:
     """Ids of those that a person could take now, as it looks without a lock; in order."""
     rows = _for_want_of_a_place(batch)
     _, rules = live_ruleset()
-    passing = [(item, decide(rules, item.case.facts())) for item in items_of(rows)]
+    passing = [(item, decide(rules, item.case.facts())) for item in items_of(rows, now)]
     if not passing:
         return []
     ways = walks(passing)

@@ -198,7 +198,7 @@ def _successor(handoff: Handoff, user: User, act: Act) -> User | None:
     people = [absence.cover for absence in absences if absence.cover is not None]
     if handoff.state == State.ASSIGNED:
         # Not back to somebody who said no to it; whoever answered for it already keeps it.
-        had = items_of([handoff])[0].excluded if people else {}
+        had = items_of([handoff], act.now)[0].excluded if people else {}
         people = [person for person in people if person.pk not in had]
     else:
         people += notifications.recipients(handoff, ("manager",), act.now)

@@ -43,7 +43,7 @@ def open_all(book: Book, openings: Sequence[Opening]) -> list[Handoff]:
     items = []
     for opening in openings:
         handoff = _opened(book, opening)
-        case = cases.of_handoff(handoff, opening.lead, opening.known)
+        case = cases.of_handoff(handoff, opening.lead, opening.known, book.now)
         previous = opening.re_engaged_from
         items.append(Item(handoff, case, first_to=previous.assignee_id if previous else None))
     accounts.match([item.case for item in items])

@@ -43,7 +43,8 @@ class Item:
     def excluded(self) -> dict[int, str]:
         """Who must not get it, and why in words."""
         lapsed = dict.fromkeys(self.case.lapsed_by, rotation.LAPSED)
-        return {**self.passed_over, **lapsed, **dict.fromkeys(self.case.rejected_by, rotation.REJECTED)}
+        rejected = dict.fromkeys(self.case.rejected_by, rotation.REJECTED)
+        return {**self.passed_over, **lapsed, **rejected, **self.case.refused}
 
 
 @lru_cache(maxsize=64)
@@ -95,7 +96,7 @@ def advance(book: Book, items: Sequence[Item]) -> None:
     _route(book, passing, ruleset_id)
 
 
-def items_of(handoffs: Sequence[Handoff]) -> list[Item]:
+def items_of(handoffs: Sequence[Handoff], now: datetime) -> list[Item]:
     """These saved handoffs with their cases, and with whom a re-engaged lead is offered to first."""
     first_to: dict[int, int] = {}
     if unassigned := {h.lead_id: h for h in handoffs if h.assigned_at is None}:
@@ -103,7 +104,7 @@ def items_of(handoffs: Sequence[Handoff]) -> list[Item]:
         for lead_id, holder, at in rows.values_list("lead_id", "assignee_id", "closed_at"):
             if at and holder is not None and at >= unassigned[lead_id].created_at:
                 first_to[unassigned[lead_id].pk] = holder
-    cases_ = cases.load(handoffs)
+    cases_ = cases.load(handoffs, now)
     return [Item(h, case, first_to.get(h.pk)) for h, case in zip(handoffs, cases_, strict=True)]
 
 
@@ -123,7 +124,7 @@ def route_again(
     """
     nobody = {"state": State.QUEUED, "assignee_id": None, "queue_id": None, "closed_at": None}
     book.write(handoff, kind, Stage.ROUTING, nobody | (changes or {}), by_system=by_system, **codes)
-    [item] = items_of([handoff])
+    [item] = items_of([handoff], book.now)
     item.passed_over = passed_over or {}
     ruleset_id, rules = live_ruleset()
     _route(book, [(item, decide(rules, item.case.facts()))], ruleset_id)
@@ -132,7 +133,7 @@ def route_again(
 def offer(book: Book, handoff: Handoff, passed_over: Mapping[int, str] | None = None, **codes: Any) -> bool:
     """Route it to a person who can take it now; where that is nobody, it stays as it is and nothing is
     written. Whoever holds it must be passed over, and their turn released before the book is saved."""
-    [item] = items_of([handoff])
+    [item] = items_of([handoff], book.now)
     item.passed_over = passed_over or {}
     ruleset_id, rules = live_ruleset()
     decision = decide(rules, item.case.facts())

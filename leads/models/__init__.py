@@ -8,7 +8,7 @@ from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
 from leads.models.imports import ImportFailure, ImportPart, ImportPreset, LeadImport
 from leads.models.intake import ApiKey, Receipt, RememberedAnswer, TriageItem
-from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias
+from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias, Merge
 from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
 
@@ -34,6 +34,7 @@ __all__ = [
     "Lead",
     "LeadAlias",
     "LeadImport",
+    "Merge",
     "MqlDefinition",
     "Note",
     "Notification",

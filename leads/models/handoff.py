@@ -238,6 +238,9 @@ class Rejection(models.Model):
     at = models.DateTimeField()
     until = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=2000, blank=True)
+    seen = models.CharField(
+        max_length=32, blank=True, help_text="mark of the facts that the reason speaks of, see leads.refusals"
+    )
     undone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -130,3 +130,28 @@ class DuplicatePair(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_id} ~ {self.second_id} ({self.status})"
+
+
+class Merge(models.Model):
+    """One lead made part of another, by whom, and what both were before (`leads.lifecycle.remembered`).
+
+    `memory` is what an undo goes by; emptied when one of the two is erased.
+    """
+
+    keep = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="merges")
+    gone = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    memory = models.JSONField(default=dict, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.gone_id} into {self.keep_id}"

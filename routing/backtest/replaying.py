@@ -27,7 +27,7 @@ NOBODY = Holder("nobody")
 BEFORE_RULES = ("re_engaged", "returned")
 # Why somebody must not get it again, as `routing.rotation` words it.
 REJECTED, LAPSED = "rejected it before", "let it lapse"
-HAD_IT = frozenset({REJECTED, LAPSED})
+HAD_IT = (REJECTED, LAPSED)
 # Why somebody has a lead that in truth waited in a queue: it would have been theirs all the while.
 HELD = "held"
 MOST_CANDIDATES = 30
@@ -142,7 +142,9 @@ class Replay:
             past.facts.rejected_by, REJECTED
         )
         skipped = {row.get("user"): str(row["skipped"]) for row in past.candidates if "skipped" in row}
-        excluded |= {user: why for user, why in skipped.items() if isinstance(user, int) and why in HAD_IT}
+        excluded |= {
+            user: why for user, why in skipped.items() if isinstance(user, int) and why.startswith(HAD_IT)
+        }
         was, would = (load.until_now(past.ref, past.at) for load in (self.was, self.would))
         if was is not None:
             excluded.setdefault(was, skipped.get(was, "had it until then"))
@@ -286,5 +288,5 @@ class Walk:
 
     def _look(self, row: dict[str, Any]) -> None:
         self.candidates.append(row)
-        if row.get("skipped") in HAD_IT and "user" in row:
+        if str(row.get("skipped", "")).startswith(HAD_IT) and "user" in row:
             self._had_it.append(row["user"])

@@ -23,9 +23,10 @@ from routing.models.calendars import prepare
 from routing.quota import Member, pick
 from routing.rotation import able, capacity
 
-# Why somebody must not get a work again. Where that leaves nobody, their manager takes it.
+# Why somebody must not get a work again; more words may follow. Where that leaves nobody, their manager
+# takes it.
 REJECTED, LAPSED = "rejected it before", "let it lapse"
-HAD_IT = frozenset({REJECTED, LAPSED})
+HAD_IT = (REJECTED, LAPSED)
 NOBODY: Mapping[int, str] = MappingProxyType({})
 
 
@@ -249,7 +250,7 @@ class Desk:
 
     def _unable(self, user: User, walk: _Walk) -> str:
         if (had := walk.excluded.get(user.pk)) is not None:
-            if had in HAD_IT:
+            if had.startswith(HAD_IT):
                 walk.had_it.append(user)
             return had
         if not user.is_active:

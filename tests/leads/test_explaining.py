@@ -84,7 +84,8 @@ def test_every_decision_is_told_in_order(cast: Cast, rules: None) -> None:
         "2026-03-10 10:00:00 UTC, ruleset 2:",
         "2026-03-10 11:00:00 UTC, ruleset 2:",
     ]
-    assert f"  Not {holder} of the pool DACH reps: rejected it before." in told
+    why = "rejected it before: out of territory, and the place is the same."
+    assert f"  Not {holder} of the pool DACH reps: {why}" in told
     assert told.count("  Re-run: the same answer.") == 2
 
 

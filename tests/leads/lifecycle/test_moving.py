@@ -226,7 +226,7 @@ def test_who_rejected_it_does_not_get_it_by_escalation_either(cast):
     done = lifecycle.reroute(handoff.pk, Act(at(hours=3)), "accept_breach")
     assert (done.assignee, [c.get("skipped") for c in done.decisions.last().candidates]) == (
         cast.mia,
-        ["rejected it before", "let it lapse", None],
+        ["rejected it before: out of territory, and the place is the same", "let it lapse", None],
     )
 
 
