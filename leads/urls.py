@@ -75,6 +75,7 @@ urlpatterns = [
     path("duplicates/<int:pk>/", duplicates.duplicate, name="duplicate"),
     path("duplicates/<int:pk>/merge/", duplicates.merge, name="duplicate_merge"),
     path("duplicates/<int:pk>/different/", duplicates.different, name="duplicate_different"),
+    path("merges/<int:pk>/undo/", duplicates.unmerge, name="unmerge"),
     path("triage/", triage.triage, name="triage"),
     path("triage/handoffs/<int:pk>/settle/", triage.settle_rejection, name="settle_rejection"),
     path("triage/items/<int:pk>/settle/", triage.settle_item, name="settle_item"),

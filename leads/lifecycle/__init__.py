@@ -15,6 +15,7 @@ from leads.lifecycle.reclocking import affected, move_deadlines
 from leads.lifecycle.rounds import Round
 from leads.lifecycle.steps import fire
 from leads.lifecycle.undoing import undo
+from leads.lifecycle.unmerging import stands_on, unmerge
 from leads.lifecycle.working import contact, disqualify, opportunity
 
 __all__ = [
@@ -47,7 +48,9 @@ __all__ = [
     "release",
     "reroute",
     "resume",
+    "stands_on",
     "undo",
+    "unmerge",
     "view",
     "waive",
 ]

@@ -1,23 +1,24 @@
 """Two leads that are one person, or two: merge and "different people".
 
-Owns what a merge moves, and which of two open handoffs goes on. Every event is kept, and the merged lead
-still says where it went.
+Owns what a merge moves, and which of two open handoffs goes on. Every event is kept, the merged lead still
+says where it went, and what both were is remembered for an undo (`unmerging`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
-from leads import identity, qualification
+from leads import choosing, identity, qualification
 from leads.choices import EventKind, LeadType, NextStep, Stage, State, TriggerKind
+from leads.lifecycle import remembered
 from leads.lifecycle.act import Act, Invalid
-from leads.lifecycle.book import Book
+from leads.lifecycle.book import Book, encode
 from leads.lifecycle.completing import recheck_leads
 from leads.lifecycle.draining import free
 from leads.lifecycle.opening import raise_to_demo, supersede
-from leads.models import Complaint, DuplicatePair, Handoff, Lead, LeadAlias
+from leads.models import Complaint, DuplicatePair, Handoff, Lead, LeadAlias, Merge
 
 # Filled from the merged lead where the kept one has nothing.
 FIELDS = (
@@ -30,22 +31,26 @@ PROGRESS = (State.INCOMPLETE, State.QUEUED, State.ASSIGNED, State.DEFERRED, Stat
 
 
 @transaction.atomic
-def merge(keep: Lead, gone: Lead, act: Act) -> Lead:
+def merge(keep: Lead, gone: Lead, act: Act, take: Collection[str] = ()) -> Lead:
     """Make `gone` part of `keep`: ids, addresses, activities, scores and handoffs move.
 
-    With an open handoff on both sides one ends as merged. Suppression, cool-off and refusal of consent
-    survive from either side.
+    Of what both know the kept lead's value stands, but for the groups of values in `take` (see
+    `leads.choosing`), which are the merged lead's. With an open handoff on both sides one ends as merged.
+    Suppression, cool-off and refusal of consent survive from either side.
     """
     if keep.pk == gone.pk:
         raise Invalid({"lead": "A lead cannot be merged with itself."})
+    if unknown := set(take) - choosing.GROUPS.keys():
+        raise Invalid({"take": f"There is no {min(unknown)[:40]!r} to choose."})
     rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
     by_id = {lead.pk: lead for lead in rows.filter(pk__in=(keep.pk, gone.pk)).order_by("pk")}
     keep, gone = by_id[keep.pk], by_id[gone.pk]
     if keep.merged_into_id or gone.merged_into_id:
         raise Invalid({"lead": "One of the two was merged already."})
+    memory = remembered.before(keep, gone)
     _move_handoffs(Book(act), keep, gone)
     _move_rows(keep, gone)
-    _join(keep, gone, act)
+    _join(keep, gone, act, take)
     identity.move_pairs(keep.pk, gone.pk, act.user, act.now)
     identity.find_duplicates([keep], act.now)
     # A rep's report that this is a duplicate is what the merge answers.
@@ -53,22 +58,33 @@ def merge(keep: Lead, gone: Lead, act: Act) -> Lead:
     reports = reports.filter(handoff__rejection_reason__code="duplicate")
     reports.filter(handoff__next_step=NextStep.COMPLETION).update(cleared_at=act.now, cleared_by=act.user)
     recheck_leads([keep.pk], act)
+    memory = remembered.after(memory, keep, gone)
+    Merge.objects.create(keep=keep, gone=gone, at=act.now, by=act.user, memory=memory)
     return keep
 
 
-def _join(keep: Lead, gone: Lead, act: Act) -> None:
-    """What is known of the merged lead goes to the kept one where that says nothing."""
-    key = gone.email_key
+def _join(keep: Lead, gone: Lead, act: Act, take: Collection[str]) -> None:
+    """What is known of the merged lead goes to the kept one where that says nothing, or where a person
+    prefers it."""
+    key, kept_key = gone.email_key, keep.email_key
     gone.merged_into, gone.email_key, gone.updated_at = keep, None, act.now
     gone.save(update_fields=["merged_into", "email_key", "updated_at"])
+    preferred = [name for name in choosing.columns(take) if getattr(gone, name)]
+    for name in preferred:
+        if getattr(keep, name) != getattr(gone, name):
+            setattr(keep, name, getattr(gone, name))
+            # What a person chose is a fact of now: nothing older writes over it.
+            keep.field_times[name.removesuffix("_id")] = encode(act.now)
     for name in FIELDS:
         if not getattr(keep, name) and getattr(gone, name):
             setattr(keep, name, getattr(gone, name))
             if name in gone.field_times:
                 keep.field_times[name] = gone.field_times[name]
-    if key and not keep.email_key:
+    if key and (not kept_key or "email" in preferred):
         keep.email, keep.email_key = gone.email, key
         LeadAlias.objects.filter(email_key=key).delete()
+        if kept_key:
+            LeadAlias.objects.get_or_create(email_key=kept_key, defaults={"lead": keep, "added_at": act.now})
     elif key:
         LeadAlias.objects.get_or_create(email_key=key, defaults={"lead": keep, "added_at": act.now})
     keep.name_key = identity.name_key(keep.first_name, keep.last_name)

@@ -39,20 +39,20 @@ def undo(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
     kinds = {EventKind(event.kind) for event in events}
     if not mine or not kinds <= UNDOABLE or act.now - last.recorded_at > UNDO_FOR:
         raise _too_late(handoff)
-    held_before = _turn_holder(handoff)
+    held_before = turn_holder(handoff)
     book = Book(act)
-    restored = _restored(handoff, events)
-    book.write(handoff, EventKind.UNDONE, Stage.AFTER, restored, undid=[event.number for event in events])
+    was = restored(handoff, events)
+    book.write(handoff, EventKind.UNDONE, Stage.AFTER, was, undid=[event.number for event in events])
     if handoff.raised_at is not None and handoff.raised_at > last.recorded_at:
         # The lead asked for a demo meanwhile: the clocks that came back are a demo's.
         raise_to_demo(book, handoff, handoff.raised_at)
-    _turn_back(handoff, held_before, act.now)
+    turn_back(handoff, held_before, act.now)
     _take_rows_back(handoff, act, last.recorded_at)
     book.save()
     return handoff
 
 
-def _restored(handoff: Handoff, events: list[Event]) -> dict[str, Any]:
+def restored(handoff: Handoff, events: list[Event]) -> dict[str, Any]:
     """What the columns were before these events, newest first; without what has been set again since, which
     is not this act's to take back."""
     after: dict[str, Any] = {}
@@ -100,12 +100,12 @@ def _too_late(handoff: Handoff) -> Refused:
     return error
 
 
-def _turn_holder(handoff: Handoff) -> int | None:
+def turn_holder(handoff: Handoff) -> int | None:
     return handoff.assignee_id if handoff.state in HOLDS_TURN else None
 
 
-def _turn_back(handoff: Handoff, before: int | None, now: datetime) -> None:
-    after = _turn_holder(handoff)
+def turn_back(handoff: Handoff, before: int | None, now: datetime) -> None:
+    after = turn_holder(handoff)
     if before == after:
         return
     if before is not None:

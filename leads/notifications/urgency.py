@@ -40,7 +40,7 @@ CAN_WAIT = frozenset(
 # What asks for something, and the states of the lead in which it can still be done. What is not here is news
 # or asks for nothing of the lead's: it stays true.
 ASKS_IN: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("assigned", "reassigned", "repaired", "resumed"), frozenset({State.ASSIGNED})),
+    **dict.fromkeys(("assigned", "reassigned", "repaired", "resumed", "parted"), frozenset({State.ASSIGNED})),
     "released": frozenset({State.WORKING}),
     "queued": frozenset({State.QUEUED}),
     **dict.fromkeys(
@@ -56,7 +56,7 @@ ASKS_IN: dict[str, frozenset[str]] = {
     ),
 }
 # Told to whoever was given the lead, and worth nothing to anybody else.
-GIVEN = frozenset({"assigned", "reassigned", "repaired", "resumed", "released"})
+GIVEN = frozenset({"assigned", "reassigned", "repaired", "resumed", "parted", "released"})
 # About the holder's own window. What runs on the lead's clock comes once, and stays true for the next holder.
 OF_A_WINDOW = GIVEN | {"queued", "accept_50", "accept_80", "accept_breach", "no_activity"}
 

@@ -183,6 +183,12 @@ WORDINGS: dict[str, Wording] = {
         "A rep called {lead} out of territory. Review the rule{rule}.",
         Todo.REVIEW,
     ),
+    "parted": Wording(
+        "Yours again",
+        "{lead} had been closed by a merge, which was undone. Your answer is due {accept_due}.",
+        Todo.ANSWER,
+        ANSWER,
+    ),
     "released": Wording(
         "Taken over",
         "{lead} is now with {holder}, because the one who held it no longer can.",

@@ -1,31 +1,48 @@
-"""Two leads that may be one person, side by side.
+"""Two leads that may be one person, side by side, and merges that were made of such.
 
-Owns which values stand beside each other and where they differ. The leads and their companies are loaded,
-counts come in. Pure.
+Owns which values stand beside each other, where they differ, and what is proposed, in words. The leads and
+their companies are loaded, counts come in. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from leads.models import DuplicatePair, Handoff, Lead
+from leads import choosing
+from leads.models import DuplicatePair, Handoff, Lead, Merge
 from leads.presenters import people, times
 from leads.presenters.repair import SAME
 from leads.presenters.signals import cut
 
-TELLING = frozenset({"Name", "E-mail", "Phone", "Title", "Company", "Domain", "Country"})
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One value of both; `differs` when both have one and they are not the same."""
+    """One value of both. With a `key` somebody can choose; `side` is whose is chosen and `why` says what
+    speaks for the proposal."""
 
     label: str
     first: str
     second: str
-    differs: bool
+    key: str = ""
+    side: str = ""
+    why: str = ""
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeLine:
+    """A merge that was made. `why_not` says why it cannot be undone; "" while it can."""
+
+    id: int
+    text: str
+    exact: str
+    why_not: str
+    is_undone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,8 @@ class Pair:
     exact: str
     lines: tuple[Line, ...]
     both_open: bool
+    stays: str
+    seen: tuple[str, str]
     decided: str = ""
 
 
@@ -55,11 +74,19 @@ class Known:
     ids: Mapping[int, list[str]]
 
 
-def pair(row: DuplicatePair, known: Known, now: datetime) -> Pair:
-    """The pair with both leads, their companies and who decided loaded."""
+def pair(
+    row: DuplicatePair,
+    known: Known,
+    now: datetime,
+    chosen: Mapping[str, str] | None = None,
+) -> Pair:
+    """The pair with both leads, their companies and who decided loaded. `chosen` is what somebody chose on a
+    form: "first" or "second" by group, and "stays"."""
     first, second = row.first, row.second
     same = SAME.get(str(row.evidence.get("same")) if isinstance(row.evidence, dict) else "", "")
+    picked = chosen or {}
     values = zip(_values(first, known, now), _values(second, known, now), strict=True)
+    rest = [Line(label, one, other) for (label, one), (_, other) in values]
     return Pair(
         id=row.pk,
         first=first.pk,
@@ -69,17 +96,39 @@ def pair(row: DuplicatePair, known: Known, now: datetime) -> Pair:
         why=f"{same}, similar name" if same in ("same company", "same phone") else same,
         found=times.day(row.found_at, now),
         exact=times.exact(row.found_at, now),
-        lines=tuple(
-            Line(label, one, other, _differs(label, one, other)) for (label, one), (_, other) in values
-        ),
+        lines=(*_chosen(choosing.choices(first, second), picked), *rest),
         both_open=first.pk in known.open and second.pk in known.open,
+        stays=picked.get("stays") or choosing.stays(first, second, known.open, known.handoffs),
+        seen=(first.updated_at.isoformat(), second.updated_at.isoformat()),
         decided=decided_words(row, now),
     )
 
 
-def _differs(label: str, one: str, other: str) -> bool:
-    """Whether the two say different things of the person; counts and dates say nothing of that."""
-    return label in TELLING and bool(one and other) and one.casefold() != other.casefold()
+def _chosen(choices: Collection[choosing.Choice], picked: Mapping[str, str]) -> list[Line]:
+    """What both say, what differs with a choice; what neither knows is left out."""
+    return [
+        Line(
+            choice.group.label,
+            cut(choice.first, 160),
+            cut(choice.second, 160),
+            key=choice.group.key if choice.is_open else "",
+            side=(picked.get(choice.group.key) or choice.side) if choice.is_open else "",
+            why=choice.why if choice.is_open else "",
+        )
+        for choice in choices
+        if choice.first or choice.second
+    ]
+
+
+def merge_line(merge: Merge, why_not: str, now: datetime) -> MergeLine:
+    """A merge whose leads and people are loaded, as its history says it."""
+    by = str(merge.by) if merge.by else "the system"
+    gone = people.name_of(merge.gone, personal=True)
+    text = f"{gone} (lead {merge.gone_id}) was merged into this lead by {by}, {times.day(merge.at, now)}"
+    if merge.undone_at is not None:
+        who = str(merge.undone_by) if merge.undone_by else "the system"
+        text += f"; undone by {who}, {times.day(merge.undone_at, now)}"
+    return MergeLine(merge.pk, f"{text}.", times.exact(merge.at, now), why_not, merge.undone_at is not None)
 
 
 def decided_words(row: DuplicatePair, now: datetime) -> str:
@@ -97,14 +146,7 @@ def _values(lead: Lead, known: Known, now: datetime) -> list[tuple[str, str]]:
     count = known.handoffs.get(lead.pk, 0)
     where = f"{people.state_words(handoff)}, {people.holder_words(handoff)}" if handoff else "none open"
     return [
-        ("Name", cut(lead.full_name, 120)),
-        ("E-mail", cut(lead.email, 120)),
-        ("Phone", cut(lead.phone, 60)),
-        ("Title", cut(lead.job_title, 120)),
-        ("Company", cut(company.name, 120) if company else ""),
         ("Domain", (company.domain or "") if company else ""),
-        ("Country", lead.country_code),
-        ("Source", cut(lead.lead_source, 80)),
         ("Ids", cut(", ".join(known.ids.get(lead.pk, [])), 160)),
         ("Known since", times.moment(lead.created_at, now)),
         ("Activities", str(known.activities.get(lead.pk, 0))),

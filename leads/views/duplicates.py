@@ -1,12 +1,13 @@
-"""Possible duplicates: two leads side by side, merged or called different people.
+"""Possible duplicates: two leads side by side, merged value by value or called different people, and a merge
+taken back.
 
-Owns the pages and their two acts; `leads.lifecycle` carries them out. Never finds duplicates and never
-chooses for anybody.
+Owns the pages and their three acts; `leads.lifecycle` carries them out. Never finds duplicates; what is
+proposed is `leads.choosing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count
@@ -15,10 +16,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import lifecycle, paging, permissions
-from leads.lifecycle import Act, Invalid
-from leads.models import Activity, DuplicatePair, ExternalId, Handoff
-from leads.presenters import pairs, people
+from leads import choosing, lifecycle, paging, permissions
+from leads.lifecycle import Act, Invalid, Refused
+from leads.models import Activity, DuplicatePair, ExternalId, Handoff, Merge
+from leads.presenters import pairs, people, times
 from leads.views import access, inbox
 from leads.views.shell import shell_of, tell
 from routing.people import ADMIN, MARKETING
@@ -52,25 +53,48 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def merge(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make one of the two part of the other; `keep` is the lead that stays."""
+    """Make one of the two part of the other; `keep` is the lead that stays, `take-GROUP` whose value does."""
     access.only(request, MARKETING, ADMIN)
     pair = _pair(pk)
     access.marketing(request)
     leads = {pair.first_id: pair.first, pair.second_id: pair.second}
     keep = leads.get(inbox.number(request.POST.get("keep")) or 0)
     if keep is None:
-        return _again(request, pair, "Choose which of the two stays.")
+        return _again(request, pair, "Choose which of the two stays.", 422)
     gone = pair.second if keep.pk == pair.first_id else pair.first
     if pair.status == Status.OPEN:
+        if stale := _changed(request, pair):
+            return _again(request, pair, stale, 409)
+        side = "second" if keep.pk == pair.first_id else "first"
+        take = [name for name, chosen in _choices(request).items() if chosen == side and name != "stays"]
         try:
-            lifecycle.merge(keep, gone, _act(request))
+            lifecycle.merge(keep, gone, _act(request), take)
         except Invalid as invalid:
-            return _again(request, pair, " ".join(invalid.errors.values()))
+            return _again(request, pair, " ".join(invalid.errors.values()), 422)
         name = people.name_of(keep, personal=True)
-        tell(request, f"Merged into {name}. Every activity, handoff and id stands there now.")
+        tell(request, f"Merged into {name}. Its page has the merge, with an undo.")
     else:
         tell(request, f"This was decided already: {pairs.decided_words(pair, shell_of(request).now)}")
     return _back(request)
+
+
+@require_POST
+def unmerge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Two leads again; refused in words when something stands on the merge."""
+    access.only(request, MARKETING, ADMIN)
+    found = Merge.objects.filter(pk=pk).select_related("gone", "keep").first()
+    if found is None:
+        raise Http404("no such merge")
+    access.marketing(request)
+    was_undone = found.undone_at is not None
+    try:
+        lifecycle.unmerge(pk, _act(request))
+    except Refused as refused:
+        tell(request, refused.message)
+        return redirect("leads:lead", found.keep_id)
+    name = people.name_of(found.gone, personal=True)
+    tell(request, f"The merge with {name} {'was undone already' if was_undone else 'is undone'}.")
+    return redirect("leads:lead", found.keep_id)
 
 
 @require_POST
@@ -79,11 +103,13 @@ def different(request: HttpRequest, pk: int) -> HttpResponse:
     access.only(request, MARKETING, ADMIN)
     pair = _pair(pk)
     access.marketing(request)
+    was_open = pair.status == Status.OPEN
     after = lifecycle.different(pair, _act(request))
-    if after.status == Status.DIFFERENT:
+    if after.status == Status.DIFFERENT and (was_open or after.decided_by_id == shell_of(request).user.pk):
         tell(request, "Different people. The two are never raised again.")
     else:
-        tell(request, "The two were merged already.")
+        after = _pair(pk)
+        tell(request, f"This was decided already: {pairs.decided_words(after, shell_of(request).now)}")
     return _back(request)
 
 
@@ -111,16 +137,40 @@ def _back(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('leads:completion')}?h={back}#row-{back}")
 
 
-def _again(request: HttpRequest, pair: DuplicatePair, problem: str) -> HttpResponse:
-    values = _values(request, [pair]) | {"problem": problem}
-    return render(request, "leads/duplicates/duplicate.html", values, status=422)
+def _choices(request: HttpRequest) -> dict[str, str]:
+    """Whose value was chosen, by group; what is nonsense is no choice."""
+    found = {name: request.POST.get(f"take-{name}", "") for name in choosing.GROUPS}
+    return {name: side for name, side in found.items() if side in ("first", "second")}
 
 
-def _values(request: HttpRequest, rows: Sequence[DuplicatePair]) -> dict[str, Any]:
+def _changed(request: HttpRequest, pair: DuplicatePair) -> str:
+    """What somebody else changed of the two while this was looked at; "" for nothing."""
+    for lead, side in ((pair.first, "first"), (pair.second, "second")):
+        seen = request.POST.get(f"seen-{side}")
+        if seen is not None and seen != lead.updated_at.isoformat():
+            name = people.name_of(lead, personal=True)
+            at = times.stamp(lead.updated_at, shell_of(request).now)
+            return f"{name} (lead {lead.pk}) was changed at {at}. Look again, then merge."
+    return ""
+
+
+def _again(request: HttpRequest, pair: DuplicatePair, problem: str, status: int) -> HttpResponse:
+    chosen = _choices(request)
+    keep = inbox.number(request.POST.get("keep"))
+    if keep in (pair.first_id, pair.second_id):
+        chosen["stays"] = "first" if keep == pair.first_id else "second"
+    values = _values(request, [pair], chosen) | {"problem": problem}
+    return render(request, "leads/duplicates/duplicate.html", values, status=status)
+
+
+def _values(
+    request: HttpRequest, rows: Sequence[DuplicatePair], chosen: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     frame = shell_of(request)
     known = _known(rows)
+    made = [pairs.pair(row, known, frame.now, chosen) for row in rows]
     return {
-        "pairs": [pairs.pair(row, known, frame.now) for row in rows],
+        "pairs": made,
         "may_decide": permissions.is_marketing(frame.user),
         "back": inbox.number(request.POST.get("back") or request.GET.get("back")),
     }

@@ -14,10 +14,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import editing, identity, permissions, searching
+from leads import editing, identity, lifecycle, permissions, searching
 from leads.lifecycle import Act, Invalid
-from leads.models import Handoff, Lead
-from leads.presenters import people, qualifying, repair, signals, times
+from leads.models import Handoff, Lead, Merge
+from leads.presenters import pairs, people, qualifying, repair, signals, times
 from leads.presenters.company import CompanyCard
 from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.repair import Input
@@ -27,7 +27,7 @@ from leads.views import access, pane
 from leads.views.shell import shell_of, tell
 from routing.people import User
 
-MOST_HANDOFFS, MOST_SCORES, MOST_COLLEAGUES, MOST_IDS = 50, 12, 10, 20
+MOST_HANDOFFS, MOST_SCORES, MOST_COLLEAGUES, MOST_IDS, MOST_MERGES = 50, 12, 10, 20, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Person:
     source: str
     since: str
     may_edit: bool
+    merges: Sequence[pairs.MergeLine] = ()
     inputs: Sequence[Input] = ()
     alert: str = ""
     focus: str = ""
@@ -148,7 +149,21 @@ def _person(user: User, found: Lead, now: datetime) -> Person:
         ),
         since=times.day(found.created_at, now),
         may_edit=permissions.is_marketing(user),
+        merges=_merges(found, now) if personal else (),
     )
+
+
+def _merges(found: Lead, now: datetime) -> list[pairs.MergeLine]:
+    """Which leads became part of this one, the latest first. Only the last that stands can be undone."""
+    rows = Merge.objects.filter(keep=found).select_related("gone", "by", "undone_by")[:MOST_MERGES]
+    lines, is_last = [], True
+    for row in rows:
+        row.keep = found
+        why = "a later merge stands on it. Undo that one first."
+        if row.undone_at is None and is_last:
+            is_last, why = False, lifecycle.stands_on(row)
+        lines.append(pairs.merge_line(row, why, now))
+    return lines
 
 
 def _known_as(found: Lead, personal: bool) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 import time_machine
 from django.test import Client
 
-from leads.models import DuplicatePair, ExternalId, Lead
+from leads import lifecycle
+from leads.models import DuplicatePair, ExternalId, Lead, Merge
 from tests.conftest import NOW, Cast
 from tests.factories import make_activity, make_handoff, make_lead, open_handoff, route_to
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
@@ -21,7 +22,7 @@ def _clock() -> Iterator[None]:
         yield
 
 
-def twins(**fields: str) -> DuplicatePair:
+def twins(**fields: object) -> DuplicatePair:
     first, second = make_lead(), make_lead(**fields)
     return DuplicatePair.objects.create(first=first, second=second, evidence={"same": "phone"}, found_at=NOW)
 
@@ -150,3 +151,94 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
     for _ in range(2):
         make_handoff("assigned", cast.femke, lead=twins().first)
     assert queries(client, "/duplicates/") == one
+
+
+def test_what_is_worth_keeping_is_proposed_and_why(as_: SignIn, cast: Cast) -> None:
+    pair = twins(job_title="CFO", phone="+4930123456", field_times={"job_title": NOW.isoformat()})
+    Lead.objects.filter(pk=pair.first_id).update(field_times={"job_title": "2020-01-01T00:00:00+00:00"})
+    make_handoff("assigned", cast.femke, lead=pair.second)
+    [shown] = as_(cast.otto).get("/duplicates/").context["pairs"]
+    lines = {line.label: line for line in shown.lines}
+    assert (lines["Title"].side, lines["Title"].why) == ("second", "newer")
+    # Only one has it, so there is nothing to choose.
+    assert (lines["Phone"].key, lines["Phone"].side) == ("", "")
+    assert lines["Name"].why in ("says more", "known first")
+    assert shown.stays == "second"
+
+
+def test_each_value_is_kept_as_it_was_chosen(as_: SignIn, cast: Cast) -> None:
+    pair = twins(job_title="CFO", phone="+4930123456", country_code="FR")
+    chosen = {
+        "keep": str(pair.first_id),
+        "take-job_title": "second",
+        "take-country": "first",
+        "take-email": "x",
+    }
+    as_(cast.otto).post(urls(pair)[1], chosen)
+    kept = Lead.objects.get(pk=pair.first_id)
+    assert (kept.job_title, kept.country_code, kept.phone, kept.email) == (
+        "CFO",
+        "DE",
+        "+4930123456",
+        pair.first.email,
+    )
+
+
+def test_who_was_faster_is_said_and_the_choice_is_kept(as_: SignIn, cast: Cast) -> None:
+    pair = twins(job_title="CFO")
+    client = as_(cast.otto)
+    [shown] = client.get(urls(pair)[0]).context["pairs"]
+    Lead.objects.filter(pk=pair.second_id).update(updated_at=NOW + timedelta(minutes=9))
+    seen = {"seen-first": shown.seen[0], "seen-second": shown.seen[1]}
+    response = client.post(urls(pair)[1], {"keep": str(pair.second_id), "take-job_title": "first", **seen})
+    assert response.status_code == 409
+    assert f"(lead {pair.second_id}) was changed at Today 10:09. Look again, then merge." in html(
+        response, 409
+    )
+    [again] = response.context["pairs"]
+    assert again.stays == "second"
+    assert next(line.side for line in again.lines if line.key == "job_title") == "first"
+    assert not Lead.objects.filter(merged_into__isnull=False).exists()
+
+
+def test_the_lead_shows_its_merge_with_an_undo(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    client = as_(cast.otto)
+    client.post(urls(pair)[1], {"keep": str(pair.first_id)})
+    page = f"/leads/{pair.first_id}/"
+    merge = Merge.objects.get()
+    assert f"(lead {pair.second_id}) was merged into this lead by Otto Maier" in html(client.get(page))
+    assert "Undo the merge" in html(client.get(page))
+    assert "Undo the merge" not in html(as_(cast.ada).get(page))
+    url = f"/merges/{merge.pk}/undo/"
+    assert "is undone." in html(client.post(url, follow=True))
+    assert "was undone already." in html(client.post(url, follow=True))
+    assert Lead.objects.get(pk=pair.second_id).merged_into_id is None
+    pair.refresh_from_db()
+    assert pair.status == "open"
+    assert "undone by Otto Maier" in html(client.get(page))
+
+
+def test_an_undo_that_is_not_possible_says_why(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    client = as_(cast.otto)
+    client.post(urls(pair)[1], {"keep": str(pair.first_id)})
+    make_handoff("assigned", cast.femke, lead=Lead.objects.get(pk=pair.first_id))
+    page = html(client.get(f"/leads/{pair.first_id}/"))
+    assert "Cannot be undone: a handoff was opened since" in page
+    assert "Undo the merge" not in page
+    refused = html(client.post(f"/merges/{Merge.objects.get().pk}/undo/", follow=True))
+    assert "This merge cannot be undone: a handoff was opened since" in refused
+    assert Lead.objects.get(pk=pair.second_id).merged_into_id == pair.first_id
+
+
+def test_an_undo_is_marketings_and_posted(as_: SignIn, cast: Cast, client: Client) -> None:
+    lifecycle.merge(make_lead(), make_lead(), lifecycle.Act(NOW, cast.otto))
+    url = f"/merges/{Merge.objects.get().pk}/undo/"
+    refuses(as_(cast.otto), 405, get=(url,))
+    refuses(as_(cast.otto), 404, post=("/merges/987654/undo/",))
+    refuses(as_(cast.ada), 403, post=(url,))
+    for user in (cast.femke, cast.mia, cast.vera):
+        refuses(as_(user), 404, post=(url,))
+    sent_to_sign_in(client, url)
+    assert Merge.objects.get().undone_at is None
