@@ -59,12 +59,16 @@ class Choice:
         return bool(self.first and self.second and self.first != self.second)
 
 
-def choices(first: Lead, second: Lead) -> list[Choice]:
-    """Every group with what both say (their companies loaded) and what is proposed."""
-    return [_choice(group, first, second) for group in GROUPS.values()]
+# Where the fuller value says more of the same thing; another address or place is not better for being long.
+FULLER = frozenset({"name", "phone", "job_title"})
 
 
-def _choice(group: Group, first: Lead, second: Lead) -> Choice:
+def choices(first: Lead, second: Lead, stays: Side = "first") -> list[Choice]:
+    """Every group with what both say (their companies loaded) and what is proposed when this one stays."""
+    return [_choice(group, first, second, stays) for group in GROUPS.values()]
+
+
+def _choice(group: Group, first: Lead, second: Lead, stays: Side) -> Choice:
     one, other = words(group, first), words(group, second)
     if not (one and other):
         return Choice(
@@ -72,18 +76,14 @@ def _choice(group: Group, first: Lead, second: Lead) -> Choice:
         )
     if one == other:
         return Choice(group, one, other, "first", "")
-    side, why = _better(group, first, second, one, other)
-    return Choice(group, one, other, side, why)
-
-
-def _better(group: Group, first: Lead, second: Lead, one: str, other: str) -> tuple[Side, str]:
-    """The newer, where both say since when; else the fuller; else what was known first."""
     times = _known_since(group, first), _known_since(group, second)
     if all(times) and times[0] != times[1]:
-        return ("first" if times[0] > times[1] else "second"), "newer"
-    if len(one) != len(other):
-        return ("first" if len(one) > len(other) else "second"), "says more"
-    return ("first" if first.created_at <= second.created_at else "second"), "known first"
+        return Choice(group, one, other, "first" if times[0] > times[1] else "second", "newer")
+    # A title is of a company: of two companies the longer one says nothing.
+    is_same_job = group.key != "job_title" or first.company_id == second.company_id
+    if group.key in FULLER and len(one) != len(other) and is_same_job:
+        return Choice(group, one, other, "first" if len(one) > len(other) else "second", "fuller")
+    return Choice(group, one, other, stays, "of the lead that stays")
 
 
 def _known_since(group: Group, lead: Lead) -> str:

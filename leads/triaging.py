@@ -1,22 +1,31 @@
 """What opens no handoff and must not vanish: marketing looks at it and settles it.
 
-Owns which rejections and items wait, and the record that somebody settled them. A rejection whose reason
-says "triage" waits until a `TriageItem` of the kind "rejected" stands for its closing. Never moves a
-handoff or a lead.
+Owns which rejections and items wait, what rejections of the last quarter say, and the record that somebody
+let one stand. A rejection whose reason says "triage" waits until a `TriageItem` of the kind "rejected"
+stands for its closing, or until `leads.lifecycle.settling` decides otherwise. Never moves a handoff or lead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from leads.choices import NextStep, State
+from leads.choices import EventKind, NextStep, State
 from leads.lifecycle import Act
-from leads.models import Handoff, Lead, TriageItem
+from leads.models import Event, Handoff, Lead, Rejection, TriageItem
+from leads.patterns import Pattern, Said, patterns
 
 REJECTED = "rejected"
+# How far back rejections are listed and counted, how many are, and for how many seconds the count stands.
+OVER = timedelta(days=90)
+MOST_COUNTED = 2000
+KEPT = 60
 
 
 def rejections() -> QuerySet[Handoff]:
@@ -32,6 +41,94 @@ def rejections() -> QuerySet[Handoff]:
     )
 
 
+def lately(now: datetime) -> QuerySet[Handoff]:
+    """All that was rejected in the last 90 days and is still, whatever followed."""
+    rows = Handoff.objects.live().filter(state=State.REJECTED, follow_up_at__isnull=True)
+    return rows.filter(closed_at__gte=now - OVER)
+
+
+def by_reason(now: datetime) -> list[tuple[str, str, int]]:
+    """Reasons of what was rejected lately as (code, label, count), the most frequent first."""
+    rows = lately(now).filter(rejection_reason__isnull=False).order_by()
+    counted = rows.values_list("rejection_reason__code", "rejection_reason__label").annotate(n=Count("pk"))
+    return sorted(counted, key=lambda row: (-row[2], row[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How often a lead was rejected and sent back to marketing, this time included."""
+
+    rejected: int = 0
+    recycled: int = 0
+
+
+def before(lead_ids: Collection[int]) -> dict[int, Before]:
+    """By lead; one query for any number."""
+    acts = Rejection.objects.filter(handoff__lead__in=lead_ids, undone_at__isnull=True).order_by()
+    counted = acts.values_list("handoff__lead").annotate(
+        n=Count("pk"), back=Count("pk", filter=Q(next_step=NextStep.RECYCLED))
+    )
+    return {lead_id: Before(rejected, recycled) for lead_id, rejected, recycled in counted}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What rejections of the last quarter say, imported ones too, by source and by rule; `total` acts were
+    looked at."""
+
+    total: int
+    is_cut: bool
+    sources: list[Pattern]
+    rules: list[Pattern]
+
+
+def findings(now: datetime) -> Findings:
+    """See `Findings`; they stand for a minute."""
+    kept: Findings | None = cache.get("triage-findings")
+    if kept is None:
+        kept = _findings(now)
+        cache.set("triage-findings", kept, KEPT)
+    return kept
+
+
+def _findings(now: datetime) -> Findings:
+    acts = Rejection.objects.filter(at__gte=now - OVER, undone_at__isnull=True)
+    rows = list(
+        acts.order_by("-at").values_list(
+            "pk", "handoff", "reason__code", "reason__label", "handoff__lead_source", "handoff__rule_id",
+            "handoff__rule_name",
+        )[: MOST_COUNTED + 1]
+    )  # fmt: skip
+    is_cut, rows = len(rows) > MOST_COUNTED, rows[:MOST_COUNTED]
+    # The rule as it was when somebody said no; what was routed again has another one since.
+    told = Event.objects.filter(handoff__in={row[1] for row in rows}, kind=EventKind.REJECTED)
+    rule_of: dict[Any, str] = {
+        data.get("rejection"): str(data.get("rule") or "")
+        for data in told.values_list("data", flat=True)
+        if isinstance(data, dict)
+    }
+    names = {rule_id: name for *_, rule_id, name in rows}
+    by_source = [Said(source, code, label) for _, _, code, label, source, _, _ in rows]
+    rules = [(rule_of.get(pk, rule_id), code, label) for pk, _, code, label, _, rule_id, _ in rows]
+    by_rule = [Said(names[rule], code, label) for rule, code, label in rules if names.get(rule)]
+    return Findings(
+        len(rows), is_cut, patterns(by_source, "from "), patterns(by_rule, "by the rule ", most=4)
+    )
+
+
+def settled_by(handoffs: Collection[Handoff]) -> dict[int, TriageItem]:
+    """Who let a rejection stand, by handoff."""
+    rows = TriageItem.objects.filter(
+        lead__in={row.lead_id for row in handoffs}, kind=REJECTED, settled_at__isnull=False
+    ).select_related("settled_by")
+    closed: dict[Any, datetime | None] = {row.pk: row.closed_at for row in handoffs}
+    return {
+        row.data["handoff"]: row
+        for row in rows
+        if isinstance(row.data, dict) and closed.get(row.data.get("handoff")) == row.at
+    }
+
+
 def items() -> QuerySet[TriageItem]:
     """Forms and flags of suppressed leads, and opportunities on what had ended otherwise; oldest first."""
     return TriageItem.objects.filter(settled_at__isnull=True).order_by("at", "pk")
@@ -39,7 +136,8 @@ def items() -> QuerySet[TriageItem]:
 
 @transaction.atomic
 def settle_rejection(handoff: Handoff, act: Act) -> bool:
-    """Somebody has looked at the rejection and it stands. False when it was settled before."""
+    """Somebody has looked at the rejection and it stands, with what followed. False when it was settled
+    before."""
     Lead.objects.select_for_update(of=("self",)).get(pk=handoff.lead_id)
     closed_at = rejections().filter(pk=handoff.pk).values_list("closed_at", flat=True).first()
     if closed_at is None:

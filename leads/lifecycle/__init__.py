@@ -13,6 +13,7 @@ from leads.lifecycle.merging import different, merge
 from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.reclocking import affected, move_deadlines
 from leads.lifecycle.rounds import Round
+from leads.lifecycle.settling import recycle, send_back, suppress
 from leads.lifecycle.steps import fire
 from leads.lifecycle.undoing import undo
 from leads.lifecycle.unmerging import stands_on, unmerge
@@ -44,11 +45,14 @@ __all__ = [
     "reassign",
     "recheck",
     "recheck_leads",
+    "recycle",
     "reject",
     "release",
     "reroute",
     "resume",
+    "send_back",
     "stands_on",
+    "suppress",
     "undo",
     "unmerge",
     "view",

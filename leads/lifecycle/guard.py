@@ -79,9 +79,10 @@ def locked(handoff_id: int) -> Handoff:
 
 def last_move(handoff: Handoff) -> Event | None:
     """The last event that moved the handoff, for the words of a refusal: who rejected it says more than
-    that the rejection was followed up."""
-    hidden = [str(kind) for kind in UNOBTRUSIVE | {EventKind.FOLLOWED_UP}]
-    return handoff.events.exclude(kind__in=hidden).select_related("user").order_by("-number").first()
+    that the rejection was followed up by itself."""
+    moves = handoff.events.exclude(kind__in=[str(kind) for kind in UNOBTRUSIVE])
+    moves = moves.exclude(kind=EventKind.FOLLOWED_UP, user__isnull=True)
+    return moves.select_related("user").order_by("-number").first()
 
 
 def refusal(handoff: Handoff, wanted: str, code: str = "not_allowed") -> Refused:

@@ -85,6 +85,7 @@ def pair(
     first, second = row.first, row.second
     same = SAME.get(str(row.evidence.get("same")) if isinstance(row.evidence, dict) else "", "")
     picked = chosen or {}
+    stays = choosing.stays(first, second, known.open, known.handoffs)
     values = zip(_values(first, known, now), _values(second, known, now), strict=True)
     rest = [Line(label, one, other) for (label, one), (_, other) in values]
     return Pair(
@@ -96,9 +97,9 @@ def pair(
         why=f"{same}, similar name" if same in ("same company", "same phone") else same,
         found=times.day(row.found_at, now),
         exact=times.exact(row.found_at, now),
-        lines=(*_chosen(choosing.choices(first, second), picked), *rest),
+        lines=(*_chosen(choosing.choices(first, second, stays), picked), *rest),
         both_open=first.pk in known.open and second.pk in known.open,
-        stays=picked.get("stays") or choosing.stays(first, second, known.open, known.handoffs),
+        stays=picked.get("stays") or stays,
         seen=(first.updated_at.isoformat(), second.updated_at.isoformat()),
         decided=decided_words(row, now),
     )

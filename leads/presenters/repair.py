@@ -45,6 +45,7 @@ SAME = {
     "phone": "same phone",
     "email": "same address",
     "id": "same id in another system",
+    "said": "somebody says so",
 }
 STEP, WIDTH = 11, 9
 

@@ -162,7 +162,8 @@ def test_what_is_worth_keeping_is_proposed_and_why(as_: SignIn, cast: Cast) -> N
     assert (lines["Title"].side, lines["Title"].why) == ("second", "newer")
     # Only one has it, so there is nothing to choose.
     assert (lines["Phone"].key, lines["Phone"].side) == ("", "")
-    assert lines["Name"].why in ("says more", "known first")
+    assert lines["Name"].why in ("fuller", "of the lead that stays")
+    assert (lines["E-mail"].side, lines["E-mail"].why) == ("second", "of the lead that stays")
     assert shown.stays == "second"
 
 

@@ -10,7 +10,7 @@ import time_machine
 from django.test import Client
 
 from leads import lifecycle
-from leads.models import Handoff, TriageItem
+from leads.models import DuplicatePair, Handoff, TriageItem
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff, make_lead
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
@@ -76,8 +76,8 @@ def test_a_rejection_is_settled_once(as_: SignIn, cast: Cast) -> None:
 def test_rejected_again_it_waits_again(as_: SignIn, cast: Cast) -> None:
     handoff = rejected(cast)
     as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/")
-    again = make_handoff("assigned", cast.femke, lead=handoff.lead, kind="demo_request")
-    lifecycle.reject(again.pk, lifecycle.Act(LATER, cast.femke), reason="existing_customer")
+    again = make_handoff("assigned", cast.jonas, lead=handoff.lead, kind="demo_request")
+    lifecycle.reject(again.pk, lifecycle.Act(LATER, cast.jonas), reason="existing_customer")
     assert waiting(as_(cast.otto)) == ([again.pk], [])
 
 
@@ -144,3 +144,141 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
         rejected(cast)
         item()
     assert queries(client, "/triage/") == one
+
+
+ACTS = ("recycle", "suppress", "send-back", "same-person")
+
+
+def url(handoff: Handoff, act: str) -> str:
+    return f"/triage/handoffs/{handoff.pk}/{act}/"
+
+
+def test_each_act_is_one_form_away(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    page = html(as_(cast.otto).get(f"/triage/?h={handoff.pk}&form=recycle"))
+    for act in (*ACTS, "settle"):
+        assert url(handoff, act) in page
+    for key in "arbmx":
+        assert f'data-key="{key}"' in page
+
+
+def test_recycled_with_a_date_the_next_is_open(as_: SignIn, cast: Cast) -> None:
+    first, second = rejected(cast), rejected(cast)
+    response = as_(cast.otto).post(url(second, "recycle"), {"until": "2026-05-01"})
+    assert (response.status_code, response["Location"]) == (302, f"/triage/?h={first.pk}#row-{first.pk}")
+    second.refresh_from_db()
+    lead = second.lead
+    assert (second.next_step, lead.cool_off_until.date().isoformat()) == ("recycled", "2026-05-01")
+    page = html(as_(cast.otto).get("/triage/?show=existing_customer"))
+    assert "Back to marketing until" in page
+
+
+@pytest.mark.parametrize("until", ["", "soon", "2026-13-40", "2020-01-01", "2999-01-01"])
+def test_a_wrong_date_is_said_and_kept(as_: SignIn, cast: Cast, until: str) -> None:
+    handoff = rejected(cast)
+    response = as_(cast.otto).post(url(handoff, "recycle"), {"until": until})
+    assert response.status_code == 422
+    decision = response.context["decision"]
+    assert decision.form == "recycle" and decision.errors["until"]
+    assert not until or f'value="{until}"' in html(response, 422)
+
+
+def test_suppressed_it_is_said(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    assert "suppressed, sales does not get it again" in html(
+        as_(cast.otto).post(url(handoff, "suppress"), follow=True)
+    )
+    handoff.lead.refresh_from_db()
+    assert handoff.lead.suppressed_at == LATER
+
+
+def test_sent_back_it_waits_in_completion(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    client = as_(cast.otto)
+    wrong = client.post(url(handoff, "send-back"), {"text": " ", "field": "job_title"})
+    assert wrong.status_code == 422 and wrong.context["decision"].errors == {"text": "This is needed."}
+    assert wrong.context["decision"].values["field"] == "job_title"
+    client.post(url(handoff, "send-back"), {"text": "Old title", "field": "job_title"})
+    assert "Old title" in html(client.get(f"/completion/?h={handoff.pk}"))
+
+
+def test_two_leads_are_brought_together_to_compare(as_: SignIn, cast: Cast) -> None:
+    handoff, other = rejected(cast), make_lead(email="jane@acme.example.com")
+    client = as_(cast.otto)
+    for typed in ("JANE@acme.example.com", str(other.pk)):
+        response = client.post(url(handoff, "same-person"), {"other": typed})
+        pair = DuplicatePair.objects.get()
+        assert response["Location"] == f"/duplicates/{pair.pk}/"
+        assert pair.evidence == {"same": "said"}
+    for typed, words in (
+        ("", "Write the"),
+        ("no@where.example.com", "No lead has"),
+        (str(handoff.lead_id), "very lead"),
+    ):
+        wrong = client.post(url(handoff, "same-person"), {"other": typed})
+        assert words in html(wrong, 422)
+
+
+def test_who_was_faster_is_said_and_what_was_typed_stays(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    seen = Handoff.objects.get(pk=handoff.pk).revision
+    lifecycle.suppress(handoff.pk, lifecycle.Act(LATER, cast.ada))
+    typed = {"text": "The title is old", "revision": str(seen)}
+    response = as_(cast.otto).post(url(handoff, "send-back"), typed)
+    page = html(response, 409)
+    assert "rejection followed up by ada@handoff.example.com" in page
+    assert "The title is old" in page
+    handoff.refresh_from_db()
+    assert handoff.next_step == "suppressed"
+
+
+def test_all_of_a_reason_are_listed_with_what_followed(as_: SignIn, cast: Cast) -> None:
+    title, other = rejected(cast, "wrong_title"), rejected(cast)
+    client = as_(cast.otto)
+    shown = client.get("/triage/?show=wrong_title").context["rejections"]
+    assert [(line.id, line.follows) for line in shown] == [(title.pk, "Back to marketing until Mon 8 Jun")]
+    assert {line.id for line in client.get("/triage/?show=all").context["rejections"]} == {title.pk, other.pk}
+    assert client.get("/triage/?show=all&source=Nowhere").context["rejections"] == []
+    chips = client.get("/triage/").context["chips"]
+    assert ("Wrong title or role", "1", "?show=wrong_title", False) in chips
+
+
+def test_the_second_time_is_said(as_: SignIn, cast: Cast) -> None:
+    first = rejected(cast, "wrong_title")
+    again = make_handoff("assigned", cast.jonas, lead=first.lead, kind="demo_request")
+    lifecycle.reject(
+        again.pk, lifecycle.Act(NOW + timedelta(minutes=6), cast.jonas), reason="other", note="No"
+    )
+    response = as_(cast.otto).get(f"/triage/?h={again.pk}")
+    assert response.context["rejections"][0].again == "The second time that this lead is rejected"
+    assert "It was sent back to marketing once before." in html(response)
+
+
+def test_what_rejections_say_is_counted_and_linked(as_: SignIn, cast: Cast) -> None:
+    for _ in range(3):
+        rejected(cast, "wrong_title")
+    rejected(cast)
+    page = html(as_(cast.otto).get("/triage/"))
+    assert "3 of 4 rejections from Webinar say wrong title or role: too few to be sure." in page
+    assert "?show=wrong_title&amp;source=Webinar" in page
+    assert "3 of 4 rejections by the rule All leads say" in page
+
+
+def test_the_acts_are_marketings_alone_and_posted(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    posts = tuple(url(handoff, act) for act in ACTS)
+    refuses(as_(cast.ada), 403, post=posts)
+    for user in (cast.femke, cast.mia, cast.vera):
+        refuses(as_(user), 404, post=posts)
+    refuses(as_(cast.otto), 405, get=posts)
+    refuses(as_(cast.otto), 404, post=tuple(f"/triage/handoffs/987654/{act}/" for act in ACTS))
+    handoff.refresh_from_db()
+    assert handoff.next_step == "triage"
+
+
+@pytest.mark.parametrize(
+    "query", ["show=%00", "show='", "source=%00x", "h=-1", "h=99999999999999999999", "form=<"]
+)
+def test_nonsense_in_the_address_shows_the_page(as_: SignIn, cast: Cast, query: str) -> None:
+    rejected(cast)
+    assert as_(cast.otto).get(f"/triage/?{query}").status_code == 200
