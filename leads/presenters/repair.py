@@ -130,6 +130,10 @@ class Step:
     complaints: Sequence[ComplaintLine] = ()
     can_waive: bool = False
     can_enrich: bool = False
+    # The single keys of the first step that has the act.
+    waive_key: str = ""
+    enrich_key: str = ""
+    clear_key: str = ""
     reason: str = ""
     error: str = ""
 
@@ -231,6 +235,12 @@ def steps(
             step.complaints = [complaint_line(complaint, now) for complaint in complaints]
             step.detail = step.detail if not complaints else ""
         found.append(step)
+    if waivable := next((step for step in found if step.can_waive), None):
+        waivable.waive_key = "w"
+    if enrichable := next((step for step in found if step.can_enrich), None):
+        enrichable.enrich_key = "e"
+    if reported := next((step for step in found if step.complaints), None):
+        reported.clear_key = "c"
     return found, list(left.values())
 
 

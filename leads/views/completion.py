@@ -22,7 +22,7 @@ from leads.choices import State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff
 from leads.presenters import repair, rows, times
-from leads.views import access, inbox, waiting
+from leads.views import access, held, inbox, waiting
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.waiting import Params, Typed
 from routing.people import ADMIN, MARKETING
@@ -298,7 +298,8 @@ def _refused(request: HttpRequest, handoff: Handoff, refused: Refused) -> HttpRe
     values = _values(request, board)
     if request.htmx:  # type: ignore[attr-defined]
         return inbox.fragment(request, "leads/completion/_board.html", values, status=409)
-    values |= {"beside": waiting.beside(shell_of(request).now)}
+    now = shell_of(request).now
+    values |= {"beside": held.beside(now), "reports": waiting.reports(now)}
     return render(request, "leads/completion/completion.html", values, status=409)
 
 
@@ -312,7 +313,7 @@ def _page(
 ) -> HttpResponse:
     now = shell_of(request).now
     values = _values(request, waiting.load(params, now, open_id, typed))
-    values |= {"beside": waiting.beside(now)}
+    values |= {"beside": held.beside(now), "reports": waiting.reports(now)}
     return render(request, "leads/completion/completion.html", values, status=status)
 
 

@@ -1,30 +1,28 @@
 """What the completion page shows: the handoffs that wait for data, and one of them opened for repair.
 
-Owns the queries of the page, its filters in the address, and the figures beside the list. A constant number
-of queries, whatever the number of rows. Never writes.
+Owns the queries of the list and its filters in the address; the figures beside it are `held`. A constant
+number of queries, whatever the number of rows. Never writes.
 """
 
 from __future__ import annotations
 
 import re
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.cache import cache
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 from django.http import QueryDict
 
-from leads import cases, identity, paging
-from leads.choices import Check, EventKind, LeadType
+from leads import cases, editing, identity, paging
+from leads.choices import Check, LeadType
 from leads.lifecycle.placing import live_ruleset
-from leads.models import Complaint, DuplicatePair, Event, FiredStep, Handoff, Inspection, Lead
-from leads.presenters import repair, times
+from leads.models import Complaint, DuplicatePair, Handoff, Inspection, Lead
+from leads.presenters import repair
 from leads.presenters.repair import FixRow, Input, Step
 from leads.views.worklist import default_calendar
 from routing.engine import Decision, decide
@@ -33,30 +31,36 @@ from routing.models import Pool, Queue, User
 SIZE = 25
 MOST_COUNTED = 1000
 ORDER = ("completion_due_at", "id")
-SOURCES_OVER = timedelta(days=30)
-MOST_HELD = 1000
-MOSTLY = 3  # checks named for a source
-KEPT = 60  # seconds for which the figures beside the list stand
+MOST_REPORTS = 25
 DEMO = "demo"
 _CODE = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True)
 class Params:
-    """What the list shows, as it stands in the address: a check's code or "demo", and the page's cursor."""
+    """What the list shows, as it stands in the address: a check's code or "demo", one source, and the page's
+    cursor."""
 
     show: str = ""
     after: str = ""
+    source: str | None = None
 
     @classmethod
     def of(cls, data: QueryDict) -> Params:
-        show = data.get("show", "")
-        return cls(show=show if _CODE.fullmatch(show) else "", after=data.get("after", "")[:400])
+        show, source = data.get("show", ""), data.get("source")
+        return cls(
+            show=show if _CODE.fullmatch(show) else "",
+            after=data.get("after", "")[:400],
+            source=None if source is None else source.replace("\0", "")[:2000],
+        )
 
     def query(self, **more: Any) -> str:
         """The address's query with these parameters and more; "?" for none."""
-        pairs = {"show": self.show, "after": self.after} | more
-        return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+        pairs = {"show": self.show, "source": self.source, "after": self.after} | more
+        kept = {name: value for name, value in pairs.items() if value is not None}
+        return "?" + urlencode(
+            {name: value for name, value in kept.items() if value != "" or name == "source"}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,26 @@ class Board:
     total: int
     late: int
     more: str
+    first: str = "?"
     opened: Repair | None = None
     owner: User | None = None
     open_id: int | None = None
     notice: str = ""
     kept: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report of wrong data on a lead that does not wait; `field` is what it names, or ""."""
+
+    line: repair.ComplaintLine
+    lead: int
+    name: str
+    field: str
+
+    @property
+    def about(self) -> str:
+        return editing.FIELDS[self.field].label if self.field in editing.FIELDS else ""
 
 
 @dataclass
@@ -111,8 +130,10 @@ class Typed:
 
 def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None = None) -> Board:
     """The list with one handoff opened, if it still waits. `now` is in the viewer's zone."""
+    of_source = {} if params.source is None else {"lead_source": params.source}
     tally = list(
         Handoff.objects.incomplete()
+        .filter(**of_source)
         .order_by("completion_due_at")
         .values_list("missing", "lead_type", "raised_at", "completion_due_at")[: MOST_COUNTED + 1]
     )
@@ -135,6 +156,7 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
         total=len(tally),
         late=sum(1 for *_, due in tally if due is not None and due <= now),
         more=params.query(after=found.next) if found.next else "",
+        first=params.query(after=None),
         owner=queue.owner if queue else None,
     )
     opened = next((handoff for handoff in handoffs if handoff.pk == open_id), None)
@@ -142,6 +164,14 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
         board.open_id = opened.pk
         board.opened = _repair(opened, findings.get(opened.pk, ()), typed or Typed(), now)
     return board
+
+
+def reports(now: datetime) -> list[Report]:
+    """What reps say is wrong with leads that do not wait here, the oldest first: a task of its own."""
+    waits = Handoff.objects.incomplete().filter(lead=OuterRef("lead"))
+    rows = Complaint.objects.filter(~Exists(waits), cleared_at__isnull=True, lead__merged_into__isnull=True)
+    found = rows.select_related("by", "lead__company").order_by("at", "pk")[:MOST_REPORTS]
+    return [Report(repair.complaint_line(row, now), row.lead_id, str(row.lead), row.field) for row in found]
 
 
 def after(handoff: Handoff, params: Params) -> int | None:
@@ -165,6 +195,8 @@ def findings_of(handoffs: Sequence[Handoff]) -> dict[int, list[Any]]:
 
 def _shown(params: Params) -> QuerySet[Handoff]:
     rows = _with_row(Handoff.objects.incomplete())
+    if params.source is not None:
+        rows = rows.filter(lead_source=params.source)
     if params.show == DEMO:
         return rows.filter(Q(lead_type=LeadType.DEMO) | Q(raised_at__isnull=False))
     if params.show:
@@ -203,12 +235,19 @@ def _chips(params: Params, tally: Sequence[tuple[Any, ...]]) -> list[Chip]:
     for missing, lead_type, raised_at, _ in tally[:MOST_COUNTED]:
         counted.update(str(code) for code in missing)
         counted[DEMO] += lead_type == LeadType.DEMO or raised_at is not None
-    chips = [Chip("All", paging.count_words(len(tally), MOST_COUNTED), "?", not params.show)]
+    chips = [
+        Chip(
+            "All",
+            paging.count_words(len(tally), MOST_COUNTED),
+            Params(source=params.source).query(),
+            not params.show,
+        )
+    ]
     order = [DEMO, *Check.values, *sorted(counted.keys() - {DEMO, *Check.values})]
     for code in order:
         if counted[code] or code == params.show:
             label = "Demo" if code == DEMO else repair.label_of(code)
-            href = Params(show=code).query()
+            href = Params(show=code, source=params.source).query()
             chips.append(Chip(label, f"{counted[code]:,}", href, code == params.show))
     return chips
 
@@ -279,90 +318,3 @@ def _target(decision: Decision) -> str:
         return f"the queue {row}" if row else ""
     row = User.objects.filter(pk=first.id).first()
     return str(row) if row else ""
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """What was missing most often in the leads of one source. `share`: percent of all that were held."""
-
-    name: str
-    mostly: str
-    leads: int
-    share: int
-
-
-@dataclass(frozen=True)
-class Beside:
-    """The figures beside the list: this week's, and what was missing by source over 30 days."""
-
-    clean: str
-    clean_words: str
-    median: str
-    late: int
-    sources: tuple[SourceRow, ...]
-    is_cut: bool
-
-
-def beside(now: datetime) -> Beside:
-    """The figures beside the list; they stand for a minute."""
-    kept: Beside | None = cache.get("completion-beside")
-    if kept is None:
-        kept = _beside(now)
-        cache.set("completion-beside", kept, KEPT)
-    return kept
-
-
-def _beside(now: datetime) -> Beside:
-    monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
-    week = Handoff.objects.live().filter(mql_at__gte=monday)
-    counts = week.aggregate(all=Count("pk"), clean=Count("pk", filter=Q(completion_visits=0)))
-    spans = week.filter(completion_visits__gt=0, ready_at__isnull=False).annotate(
-        took=F("ready_at") - F("received_at")
-    )
-    took = list(spans.values_list("took", flat=True)[:MOST_HELD])
-    late = FiredStep.objects.filter(handoff__in=week, code="completion_breach").count()
-    sources, is_cut = _sources(now)
-    share = round(100 * counts["clean"] / counts["all"]) if counts["all"] else None
-    return Beside(
-        clean="none" if share is None else f"{share} %",
-        clean_words=f"{counts['clean']:,} of {counts['all']:,} passed every check on arrival.",
-        median=times.length(statistics.median(took)) if took else "none",
-        late=late,
-        sources=sources,
-        is_cut=is_cut,
-    )
-
-
-def _sources(now: datetime) -> tuple[tuple[SourceRow, ...], bool]:
-    """By source, how many leads were held when they came, and which checks held them most often."""
-    held = (
-        Handoff.objects.live()
-        .filter(mql_at__gte=now - SOURCES_OVER, completion_visits__gt=0)
-        .order_by("-mql_at")
-        .values_list("pk", "lead_source")[: MOST_HELD + 1]
-    )
-    source_of = dict(held)
-    events = Event.objects.filter(handoff__in=list(source_of)[:MOST_HELD], kind=EventKind.HELD)
-    first: dict[int, list[str]] = {}
-    for pk, data in events.order_by("handoff", "number").values_list("handoff_id", "data"):
-        changed = data.get("set") if isinstance(data, dict) else None
-        missing = changed.get("missing") if isinstance(changed, dict) else None
-        if isinstance(missing, list):
-            first.setdefault(pk, [str(code) for code in missing])
-    by_source: dict[str, Counter[str]] = {}
-    leads: Counter[str] = Counter()
-    for pk, missing in first.items():
-        leads[source_of[pk]] += 1
-        by_source.setdefault(source_of[pk], Counter()).update(missing)
-    rows = tuple(
-        SourceRow(
-            name=source or "No source",
-            mostly=", ".join(
-                f"{repair.label_of(code)} {n}" for code, n in by_source[source].most_common(MOSTLY)
-            ),
-            leads=count,
-            share=round(100 * count / len(first)),
-        )
-        for source, count in leads.most_common(8)
-    )
-    return rows, len(source_of) > MOST_HELD

@@ -216,7 +216,7 @@
       event.preventDefault();
       if (el.tagName === "SUMMARY") {
         el.parentElement.open = !el.parentElement.open;
-        if (el.parentElement.open) $("input[type=search]", el.parentElement)?.focus();
+        if (el.parentElement.open) $("input:not([type=hidden])", el.parentElement)?.focus();
       } else el.click();
       return;
     }

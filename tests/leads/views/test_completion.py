@@ -117,7 +117,9 @@ def test_the_figures_beside_it(as_: SignIn, cast: Cast) -> None:
     make_handoff("assigned", cast.femke)
     beside = as_(cast.otto).get("/completion/").context["beside"]
     assert (beside.clean, beside.late) == ("50 %", 0)
-    assert [(row.name, row.mostly, row.leads) for row in beside.sources] == [("Trade fair", "Full name 1", 1)]
+    [row] = beside.sources
+    [missing] = row.mostly
+    assert (row.name, row.leads, missing.label, missing.count) == ("Trade fair", 1, "Full name", 1)
 
 
 def test_its_file_is_harmless(as_: SignIn, cast: Cast) -> None:
@@ -403,3 +405,43 @@ def test_a_score_without_its_parts_can_only_be_waived(as_: SignIn, cast: Cast) -
         ("score_breakdown", True, [])
     ]
     assert opened.what_next.startswith("Then the rule “All leads” sends it to the pool")
+
+
+def test_the_list_of_one_source_and_the_way_back(as_: SignIn, cast: Cast) -> None:
+    route_to(cast.femke)
+    mine = open_handoff(make_lead(first_name="J.", lead_source="Webinar"))
+    open_handoff(make_lead(first_name="J.", lead_source="Trade fair"))
+    client = as_(cast.otto)
+    board = client.get("/completion/?source=Webinar").context["board"]
+    assert [row.id for row in board.rows] == [mine.pk]
+    assert board.chips[0].href == "?source=Webinar"
+    page = html(client.get("/completion/"))
+    # Counted by source, and each count leads to those that still wait.
+    assert 'href="?show=full_name&amp;source=Webinar">Full name 1</a>' in page
+    assert client.get("/completion/?source=").context["board"].rows == []
+    saved = client.post(f"/completion/{mine.pk}/", {"first_name": "Jane", "source": "Webinar"})
+    assert saved["Location"] == "/completion/?source=Webinar"
+
+
+def test_a_report_about_a_lead_that_does_not_wait_is_a_task_of_its_own(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("working", cast.femke)
+    report = Complaint.objects.create(
+        handoff=handoff, lead=handoff.lead, field="phone", text="<b>A bakery</b>", by=cast.femke, at=NOW
+    )
+    client = as_(cast.otto)
+    page = html(client.get("/completion/"))
+    assert "Reported by reps" in page and "&lt;b&gt;A bakery" in page
+    assert f"/leads/{handoff.lead_id}/?edit=1#edit" in page
+    assert "Put right" not in html(as_(cast.ada).get("/completion/"))
+    client.post(f"/completion/reports/{report.pk}/clear/")
+    report.refresh_from_db()
+    assert report.cleared_by == cast.otto
+    assert "Reported by reps" not in html(client.get("/completion/"))
+
+
+def test_each_act_has_a_key_that_is_shown(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("incomplete")
+    page = html(as_(cast.otto).get(f"/completion/?h={handoff.pk}"))
+    for key in "sewxo":
+        assert page.count(f'data-key="{key}"') == 1, key
+        assert f"<kbd>{key}</kbd>" in page
