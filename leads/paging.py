@@ -31,10 +31,11 @@ class Page(Generic[M]):
 
 
 def page(rows: QuerySet[M], order: Sequence[str], after: str, size: int) -> Page[M]:
-    """The page of `rows` that begins behind the cursor. `order` names columns ("-updated_at", "-id"); the
-    last is unique and all go the same way. A cursor that cannot be read begins at the first row."""
+    """The page of `rows` that begins behind the cursor. `order` names columns ("-updated_at", "-id") or what
+    `rows` is annotated with; the last is unique and all go the same way. A cursor that cannot be read begins
+    at the first row."""
     ordered = rows.order_by(*order)
-    behind = _behind(rows.model, order, after)
+    behind = _behind(rows, order, after)
     if behind is None:
         after = ""
     else:
@@ -61,11 +62,12 @@ def count_words(found: int, most: int = MOST_COUNTED) -> str:
 
 
 def _cursor(row: Model, order: Sequence[str]) -> str:
-    values = [_column(type(row), name).value_to_string(row) for name in order]
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    values = [getattr(row, name.lstrip("-")) for name in order]
+    text = [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
+    return base64.urlsafe_b64encode(json.dumps(text).encode()).decode().rstrip("=")
 
 
-def _behind(model: type[Model], order: Sequence[str], cursor: str) -> Q | None:
+def _behind(rows: QuerySet[Any], order: Sequence[str], cursor: str) -> Q | None:
     """What lies behind a cursor, by the columns of the order; None for no cursor or one that is broken."""
     if not cursor or len(cursor) > _LONGEST_CURSOR:
         return None
@@ -73,9 +75,7 @@ def _behind(model: type[Model], order: Sequence[str], cursor: str) -> Q | None:
         given = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(given, list) or len(given) != len(order):
             return None
-        values = [
-            _column(model, name).to_python(str(value)) for name, value in zip(order, given, strict=True)
-        ]
+        values = [_column(rows, name).to_python(str(value)) for name, value in zip(order, given, strict=True)]
     except (ValueError, binascii.Error, ValidationError, RecursionError):
         return None
     if not all(_is_sound(value) for value in values):
@@ -90,8 +90,10 @@ def _behind(model: type[Model], order: Sequence[str], cursor: str) -> Q | None:
     return Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": values[0]}) & found
 
 
-def _column(model: type[Model], name: str) -> Any:
-    return model._meta.get_field(name.lstrip("-"))
+def _column(rows: QuerySet[Any], name: str) -> Any:
+    name = name.lstrip("-")
+    annotated = rows.query.annotations.get(name)
+    return annotated.output_field if annotated is not None else rows.model._meta.get_field(name)
 
 
 def _is_sound(value: Any) -> bool:
