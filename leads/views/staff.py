@@ -16,7 +16,8 @@ from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from leads import escalation, permissions
+from leads import attention, escalation, permissions
+from leads.attention import RISK
 from leads.choices import HOLDS_TURN, State
 from leads.models import Handoff
 from leads.presenters import teams, times
@@ -33,7 +34,6 @@ MOST_ROWS = 12
 MOST_LOOKED_AT = 60  # of which some are at risk
 MOST_WORK = 200
 MOST_PEOPLE = 300
-RISK = "risk"
 _HELD = [str(state) for state in HOLDS_TURN]
 _OWED = [str(State.ASSIGNED), str(State.ACCEPTED)]
 _ROW_FIELDS = (
@@ -117,16 +117,9 @@ class Overview:
 
 def watched(user: User, params: Params) -> QuerySet[Handoff]:
     """The open handoffs that this person watches over, of one team or person if the address says so."""
-    rows = Handoff.objects.open()
-    if not _sees_all(user):
-        # Not by the permission to see alone: that also holds what one once decided on.
-        rows = rows.filter(
-            Q(assignee__team__manager=user) | Q(assignee=user) | Q(state=State.QUEUED, queue__owner=user)
-        )
+    rows = Handoff.objects.open().filter(attention.watched_by(user))
     if params.team is not None:
-        rows = rows.filter(
-            Q(assignee__team=params.team) | Q(state=State.QUEUED, queue__owner__team=params.team)
-        )
+        rows = rows.filter(attention.of_team(params.team))
     if params.rep is not None:
         rows = rows.filter(assignee=params.rep)
     return rows
@@ -197,7 +190,7 @@ def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Grou
     """The sections with their rows, or all of the one that is asked for; what is said of an empty one
     stands for it."""
     groups, calendar = teams.groups(), default_calendar()
-    conditions = [row for row in _conditions(now) if params.show in ("", row[0])]
+    conditions = [row for row in attention.conditions(now) if params.show in ("", row[0])]
     most = MOST_WORK if params.show else MOST_ROWS
     counts = rows.order_by().aggregate(**{key: Count("pk", filter=fits) for key, fits, _ in conditions})
     ids = {
@@ -254,22 +247,6 @@ def put_in(overview: Overview, form: Reassigning, handoff: Handoff, now: datetim
 
 def _sees_all(user: User) -> bool:
     return permissions.is_marketing(user) or permissions.is_admin(user)
-
-
-def _conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
-    """What puts a handoff into a section, the heaviest first; no handoff fits two of them."""
-    gone = Q(state__in=_HELD) & (Q(assignee__isnull=True) | Q(assignee__is_active=False))
-    owed = Q(state__in=_OWED, assignee__is_active=True)
-    touched = owed & Q(black_hole_at__isnull=True)
-    timely = touched & (Q(next_due_at__isnull=True) | Q(next_due_at__gt=now))
-    return (
-        ("lost", gone, ("next_due_at", "pk")),
-        ("hole", owed & Q(black_hole_at__isnull=False), ("black_hole_at", "pk")),
-        ("late", touched & overdue(now), ("next_due_at", "pk")),
-        ("silent", timely & Q(no_activity_at__isnull=False), ("no_activity_at", "pk")),
-        (RISK, timely & Q(no_activity_at__isnull=True, next_due_at__gt=now), ("next_due_at", "pk")),
-        ("unowned", Q(state=State.QUEUED), ("next_due_at", "pk")),
-    )
 
 
 def _lines(user: User, params: Params, now: datetime) -> tuple[list[RepLine], bool]:

@@ -1,0 +1,50 @@
+"""Which open handoffs need somebody's attention, as conditions that pages share.
+
+Owns what puts a handoff under "overdue", "silent" and so on, and whose handoffs a person watches over. What
+is said of one is `leads.presenters.teams`; "at risk" is finally decided there, by the clock. Reads nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from leads import permissions
+from leads.choices import HOLDS_TURN, State
+from leads.querysets import overdue
+from routing.people import User
+
+RISK = "risk"
+_HELD = [str(state) for state in HOLDS_TURN]
+_OWED = [str(State.ASSIGNED), str(State.ACCEPTED)]
+
+
+def conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
+    """What puts an open handoff into a section, the heaviest first, with the section's order; no handoff
+    fits two of them."""
+    gone = Q(state__in=_HELD) & (Q(assignee__isnull=True) | Q(assignee__is_active=False))
+    owed = Q(state__in=_OWED, assignee__is_active=True)
+    touched = owed & Q(black_hole_at__isnull=True)
+    timely = touched & (Q(next_due_at__isnull=True) | Q(next_due_at__gt=now))
+    return (
+        ("lost", gone, ("next_due_at", "pk")),
+        ("hole", owed & Q(black_hole_at__isnull=False), ("black_hole_at", "pk")),
+        ("late", touched & overdue(now), ("next_due_at", "pk")),
+        ("silent", timely & Q(no_activity_at__isnull=False), ("no_activity_at", "pk")),
+        (RISK, timely & Q(no_activity_at__isnull=True, next_due_at__gt=now), ("next_due_at", "pk")),
+        ("unowned", Q(state=State.QUEUED), ("next_due_at", "pk")),
+    )
+
+
+def watched_by(user: User) -> Q:
+    """The open handoffs that this person watches over: all, or those of the teams they lead, their own and
+    those of the queues they own. Not the permission to see: that also holds what one once decided on."""
+    if permissions.is_marketing(user) or permissions.is_admin(user):
+        return Q()
+    return Q(assignee__team__manager=user) | Q(assignee=user) | Q(state=State.QUEUED, queue__owner=user)
+
+
+def of_team(team: int) -> Q:
+    """The open handoffs of a team: of its people, and of the queues they own."""
+    return Q(assignee__team=team) | Q(state=State.QUEUED, queue__owner__team=team)
