@@ -9,6 +9,7 @@ from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Reject
 from leads.models.imports import ImportFailure, ImportPart, ImportPreset, LeadImport
 from leads.models.intake import ApiKey, Receipt, RememberedAnswer, TriageItem
 from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias, Merge
+from leads.models.lists import BulkRow, BulkRun, DefaultView, SavedView
 from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
 
@@ -17,9 +18,12 @@ __all__ = [
     "ApiKey",
     "Backtest",
     "BacktestMove",
+    "BulkRow",
+    "BulkRun",
     "Company",
     "Complaint",
     "ContactAttempt",
+    "DefaultView",
     "Deferral",
     "DuplicatePair",
     "EnrichmentAttempt",
@@ -46,6 +50,7 @@ __all__ = [
     "RejectionReason",
     "RememberedAnswer",
     "RoutingDecision",
+    "SavedView",
     "Score",
     "TriageItem",
     "UsedLink",
