@@ -49,10 +49,9 @@ def people_for(user: User) -> QuerySet[User]:
     return people.filter(Q(team__manager=user) | Q(pk=user.pk))
 
 
-def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
-    """All who could get this handoff from this person, the able with the least load first, then queues.
-
-    Five queries for any number.
+def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiver]:
+    """All who could get this handoff from this person, the able with the least load first, then queues;
+    without a handoff, all who could get any. Five queries for any number.
     """
     people = list(people_for(user).order_by()[:MOST])
     ids = [person.pk for person in people]
@@ -67,7 +66,9 @@ def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
     away: dict[int, list[Absence]] = {}
     for absence in Absence.objects.at(now).select_related("cover"):
         away.setdefault(absence.user_id, []).append(absence)
-    refused = _refused(handoff, ids)
+    refused = _refused(handoff, ids) if handoff is not None else frozenset()
+    holder = handoff.assignee_id if handoff is not None else None
+    queue_id = handoff.queue_id if handoff is not None else None
     found = [
         Receiver(
             value=person.email,
@@ -77,11 +78,11 @@ def receivers(user: User, handoff: Handoff, now: datetime) -> list[Receiver]:
             is_away=person.pk in away,
         )
         for person in people
-        if person.pk != handoff.assignee_id
+        if person.pk != holder
     ]
     found.sort(key=lambda row: (bool(row.why_not), row.label != ME, row.load, row.label))
     queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST]
-    others = (queue for queue in queues if queue.pk != handoff.queue_id)
+    others = (queue for queue in queues if queue.pk != queue_id)
     return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
 
 

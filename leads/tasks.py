@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from leads import backtesting, completion, escalation, imports, lifecycle, notifications, rule_reviews
+from leads import backtesting, bulk, completion, escalation, imports, lifecycle, notifications, rule_reviews
 from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, UsedLink
 from routing import reviews
 
@@ -103,6 +103,18 @@ def take_imports() -> int:
     return LeadImport.objects.values_list("done", flat=True).get(pk=run.pk)
 
 
+def bulk_acts() -> int:
+    """Go on with the oldest act on many handoffs that is not done, for one slice; returns what is left. While
+    there is more to do the next slice is asked for at once."""
+    run = bulk.unfinished().select_related("created_by").first()
+    if run is None:
+        return 0
+    bulk.work(run, timezone.now())
+    if bulk.unfinished().exists():
+        async_task("leads.tasks.bulk_acts")
+    return bulk.counts(run)[""]
+
+
 def review_rules() -> int:
     """Give each rule in force its quarterly review, and tell of those that are near or overdue; returns how
     many messages."""
@@ -113,7 +125,7 @@ def review_rules() -> int:
 
 def prune() -> int:
     """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions,
-    the rows of old imports.
+    the rows of old imports, what became of acts on many.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
     """
@@ -126,6 +138,7 @@ def prune() -> int:
         UsedLink.objects.filter(used_at__lt=now - USED_LINKS_KEPT),
         Session.objects.filter(expire_date__lt=now),
         *imports.old(now),
+        bulk.old(now),
     )
     pruned = 0
     for rows in doomed:

@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db import connection
@@ -85,9 +85,29 @@ def last_move(handoff: Handoff) -> Event | None:
     return moves.select_related("user").order_by("-number").first()
 
 
+def last_moves(handoff_ids: Collection[int]) -> dict[int, Event]:
+    """What `last_move` finds, for many in one query."""
+    hidden = [str(kind) for kind in UNOBTRUSIVE | {EventKind.FOLLOWED_UP}]
+    events = Event.objects.filter(handoff__in=handoff_ids).exclude(kind__in=hidden)
+    return {event.handoff_id: event for event in events.select_related("user").order_by("number")}
+
+
+def moved_since(seen: Mapping[int, int], user: User | None) -> frozenset[int]:
+    """Which of these handoffs somebody else has moved since the revision that was seen; one query."""
+    events = Event.objects.filter(handoff__in=seen).exclude(kind__in=[str(kind) for kind in UNOBTRUSIVE])
+    if user is not None:
+        events = events.exclude(user=user)
+    rows = events.values_list("handoff_id", "number")
+    return frozenset(handoff_id for handoff_id, number in rows if number > seen[handoff_id])
+
+
 def refusal(handoff: Handoff, wanted: str, code: str = "not_allowed") -> Refused:
     """A Refused that says who did what when, from the log."""
-    event = last_move(handoff)
+    return refusal_by(last_move(handoff), handoff, wanted, code)
+
+
+def refusal_by(event: Event | None, handoff: Handoff, wanted: str, code: str = "not_allowed") -> Refused:
+    """The same, by the last move as it was read already."""
     by, at, what = _who(event), event.occurred_at if event else None, str(handoff.state)
     if event is not None:
         what = EventKind(event.kind).label.lower()

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE_PREFIX = "queue:"
 CHANGED_TEAM = "changed team"
+REASSIGNABLE = (State.ASSIGNED, State.ACCEPTED, State.QUEUED, State.DEFERRED)
 
 
 @transaction.atomic
@@ -46,8 +47,7 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     if isinstance(receiver, Queue) and handoff.queue_id == receiver.pk and handoff.state == State.QUEUED:
         return handoff
     guard.require_fresh(handoff, revision, act, "reassign")
-    allowed = (State.ASSIGNED, State.ACCEPTED, State.QUEUED, State.DEFERRED)
-    guard.require_state(handoff, allowed, "reassign")
+    guard.require_state(handoff, REASSIGNABLE, "reassign")
     if isinstance(receiver, User) and act.user and not permissions.may_give(act.user, handoff, receiver):
         raise Refused(f"{receiver} is in no team that you lead.", code="not_eligible", by=receiver.email)
     if isinstance(receiver, User):
