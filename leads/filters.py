@@ -27,7 +27,7 @@ STATES = (
 ORDERS = {"changed": ("-updated_at", "-id"), "newest": ("-id",)}
 
 
-class _Told:
+class Told:
     """What every filter says of itself."""
 
     data: Any
@@ -44,7 +44,7 @@ class _Told:
         return any(self.data.get(name) for name in self.filters)
 
 
-class LeadFilter(_Told, django_filters.FilterSet):
+class LeadFilter(Told, django_filters.FilterSet):
     """Words, state of a handoff, lead type, source, country, company, holder."""
 
     q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
@@ -93,7 +93,7 @@ class LeadFilter(_Told, django_filters.FilterSet):
         return leads.filter(Exists(seen))
 
 
-class AccountFilter(_Told, django_filters.FilterSet):
+class AccountFilter(Told, django_filters.FilterSet):
     """Words of the name or the domain, owner, stage, named or not."""
 
     q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)

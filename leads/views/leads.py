@@ -12,17 +12,19 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from leads import exports, paging, permissions, searching
+from leads import exports, paging, permissions, saved_views, searching
 from leads.filters import ORDERS, STATES, LeadFilter
-from leads.models import Handoff, Lead
+from leads.models import Handoff, Lead, SavedView
 from leads.presenters import people
+from leads.views import saved
 from leads.views.shell import shell_of
 from routing.people import User
 
+PAGE = SavedView.Page.LEADS
 SIZE = 50
 MOST_EXPORTED = 50_000
 RECENT = 500
@@ -34,8 +36,11 @@ HEADER = (
 
 @require_safe
 def leads(request: HttpRequest) -> HttpResponse:
-    """The list: searched, filtered and paged by its address."""
+    """The list: searched, filtered and paged by its address. Without anything in it, it is the person's own
+    default view."""
     frame = shell_of(request)
+    if not request.GET and (view := saved_views.default(frame.user, PAGE)) is not None:
+        return redirect(saved.href(view))
     found, order = _found(request)
     personal = permissions.sees_personal_data(frame.user)
     page = paging.page(found.qs.select_related("company"), order, request.GET.get("after", ""), SIZE)
@@ -54,6 +59,7 @@ def leads(request: HttpRequest) -> HttpResponse:
         "first": f"?{urlencode(own)}" if page.after else "",
         "csv": f"{reverse('leads:leads_csv')}?{urlencode(own)}",
         "company": found.form.cleaned_data.get("company") if found.form.is_valid() else None,
+        **saved.values(frame.user, PAGE, request.GET),
     }
     return render(request, "leads/people/leads.html", values)
 

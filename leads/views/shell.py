@@ -66,6 +66,9 @@ PLACES = (
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
 )
 
+# The list of handoffs stands beside that of leads; one handoff is the inbox's.
+LISTS = ("/handoffs/bulk/", "/views/")
+
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
@@ -147,6 +150,7 @@ class Shell:
     def nav(self) -> list[NavItem]:
         """The places this person's roles are for. A place that this site does not have gets no link."""
         items = []
+        is_list = self.path == "/handoffs/" or self.path.startswith(LISTS)
         for place in PLACES:
             if not (self._is_for(place.roles) or (place.icon == "inbox" and self.mine["all"])):
                 continue
@@ -159,7 +163,7 @@ class Shell:
                     label=place.label,
                     href=href,
                     icon=place.icon,
-                    is_current=self.path.startswith(place.paths),
+                    is_current=place.view == "leads:leads" if is_list else self.path.startswith(place.paths),
                     count=capped(count),
                     late=capped(late),
                     counts=words,

@@ -148,6 +148,22 @@
     }
     if (at(".lead")) sawIt();
   });
+  /* Picking rows of a list: the box in the head is the page's, and the count is told. */
+  function countPicks(form) {
+    const boxes = $$("[name=pick]", form), all = $("[data-pick-all]", form), every = $("[name=all]", form)?.checked;
+    const picked = boxes.filter((box) => box.checked).length;
+    all.hidden = false;
+    all.checked = picked === boxes.length;
+    all.indeterminate = picked > 0 && picked < boxes.length;
+    $("[data-picked]", form).textContent = every ? "All of them." : picked ? `${picked} selected.` : "Tick those that you mean.";
+  }
+  $$("[data-picking]").forEach(countPicks);
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("[data-picking]");
+    if (!form) return;
+    if (event.target.matches("[data-pick-all]")) for (const box of $$("[name=pick]", form)) box.checked = event.target.checked;
+    countPicks(form);
+  });
   document.addEventListener("input", (event) => {
     if (event.target.closest(".lead")) sawIt();
     const group = event.target.closest("[data-checks]");
