@@ -6,6 +6,7 @@ Owns the entry points that the schedules name, and the bounds that keep a run we
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -85,10 +86,14 @@ def backtests() -> int:
     run = backtesting.unfinished(timezone.now()).first()
     if run is None:
         return 0
-    is_left = backtesting.work(run, timezone.now())
-    if is_left or backtesting.unfinished(timezone.now()).exists():
-        async_task("leads.tasks.backtests")
+    _next_slice("backtests", backtesting.work(run, timezone.now()), backtesting.unfinished)
     return Backtest.objects.values_list("replayed", flat=True).get(pk=run.pk)
+
+
+def _next_slice(task: str, is_left: bool, unfinished: Callable[[datetime], QuerySet[Any]]) -> None:
+    """Ask for the next slice at once while there is more to do."""
+    if is_left or unfinished(timezone.now()).exists():
+        async_task(f"leads.tasks.{task}")
 
 
 def take_imports() -> int:
@@ -97,9 +102,7 @@ def take_imports() -> int:
     run = imports.unfinished(timezone.now()).select_related("created_by").first()
     if run is None:
         return 0
-    is_left = imports.work(run, timezone.now())
-    if is_left or imports.unfinished(timezone.now()).exists():
-        async_task("leads.tasks.take_imports")
+    _next_slice("take_imports", imports.work(run, timezone.now()), imports.unfinished)
     return LeadImport.objects.values_list("done", flat=True).get(pk=run.pk)
 
 

@@ -10,7 +10,6 @@ from leads.backtesting.report import report
 from leads.backtesting.running import Run
 from leads.backtesting.storing import (
     LONGEST_DAYS,
-    SILENT_AFTER,
     NotFound,
     document_of,
     is_still_draft,
@@ -21,7 +20,6 @@ from leads.backtesting.storing import (
 
 __all__ = [
     "LONGEST_DAYS",
-    "SILENT_AFTER",
     "NotFound",
     "Run",
     "document_of",

@@ -1,20 +1,17 @@
 """Back-tests that are kept: started from the page, worked on in slices by the worker.
 
-Owns the rows. A slice is claimed by a conditional update and saves with the condition that the claim still
-stands, moves and state in one transaction, so a task that runs twice does nothing twice; a slice that died
-is taken up again from what was last saved.
+Owns the rows. Moves and state are saved in one transaction with the condition that the claim on the slice
+still stands (`leads.slices`); a slice that died is taken up again from what was last saved.
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, OperationalError, transaction
-from django.db.models import Q, QuerySet
+from django.db import transaction
 
+from leads import slices
 from leads.backtesting.imported import imported_between
 from leads.backtesting.reading import decisions_between
 from leads.backtesting.report import report
@@ -23,16 +20,11 @@ from leads.models import Backtest, BacktestMove
 from routing import publish
 from routing.models import Ruleset, User
 
-logger = logging.getLogger(__name__)
-
 LONGEST_DAYS = 400
-SLICE_SECONDS = 20
-SAVED_EVERY = 2  # seconds
-# A slice that has not saved for this long has died.
-LEASE = timedelta(seconds=60)
-SILENT_AFTER = timedelta(seconds=90)
-MOST_TRIES = 3
-UNFINISHED = (Backtest.Status.WAITING, Backtest.Status.RUNNING)
+SAVED_EVERY = timedelta(seconds=2)
+
+_slices = slices.Slices(Backtest, progress="replayed", unit="decisions", order="created_at")
+unfinished = _slices.unfinished
 
 
 class NotFound(LookupError):
@@ -56,7 +48,7 @@ def start(which: str, days: int, user: User | None, now: datetime) -> Backtest:
     """A run over the last `days`, waiting for the worker; the one that is under way for the same, if there
     is one. Raises NotFound."""
     document, ruleset = document_of(which)
-    for run in Backtest.objects.filter(status__in=UNFINISHED, ruleset=ruleset):
+    for run in Backtest.objects.filter(status__in=slices.UNFINISHED, ruleset=ruleset):
         if run.document == document and run.until - run.since == timedelta(days=days):
             return run
     run = Backtest(
@@ -79,67 +71,40 @@ def is_still_draft(run: Backtest) -> bool:
     return run.ruleset_id is None and publish.compile_draft() == run.document
 
 
-def unfinished(now: datetime) -> QuerySet[Backtest]:
-    """Runs that nobody works on at this moment, the oldest first."""
-    free = Q(worked_at__isnull=True) | Q(worked_at__lte=now - LEASE)
-    return Backtest.objects.filter(free, status__in=UNFINISHED).order_by("created_at", "pk")
-
-
-def work(run: Backtest, now: datetime, seconds: float = SLICE_SECONDS) -> bool:
+def work(run: Backtest, now: datetime, seconds: float = slices.SECONDS) -> bool:
     """One slice of a run; whether there is more to do. False too when another process has it."""
-    died = run.worked_at is not None
-    tries = run.state.get("tries", 0) + 1 if died else 0
-    claimed = Backtest.objects.filter(
-        pk=run.pk, worked_at=run.worked_at, replayed=run.replayed, status__in=UNFINISHED
-    ).update(worked_at=now, status=Backtest.Status.RUNNING, state=run.state | {"tries": tries})
-    if not claimed:
-        return False
-    run.worked_at, run.state = now, run.state | {"tries": tries}
-    if tries > MOST_TRIES:
-        _fail(run, now, f"It stopped {tries} times without getting on.")
-        return False
-    try:
-        return _slice(run, now, seconds)
-    except OperationalError:
-        # The database was busy or gone for a moment; the next slice goes on from what was saved.
-        logger.exception("a slice of back-test %s was cut short", run.pk)
-        return False
-    except (ArithmeticError, AttributeError, DatabaseError, LookupError, TypeError, ValueError) as error:
-        logger.exception("back-test %s failed", run.pk)
-        _fail(run, now, f"{type(error).__name__}: {error}")
-        return False
+    return _slices.work(run, now, _part, seconds, state={})
 
 
-def _slice(run: Backtest, now: datetime, seconds: float) -> bool:
-    begun = saved = time.monotonic()
-    replay = Run(run.document, run.since, run.until, run.state if run.state.get("phase") else None)
+def _part(run: Backtest, pace: slices.Pace) -> bool:
+    saved = pace.at
+    replay = Run(run.document, run.since, run.until, run.state or None)
     moves: list[Move] = []
     while not replay.is_done:
         moves += replay.step()
-        at = time.monotonic()
-        if at - begun >= seconds:
+        if pace.is_over():
             break
-        if at - saved >= SAVED_EVERY and not replay.is_done:
-            if not _save(run, replay, moves, now + timedelta(seconds=at - begun)):
-                return False
-            moves, saved = [], at
-    ended = now + timedelta(seconds=time.monotonic() - begun)
-    return _save(run, replay, moves, ended, last=True) and not replay.is_done
+        if pace.at - saved >= SAVED_EVERY and not replay.is_done:
+            _save(run, replay, moves, pace.at)
+            moves, saved = [], pace.at
+    _save(run, replay, moves, pace.at if replay.is_done else None, finished=pace.at)
+    return not replay.is_done
 
 
-def _save(run: Backtest, replay: Run, moves: list[Move], at: datetime, last: bool = False) -> bool:
-    """What was found since the last saving, if the claim still stands; `last` gives it up."""
-    done = replay.is_done
-    changes: dict[str, Any] = {
-        "replayed": replay.done,
-        "state": {} if done else replay.state(),
-        "worked_at": None if last and not done else at,
-    }
-    if done:
-        changes |= {"status": Backtest.Status.DONE, "result": report(replay), "finished_at": at}
+def _save(
+    run: Backtest, replay: Run, moves: list[Move], at: datetime | None, finished: datetime | None = None
+) -> None:
+    """What was found since the last saving, with how far it is."""
+    changes: dict[str, Any] = {"replayed": replay.done, "state": replay.state()}
+    if replay.is_done:
+        changes |= {
+            "state": {},
+            "status": Backtest.Status.DONE,
+            "result": report(replay),
+            "finished_at": finished,
+        }
     with transaction.atomic():
-        if not Backtest.objects.filter(pk=run.pk, worked_at=run.worked_at).update(**changes):
-            return False
+        _slices.save(run, at, **changes)
         BacktestMove.objects.bulk_create(
             BacktestMove(
                 backtest=run,
@@ -151,11 +116,3 @@ def _save(run: Backtest, replay: Run, moves: list[Move], at: datetime, last: boo
             )
             for move in moves
         )
-    run.worked_at = changes["worked_at"]
-    return True
-
-
-def _fail(run: Backtest, now: datetime, why: str) -> None:
-    Backtest.objects.filter(pk=run.pk, worked_at=run.worked_at).update(
-        status=Backtest.Status.FAILED, error=why[:300], finished_at=now, state={}
-    )

@@ -22,13 +22,11 @@ from leads.imports.keeping import (
 )
 from leads.imports.mapping import Problem, Recipe
 from leads.imports.previewing import Preview, Would, check, look
-from leads.imports.running import SILENT_AFTER, UNFINISHED, stop, unfinished, work
+from leads.imports.running import stop, unfinished, work
 from leads.imports.table import MOST_BYTES, FileProblem
 
 __all__ = [
     "MOST_BYTES",
-    "SILENT_AFTER",
-    "UNFINISHED",
     "Choices",
     "FileProblem",
     "Preview",

@@ -39,6 +39,7 @@ class Backtest(models.Model):
     replayed = models.PositiveIntegerField(default=0)
     state = models.JSONField(default=dict, blank=True)
     result = models.JSONField(default=dict, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
     worked_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

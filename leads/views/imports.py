@@ -19,8 +19,7 @@ from leads.imports.fields import groups
 from leads.imports.guessing import ERROR_HEADING
 from leads.models import ImportFailure, LeadImport
 from leads.presenters import imports as words
-from leads.presenters import times
-from leads.views import access
+from leads.views import access, progress
 from leads.views.shell import shell_of, tell
 from routing.models import Queue
 from routing.people import ADMIN, MARKETING, User
@@ -85,11 +84,8 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
     if run.status == LeadImport.Status.MAPPING:
         return _mapping(request, run)
     values = _progress(request, run)
-    if request.headers.get("HX-Request") and request.GET.get("part") == "progress":
-        response = render(request, "leads/imports/_progress.html", values)
-        if not values["is_running"]:
-            response["HX-Refresh"] = "true"
-        return response
+    if (part := progress.part(request, "leads/imports/_progress.html", values)) is not None:
+        return part
     if not values["is_running"]:
         values |= _result(request, run)
     return render(request, "leads/imports/result.html", values)
@@ -176,15 +172,10 @@ def _names(preview: imports.Preview) -> dict[str, str]:
 
 def _progress(request: HttpRequest, run: LeadImport) -> dict[str, Any]:
     now = shell_of(request).now
-    is_running = run.status in imports.UNFINISHED
     since = run.worked_at or run.started_at or run.created_at
-    return {
+    return progress.values(run.status, run.done, run.total, since, now) | {
         "run": run,
         "line": words.line(run, now),
-        "is_running": is_running,
-        "percent": round(100 * run.done / run.total) if run.total else 0,
-        "is_silent": is_running and now - since > imports.SILENT_AFTER,
-        "silent_for": times.length(now - since),
         "so_far": words.in_words(run) if run.counts else "",
         "may_import": permissions.is_marketing(shell_of(request).user),
     }

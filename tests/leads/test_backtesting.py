@@ -344,7 +344,11 @@ def test_a_slice_that_died_is_taken_up_again_and_given_up_at_last(
         assert not backtesting.unfinished(at + timedelta(seconds=30)).exists()
         at += timedelta(minutes=2)
     run.refresh_from_db()
-    assert (run.status, run.error, tries) == ("failed", "It stopped 4 times without getting on.", 5)
+    assert (run.status, run.error, tries) == (
+        "failed",
+        "It stopped 4 times without getting on, after 0 decisions.",
+        5,
+    )
 
 
 def test_memory_does_not_grow_with_the_span(

@@ -23,7 +23,7 @@ from leads.drafts import Names
 from leads.models import Backtest, BacktestMove, Handoff
 from leads.presenters import backtests as words
 from leads.presenters import people, times
-from leads.views import access
+from leads.views import access, progress
 from leads.views.routes import frame
 from leads.views.routes.trying import named
 from leads.views.shell import shell_of
@@ -83,21 +83,14 @@ def backtest(request: HttpRequest, pk: int) -> HttpResponse:
     frame.reader(request)
     shell = shell_of(request)
     run = _find(pk)
-    is_running = run.status in (Backtest.Status.WAITING, Backtest.Status.RUNNING)
-    values: dict[str, Any] = {
+    since = run.worked_at or run.created_at
+    values = progress.values(run.status, run.replayed, run.total, since, shell.now) | {
         "run": run,
         "line": words.line(run, shell.now),
         "since": times.exact(run.since, shell.now),
-        "is_running": is_running,
-        "percent": round(100 * run.replayed / run.total) if run.total else 0,
-        "is_silent": is_running and shell.now - (run.worked_at or run.created_at) > backtesting.SILENT_AFTER,
-        "silent_for": times.length(shell.now - (run.worked_at or run.created_at)),
     }
-    if request.headers.get("HX-Request") and request.GET.get("part") == "progress":
-        response = render(request, "leads/routing/_backtest_progress.html", values)
-        if not is_running:
-            response["HX-Refresh"] = "true"
-        return response
+    if (part := progress.part(request, "leads/routing/_backtest_progress.html", values)) is not None:
+        return part
     if run.status == Backtest.Status.DONE:
         values |= _result(request, run)
     return render(request, "leads/routing/backtest.html", values)

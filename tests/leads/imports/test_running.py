@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from leads import imports, invariants, tasks
+from leads import imports, invariants, slices, tasks
 from leads.imports import keeping, previewing, running
 from leads.models import (
     Company,
@@ -167,7 +167,7 @@ def test_a_slice_that_dies_again_and_again_ends(cast) -> None:
     for times in range(1, 5):
         LeadImport.objects.update(worked_at=NOW, tries=times - 1, status="running")
         run.refresh_from_db()
-        if times <= running.MOST_TRIES:
+        if times <= slices.MOST_TRIES:
             continue
         assert not imports.work(run, NOW + timedelta(minutes=2))
     run.refresh_from_db()
