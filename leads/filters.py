@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads import identity, permissions, searching
 from leads.choices import OPEN, CompanyStage, LeadType, State
-from leads.models import Company, Handoff, Lead
+from leads.models import Company, DuplicatePair, Handoff, Lead, LeadImport
 from routing.people import User
 
 NONE, ANY_OPEN = "none", "open"
@@ -24,7 +24,20 @@ STATES = (
     *((str(state), state.label) for state in State if state not in OPEN),
     (NONE, "No handoff"),
 )
-ORDERS = {"changed": ("-updated_at", "-id"), "newest": ("-id",)}
+ORDERS = {
+    "changed": ("-updated_at", "-id"),
+    "unchanged": ("updated_at", "id"),
+    "newest": ("-id",),
+    "oldest": ("id",),
+    "name": ("name_key", "id"),
+}
+ORDER_WORDS = (
+    ("changed", "Last changed first"),
+    ("unchanged", "Longest unchanged first"),
+    ("newest", "Newest first"),
+    ("oldest", "Oldest first"),
+    ("name", "By name"),
+)
 
 
 class Told:
@@ -91,6 +104,37 @@ class LeadFilter(Told, django_filters.FilterSet):
         if given.get("holder"):
             seen = seen.filter(assignee=int(given["holder"]))
         return leads.filter(Exists(seen))
+
+
+class ImportFilter(Told, django_filters.FilterSet):
+    """Words of the file's name, where it stands, who took it."""
+
+    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=searching.LONGEST)
+    status = django_filters.ChoiceFilter(choices=LeadImport.Status.choices)
+    by = django_filters.ModelChoiceFilter(
+        field_name="created_by",
+        queryset=User.objects.all(),
+        error_messages={"invalid_choice": "There is no such person, or no longer."},
+    )
+
+    class Meta:
+        model = LeadImport
+        fields: tuple[str, ...] = ()
+
+
+class PairFilter(Told, django_filters.FilterSet):
+    """Words of either of the two leads."""
+
+    q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
+
+    class Meta:
+        model = DuplicatePair
+        fields: tuple[str, ...] = ()
+
+    def by_words(self, found: QuerySet[DuplicatePair], name: str, value: str) -> QuerySet[DuplicatePair]:
+        # Only marketing ops and admins come here, who see addresses.
+        leads = Lead.objects.filter(searching.matching(value, personal=True)).order_by().values("pk")
+        return found.filter(Q(first__in=leads) | Q(second__in=leads))
 
 
 class AccountFilter(Told, django_filters.FilterSet):

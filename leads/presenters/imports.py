@@ -19,6 +19,7 @@ from leads.presenters.signals import cut
 
 SHOWN_OF_CELL, SHOWN_OF_NAME = 60, 80
 SAMPLES = 3
+ENDS = (TAKEN, HANDED, HELD, IGNORED, REPEATED, FAILED)
 _IGNORED = {
     "below_threshold": "the score is below the threshold",
     "no_crossing": "no crossing of the threshold",
@@ -92,6 +93,17 @@ def line(run: LeadImport, now: datetime) -> Line:
         tone=tone,
         result=result,
     )
+
+
+HEADER = ("import", "file", "by", "at", "status", "rows", "looked at", *ENDS, "quiet", "error")
+
+
+def as_cells(run: LeadImport) -> tuple[Any, ...]:
+    """An import as a line of a file."""
+    by = str(run.created_by) if run.created_by else ""
+    ends = (run.counts.get(name, 0) for name in ENDS)
+    status = run.get_status_display()
+    return (run.pk, run.name, by, run.created_at, status, run.total, run.done, *ends, run.is_quiet, run.error)
 
 
 def rows(count: int) -> str:

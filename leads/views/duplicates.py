@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import choosing, lifecycle, paging, permissions
+from leads import choosing, exports, lifecycle, paging, permissions
+from leads.filters import PairFilter
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Activity, DuplicatePair, ExternalId, Handoff, Merge
 from leads.presenters import pairs, people, times
@@ -25,6 +27,11 @@ from leads.views.shell import shell_of, tell
 from routing.people import ADMIN, MARKETING
 
 SIZE = 10
+MOST_EXPORTED = 50_000
+HEADER = (
+    "pair", "found at", "lead", "name", "e-mail", "phone", "company",
+    "other lead", "other name", "other e-mail", "other phone", "other company",
+)  # fmt: skip
 Status = DuplicatePair.Status
 
 
@@ -32,15 +39,42 @@ Status = DuplicatePair.Status
 def duplicates(request: HttpRequest) -> HttpResponse:
     """The pairs that wait for a decision, the oldest first."""
     access.only(request, MARKETING, ADMIN)
-    rows = _pairs().filter(status=Status.OPEN)
-    page = paging.page(rows, ("id",), request.GET.get("after", ""), SIZE)
+    found = _narrowed(request)
+    page = paging.page(found.qs, ("id",), request.GET.get("after", ""), SIZE)
+    own = {name: value for name, value in request.GET.items() if value and name != "after"}
     values = _values(request, page.rows)
     values |= {
-        "count": paging.count_words(paging.count(rows, page)),
-        "more": f"?after={page.next}" if page.next else "",
+        "filter": found,
+        "words": request.GET.get("q", ""),
+        "csv": f"{reverse('leads:duplicates_csv')}?{urlencode(own)}",
+        "count": paging.count_words(paging.count(found.qs, page)),
+        "more": f"?{urlencode(own | {'after': page.next})}" if page.next else "",
+        "first": f"?{urlencode(own)}",
         "is_later": bool(page.after),
     }
     return render(request, "leads/duplicates/duplicates.html", values)
+
+
+def _narrowed(request: HttpRequest) -> PairFilter:
+    return PairFilter(request.GET, queryset=_pairs().filter(status=Status.OPEN))
+
+
+@require_safe
+def as_file(request: HttpRequest) -> StreamingHttpResponse:
+    """The pairs as CSV, each lead with what tells it from the other."""
+    access.only(request, MARKETING, ADMIN)
+    found = _narrowed(request).qs.order_by("id")[:MOST_EXPORTED]
+    return exports.download(
+        "duplicates.csv", HEADER, (_cells(pair) for pair in found.iterator(chunk_size=500))
+    )
+
+
+def _cells(pair: DuplicatePair) -> tuple[Any, ...]:
+    leads = [
+        (lead.pk, lead.full_name, lead.email, lead.phone, str(lead.company) if lead.company else "")
+        for lead in (pair.first, pair.second)
+    ]
+    return (pair.pk, pair.found_at, *leads[0], *leads[1])
 
 
 @require_safe

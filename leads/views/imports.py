@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_q.tasks import async_task
 
 from leads import exports, imports, paging, permissions
+from leads.filters import ImportFilter
 from leads.imports.fields import groups
 from leads.imports.guessing import ERROR_HEADING
 from leads.models import ImportFailure, LeadImport
@@ -25,6 +28,8 @@ from routing.models import Queue
 from routing.people import ADMIN, MARKETING, User
 
 IMPORTS, FAILURES, EXPORTED = 25, 20, 500
+MOST_EXPORTED = 50_000
+ORDER = ("-created_at", "-id")
 # From so many rows on the page asks whether everybody should be told.
 MANY = 200
 
@@ -59,11 +64,18 @@ def imports_page(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest, problem: str = "") -> HttpResponse:
     shell = shell_of(request)
-    found = LeadImport.objects.select_related("created_by").defer("header", "targets", "shape")
-    page = paging.page(found, ("-created_at", "-id"), request.GET.get("after", ""), IMPORTS)
+    found = _narrowed(request)
+    page = paging.page(found.qs, ORDER, request.GET.get("after", ""), IMPORTS)
+    own = {name: value for name, value in request.GET.items() if value and name != "after"}
     values = {
         "lines": [words.line(run, shell.now) for run in page.rows],
-        "more": f"?after={page.next}" if page.next else "",
+        "filter": found,
+        "given": {name: request.GET.get(name, "") for name in found.filters},
+        "statuses": LeadImport.Status.choices,
+        "count": paging.count_words(paging.count(found.qs, page)),
+        "csv": f"{reverse('leads:imports_csv')}?{urlencode(own)}",
+        "more": f"?{urlencode(own | {'after': page.next})}" if page.next else "",
+        "first": f"?{urlencode(own)}",
         "is_later": bool(page.after),
         "problem": problem,
         "preset": request.POST.get("preset", ""),
@@ -72,6 +84,20 @@ def _list(request: HttpRequest, problem: str = "") -> HttpResponse:
         "may_import": permissions.is_marketing(shell.user),
     }
     return render(request, "leads/imports/imports.html", values, status=422 if problem else 200)
+
+
+def _narrowed(request: HttpRequest) -> ImportFilter:
+    runs = LeadImport.objects.select_related("created_by").defer("header", "targets", "shape")
+    return ImportFilter(request.GET, queryset=runs)
+
+
+@require_safe
+def as_file(request: HttpRequest) -> StreamingHttpResponse:
+    """The list of imports as CSV, with its filters and what came of each."""
+    access.only(request, MARKETING, ADMIN)
+    runs = _narrowed(request).qs.order_by(*ORDER)[:MOST_EXPORTED]
+    rows = (words.as_cells(run) for run in runs.iterator(chunk_size=EXPORTED))
+    return exports.download("imports.csv", words.HEADER, rows)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leads import exports, paging, permissions, saved_views, searching
-from leads.filters import ORDERS, STATES, LeadFilter
+from leads.filters import ORDER_WORDS, ORDERS, STATES, LeadFilter
 from leads.models import Handoff, Lead, SavedView
 from leads.presenters import people
 from leads.views import saved
@@ -52,6 +52,7 @@ def leads(request: HttpRequest) -> HttpResponse:
         "filter": found,
         "given": {name: request.GET.get(name, "") for name in (*found.filters, "sort")},
         "states": STATES,
+        "orders": ORDER_WORDS,
         "sources": _sources(frame.user),
         "count": paging.count_words(count),
         "is_one": count == 1,

@@ -13,7 +13,7 @@ from leads import lifecycle
 from leads.models import DuplicatePair, ExternalId, Lead, Merge
 from tests.conftest import NOW, Cast
 from tests.factories import make_activity, make_handoff, make_lead, open_handoff, route_to
-from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
+from tests.leads.views.asking import SignIn, file_of, html, queries, refuses, sent_to_sign_in
 
 
 @pytest.fixture(autouse=True)
@@ -243,3 +243,16 @@ def test_an_undo_is_marketings_and_posted(as_: SignIn, cast: Cast, client: Clien
         refuses(as_(user), 404, post=(url,))
     sent_to_sign_in(client, url)
     assert Merge.objects.get().undone_at is None
+
+
+def test_the_pairs_are_searched_and_taken_as_a_file(as_: SignIn, cast: Cast) -> None:
+    pair = twins(first_name="=Adaeze", last_name="Okonkwo")
+    twins()
+    client = as_(cast.ada)
+    assert [row.id for row in client.get("/duplicates/?q=okonkwo").context["pairs"]] == [pair.pk]
+    assert "No pair fits." in html(client.get("/duplicates/?q=nobody"))
+    assert len(file_of(client.get("/duplicates/duplicates.csv"))) == 3
+    [line] = file_of(client.get("/duplicates/duplicates.csv?q=okonkwo"))[1:]
+    assert line.startswith(f"{pair.pk},2026-03-10T10:00:00Z,{pair.first_id},") and "'=Adaeze Okonkwo" in line
+    assert as_(cast.femke).get("/duplicates/duplicates.csv").status_code == 404
+    assert client.post("/duplicates/duplicates.csv").status_code == 405

@@ -244,3 +244,27 @@ def test_the_list_takes_as_many_queries_for_three_as_for_one(cast, as_):
     failed = [row(number, country="Narnia") for number in range(5)]
     few, many = done(made(csv_of(*failed[:1]))), done(made(csv_of(*failed)))
     assert queries(client, f"{URL}{few.pk}/") == queries(client, f"{URL}{many.pk}/")
+
+
+def test_the_list_is_narrowed_counted_and_taken_as_a_file(as_, cast) -> None:
+    first = done(made(csv_of(row(1), row(2, country="Narnia")), cast.otto, "fair.csv"))
+    made(csv_of(row(3)), None, "=webinar.csv")
+    client = as_(cast.ada)
+
+    def shown(query: str) -> list[int]:
+        response = client.get(f"/imports/?{query}")
+        assert response.status_code == 200
+        return [line.id for line in response.context["lines"]]
+
+    assert len(shown("")) == 2 and shown("q=FAIR") == [first.pk]
+    assert shown("status=done") == shown(f"by={cast.otto.pk}") == [first.pk]
+    assert shown("q=nothing") == []
+    page = html(client.get("/imports/?status=odd&by=99999"))
+    assert "Status:" in page and "There is no such person, or no longer." in page
+    assert len(file_of(client.get("/imports/imports.csv"))) == 3
+    line = file_of(client.get("/imports/imports.csv?status=done"))[1].split(",")
+    assert (line[1], line[2], line[4:9]) == ("fair.csv", "Otto Maier", ["Done", "2", "2", "1", "1"])
+    assert "'=webinar.csv" in file_of(client.get("/imports/imports.csv?status=mapping"))[1]
+    for user in (cast.femke, cast.vera):
+        assert as_(user).get("/imports/imports.csv").status_code == 404
+    assert client.post("/imports/imports.csv").status_code == 405
