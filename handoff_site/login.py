@@ -1,4 +1,4 @@
-"""The sign-in page, and the demo logins on it.
+"""The sign-in page, the demo logins on it, and the way back to a form that was sent without a session.
 
 Owns when the demo cards are shown and when they work: in a debug run with demo data, asked for at a
 loopback address by a browser on the same machine. Elsewhere the page has no cards, and their address is
@@ -17,10 +17,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import split_domain_port
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from handoff_site import kept
 from handoff_site.demo.people import LOGINS, PASSWORD
 from routing.people import User
 
@@ -45,7 +46,28 @@ class SignIn(LoginView):
             context["demo_people"] = [
                 asdict(person) | {"href": href} for person in LOGINS if person.email in there
             ]
+        context["kept"] = self.request.POST.get(kept.FIELD, "")
         return context
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        return _resend(self.request) or response
+
+
+def ask_again(request: HttpRequest, sent: str) -> HttpResponse:
+    """The sign-in page in the place of an answer to a form; `sent` brings the form back afterwards."""
+    page = SignIn()
+    page.setup(request)
+    context = page.get_context_data(form=page.form_class(request)) | {"kept": sent, "next": ""}
+    return render(request, "registration/login.html", context, status=401)
+
+
+def _resend(request: HttpRequest) -> HttpResponse | None:
+    """The form that was sent before signing in, to look at and send; None when there was none."""
+    form = kept.read(request.POST.get(kept.FIELD, ""))
+    if form is None:
+        return None
+    return render(request, "registration/resend.html", {"form": form})
 
 
 @login_not_required
@@ -60,7 +82,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
     if user is None:
         return redirect("login")
     login(request, user)
-    return redirect("home")
+    return _resend(request) or redirect("home")
 
 
 def is_open(request: HttpRequest) -> bool:

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+
+from handoff_site import kept, login
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 View = Callable[..., HttpResponseBase]
@@ -42,8 +42,8 @@ class RequestId:
 class LoginRequired(LoginRequiredMiddleware):
     """Django's login wall for every view that is not marked open.
 
-    The API authenticates by key in its own routers. An htmx request is sent to the login page as a
-    whole page, with the way back to the page it came from.
+    The API authenticates by key in its own routers. An htmx request is answered 401, so that the page it
+    came from stays with all that was typed in it. A plain form that was sent is kept while one signs in.
     """
 
     def process_view(
@@ -60,14 +60,14 @@ class LoginRequired(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: View
     ) -> HttpResponseBase:
-        if not request.htmx:  # type: ignore[attr-defined]
-            return super().handle_no_permission(request, view_func)
-        back = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
-        if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-            back = "/"
-        response = HttpResponse(status=200)
-        response["HX-Redirect"] = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}"
-        return response
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponse("Sign in again.", status=401, content_type="text/plain")
+        # What needs no token of ours may come from anywhere; that is not shown as somebody's own form.
+        is_ours = not getattr(view_func, "csrf_exempt", False)
+        sent = kept.of(request) if is_ours else None
+        if sent is not None:
+            return login.ask_again(request, sent)
+        return super().handle_no_permission(request, view_func)
 
 
 class PersonalTimeZone:
