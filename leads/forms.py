@@ -141,6 +141,25 @@ class NoteForm(VerbForm):
         return super().arguments() | {"text": self.cleaned_data["text"]}
 
 
+class ReportForm(VerbForm):
+    """What is wrong is a button (`field`); words are needed where no button fits."""
+
+    field = forms.SlugField(required=False, max_length=40)
+    text = forms.CharField(required=False, max_length=TEXT_LIMIT)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if not found.get("field") and not found.get("text") and not self.errors:
+            self.add_error("text", "Choose what is wrong, or write it.")
+        return found
+
+    def arguments(self) -> dict[str, Any]:
+        return super().arguments() | {
+            "field": self.cleaned_data["field"],
+            "text": self.cleaned_data["text"],
+        }
+
+
 class ReassignForm(VerbForm):
     to = forms.CharField(max_length=260, error_messages={"required": "Choose who gets it."})
     reason = forms.CharField(
@@ -162,6 +181,7 @@ FORMS: dict[str, type[VerbForm]] = {
     "opportunity": OpportunityForm,
     "disqualify": DisqualifyForm,
     "note": NoteForm,
+    "report": ReportForm,
     "reassign": ReassignForm,
 }
 # Lifecycle's names for what a form calls otherwise.

@@ -19,7 +19,7 @@ from routing.rotation import IN_SALES
 ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")
 READS_ROUTING = (MARKETING, MANAGER, ADMIN)
 COMPLETING = ("waive", "recheck", "discard", "merge", "triage")
-ALL_VERBS = (*ANSWERING, "claim", "resume", "reassign", "note", "undo", *COMPLETING)
+ALL_VERBS = (*ANSWERING, "claim", "resume", "reassign", "note", "report", "undo", *COMPLETING)
 
 ALLOWED: dict[str, frozenset[str]] = {
     "holder": frozenset({*ANSWERING, "resume"}),
@@ -28,8 +28,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "manager": frozenset({"reassign", "resume"}),
     "marketing": frozenset({"reassign", *COMPLETING}),
     "admin": frozenset({"reassign"}),
-    # Whoever sees it writes notes, and takes back what they did themselves.
-    "sees": frozenset({"note", "undo"}),
+    # Whoever sees it writes notes, says what is wrong with it, and takes back what they did themselves.
+    "sees": frozenset({"note", "report", "undo"}),
     "viewer": frozenset(),
 }
 

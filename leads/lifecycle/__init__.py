@@ -12,6 +12,7 @@ from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge
 from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.reclocking import affected, move_deadlines
+from leads.lifecycle.reporting import report
 from leads.lifecycle.rounds import Round
 from leads.lifecycle.settling import recycle, send_back, suppress
 from leads.lifecycle.steps import fire
@@ -48,6 +49,7 @@ __all__ = [
     "recycle",
     "reject",
     "release",
+    "report",
     "reroute",
     "resume",
     "send_back",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from leads.choices import NextStep, State
+from leads.choices import OPEN, NextStep, State
 from leads.models import Handoff, RejectionReason
 
 # How a form's fields are called on the page.
@@ -69,6 +69,8 @@ class Action:
     is_panel: bool = True
     is_primary: bool = False
     is_open: bool = False
+    # Whether it stands in the row of buttons; one that does not is opened from where it belongs.
+    in_bar: bool = True
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -122,7 +124,9 @@ BUTTONS: dict[str, tuple[str, str, bool, frozenset[str]]] = {
         frozenset({State.ASSIGNED, State.ACCEPTED, State.QUEUED, State.DEFERRED}),
     ),
     "note": ("Note", "n", True, frozenset(State)),
+    "report": ("Wrong data", "w", True, frozenset(OPEN)),
 }
+NOT_IN_BAR = frozenset({"report"})
 # The one primary button of a state: the next right thing.
 PRIMARY = {
     State.ASSIGNED: "accept",
@@ -156,6 +160,7 @@ def actions(handoff: Handoff, allowed: Collection[str], panel: Panel) -> list[Ac
                 is_panel,
                 is_primary=verb == primary,
                 is_open=is_open,
+                in_bar=verb not in NOT_IN_BAR,
                 values=panel.values if is_open else {},
                 errors=panel.errors if is_open else {},
             )

@@ -188,9 +188,12 @@ def openers(activities: Iterable[Activity], now: datetime, most: int = 3) -> lis
     ]
 
 
-def references(activities: Iterable[Activity], now: datetime, most: int = 25) -> list[tuple[int, str]]:
-    """What a contact can have referred to: (activity id, words), direct interactions first."""
-    signals = [activity for activity in activities if activity.is_signal]
+def references(
+    activities: Iterable[Activity], now: datetime, openers: Iterable[Opener] = (), most: int = 25
+) -> list[tuple[int, str]]:
+    """What else a contact can have referred to: (activity id, words), direct interactions first."""
+    known = {opener.activity for opener in openers}
+    signals = [activity for activity in activities if activity.is_signal and activity.pk not in known]
     signals.sort(key=lambda activity: not activity.is_direct)
     return [
         (activity.pk, f"{sentence(activity.kind, activity.title)}, {times.day(activity.occurred_at, now)}")

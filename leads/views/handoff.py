@@ -38,11 +38,12 @@ VERBS: dict[str, Callable[..., Handoff]] = {
     "opportunity": lifecycle.opportunity,
     "disqualify": lifecycle.disqualify,
     "note": lifecycle.note,
+    "report": lifecycle.report,
     "reassign": lifecycle.reassign,
 }
-UNDOABLE = frozenset({"accept", "claim", "reject", "defer", "contact", "opportunity", "disqualify", "note"})
+UNDOABLE = frozenset(VERBS) - {"resume", "undo", "reassign"}
 # After these the same lead stays open: there is more to do on it, or one wants to see it back.
-STAYS = frozenset({"claim", "resume", "note", "undo"})
+STAYS = frozenset({"claim", "resume", "note", "report", "undo"})
 SAID = {
     "accept": "accepted",
     "claim": "claimed, it is yours now",
@@ -54,6 +55,7 @@ SAID = {
     "opportunity": "opportunity recorded",
     "disqualify": "disqualified",
     "note": "note kept",
+    "report": "wrong data reported to marketing",
     "reassign": "given",
 }
 

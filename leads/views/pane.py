@@ -16,6 +16,7 @@ from django.http import Http404
 from leads import permissions, time_spent
 from leads.choices import DIRECT_INTERACTIONS, WEAK_SIGNALS, Channel, EventKind, Outcome, State
 from leads.forms import quick_dates
+from leads.lifecycle import reporting
 from leads.models import (
     Activity,
     Company,
@@ -87,6 +88,7 @@ class Pane:
     timeline: Timeline
     openers: Sequence[Opener]
     references: Sequence[tuple[int, str]]
+    usual_channel: str
     source: str
     why: str
     has_trace: bool
@@ -99,9 +101,18 @@ class Pane:
     wants_view: bool
     can_report: bool
     can_contact: bool
+    # What says least: nobody is reported as reached by a key pressed too quickly.
+    usual_outcome: str = Outcome.NO_ANSWER
+    wrong: Sequence[tuple[str, str]] = tuple(reporting.LABELS.items())
     channels: Sequence[tuple[str, str]] = tuple(Channel.choices)
     outcomes: Sequence[tuple[str, str]] = tuple(Outcome.choices)
     currencies: Sequence[str] = CURRENCIES
+
+    @property
+    def names_another(self) -> bool:
+        """Whether the contact being logged refers to none of the opening lines."""
+        chosen = self.panel.values.get("activity_id", "")
+        return any(chosen == str(activity) for activity, _ in self.references)
 
 
 def find(user: User, pk: int) -> Handoff:
@@ -135,6 +146,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
     past = _past(handoff)
     personal = permissions.sees_personal_data(user)
     definition = handoff.definition
+    openers = signals.openers(activities, now) if handoff.is_open else []
     return Pane(
         handoff=handoff,
         lead=lead,
@@ -163,8 +175,9 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         has_duplicate=has_duplicate,
         card=card_of(lead, past.decision),
         timeline=signals.timeline(activities, total, now),
-        openers=signals.openers(activities, now) if handoff.is_open else (),
-        references=signals.references(activities, now) if "contact" in verbs else (),
+        openers=openers,
+        references=signals.references(activities, now, openers) if "contact" in verbs else (),
+        usual_channel=_usual_channel(lead, past.attempts),
         source=_source(handoff),
         why=_why(handoff, past, user),
         has_trace=past.decision is not None,
@@ -177,7 +190,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         receivers=_receivers(user) if "reassign" in verbs else (),
         is_mine=handoff.assignee_id == user.pk,
         wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
-        can_report="reject" in verbs,
+        can_report="report" in verbs,
         can_contact="contact" in verbs,
     )
 
@@ -262,6 +275,16 @@ def card_of(lead: Lead, decision: RoutingDecision | None = None) -> CompanyCard:
     ids = company.accounts_of(match)
     accounts = Company.objects.select_related("owner").in_bulk(ids) if ids else {}
     return company.card(lead.company, lead, others["leads"], others["handoffs"], match, accounts)
+
+
+def _usual_channel(lead: Lead, attempts: Sequence[ContactAttempt]) -> str:
+    """How the next contact is likely made: as the last one was, else as the lead can be reached."""
+    last = next((attempt for attempt in attempts if attempt.undone_at is None), None)
+    if last is not None:
+        return last.channel
+    if lead.phone and not lead.do_not_call:
+        return Channel.PHONE
+    return Channel.EMAIL if lead.email and not lead.email_opt_out else Channel.DIRECT_MESSAGE
 
 
 def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:

@@ -98,7 +98,7 @@
     if (wasOpen && options.toggle) return;
     form.hidden = false;
     $(`[data-panel="${verb}"]`)?.setAttribute("aria-expanded", "true");
-    (options.focus ? $(options.focus, form) : $("textarea, .chip input, .chip, select, input:not([type=hidden])", form))?.focus();
+    ($("[data-first]", form) || $("textarea, .chip, select, input:not([type=hidden])", form))?.focus();
     form.scrollIntoView({ block: "nearest" });
   }
   function closePanels() {
@@ -125,14 +125,9 @@
       openPanel(el.dataset.panel, { toggle: true });
     } else if ((el = at("[data-use]")) && $("#panel-contact")) {
       event.preventDefault();
-      openPanel("contact");
-      const select = $("#contact-signal");
-      if (select) select.value = el.dataset.use;
-    } else if ((el = at("[data-reason]")) && $("#panel-reject")) {
-      event.preventDefault();
-      openPanel("reject");
-      const chip = $(`#panel-reject .chip[value="${el.dataset.reason}"]`);
-      if (chip) choose(chip);
+      if ($("#panel-contact").hidden) openPanel("contact");
+      const pick = $(`#panel-contact [name=activity_id][value="${el.dataset.use}"]`);
+      if (pick) pick.checked = true;
     } else if ((el = at(".chip[data-needs]"))) {
       const field = $(`[name="${el.dataset.needs}"]`, el.form);
       if (field && !field.value) {
@@ -179,6 +174,11 @@
   /* Keys. Dead inside fields, and switched off as a whole in the profile (WCAG 2.1.4). */
   let waitingG = 0, pendingKey = "";
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("form.panel textarea")) {
+      /* What is written is sent without leaving the keyboard. */
+      event.preventDefault();
+      $(".btn-primary:not([hidden])", event.target.form)?.click();
+    }
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if ($("dialog[open]")) return;
     if (event.key === "Escape") return escape(event);
@@ -233,6 +233,9 @@
       if (el.tagName === "SUMMARY") {
         el.parentElement.open = !el.parentElement.open;
         if (el.parentElement.open) $("input:not([type=hidden])", el.parentElement)?.focus();
+      } else if (el.type === "radio") {
+        el.checked = true;
+        el.form.requestSubmit();
       } else el.click();
       return;
     }
@@ -317,11 +320,10 @@
     for (const row of $$(".list .row[aria-current]")) row.removeAttribute("aria-current");
     if (id) $(`.list .row[data-id="${id}"]`)?.setAttribute("aria-current", "true");
   }
-  document.addEventListener("htmx:sendError", () => say("The server could not be reached. What you typed is still here; try again."));
   document.addEventListener("htmx:timeout", () => say("The server took too long. What you typed is still here; try again."));
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
-    if (event.detail.requestConfig?.verb === "get" && event.target.id === "list-body") return;
+    if (status === 401 || (event.detail.requestConfig?.verb === "get" && event.target.id === "list-body")) return;
     say(status === 404 ? "It is not yours to see, or no longer there. Reload the page."
       : status === 403 ? "This was not allowed. Reload the page and try again; nothing was changed."
       : "Something broke on the server. What you typed is still here; try again.");

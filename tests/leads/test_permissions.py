@@ -30,13 +30,13 @@ def allowed(user, handoff):
 @pytest.mark.parametrize(
     ("who", "verbs"),
     [
-        ("femke", [*ANSWERS, "resume", "note", "undo"]),
-        ("jonas", ["note", "undo"]),
-        ("rosa", ["note", "undo"]),
-        ("mia", ["resume", "reassign", "note", "undo"]),
-        ("nils", ["note", "undo"]),
-        ("otto", ["reassign", "note", "undo", *COMPLETES]),
-        ("ada", ["reassign", "note", "undo"]),
+        ("femke", [*ANSWERS, "resume", "note", "report", "undo"]),
+        ("jonas", ["note", "report", "undo"]),
+        ("rosa", ["note", "report", "undo"]),
+        ("mia", ["resume", "reassign", "note", "report", "undo"]),
+        ("nils", ["note", "report", "undo"]),
+        ("otto", ["reassign", "note", "report", "undo", *COMPLETES]),
+        ("ada", ["reassign", "note", "report", "undo"]),
         ("vera", []),
     ],
 )
@@ -51,12 +51,12 @@ def test_who_may_what_with_a_reps_handoff(cast, who, verbs, state):
 @pytest.mark.parametrize(
     ("who", "verbs"),
     [
-        ("femke", ["note", "undo"]),
-        ("jonas", ["accept", "claim", "note", "undo"]),
-        ("rosa", ["reassign", "note", "undo"]),
-        ("mia", ["note", "undo"]),
-        ("otto", ["reassign", "note", "undo", *COMPLETES]),
-        ("ada", ["reassign", "note", "undo"]),
+        ("femke", ["note", "report", "undo"]),
+        ("jonas", ["accept", "claim", "note", "report", "undo"]),
+        ("rosa", ["reassign", "note", "report", "undo"]),
+        ("mia", ["note", "report", "undo"]),
+        ("otto", ["reassign", "note", "report", "undo", *COMPLETES]),
+        ("ada", ["reassign", "note", "report", "undo"]),
         ("vera", []),
     ],
 )
@@ -70,7 +70,7 @@ def test_an_owner_who_is_a_member_too(cast):
     queue = Queue.objects.create(slug="north", name="North", owner=cast.jonas)
     queue.members.add(cast.jonas)
     verbs = allowed(cast.jonas, make_handoff("queued", queue=queue))
-    assert verbs == ["accept", "claim", "reassign", "note", "undo"]
+    assert verbs == ["accept", "claim", "reassign", "note", "report", "undo"]
 
 
 def test_membership_counts_for_what_waits_and_not_for_what_was_taken(cast):
@@ -97,7 +97,15 @@ def test_leading_a_team_without_the_role_is_nothing(cast):
 def test_roles_add_up(cast):
     cast.femke.groups.add(*Group.objects.filter(name__in=["marketing ops", "viewer"]))
     handoff = make_handoff("assigned", cast.femke)
-    assert allowed(cast.femke, handoff) == [*ANSWERS, "resume", "reassign", "note", "undo", *COMPLETES]
+    assert allowed(cast.femke, handoff) == [
+        *ANSWERS,
+        "resume",
+        "reassign",
+        "note",
+        "report",
+        "undo",
+        *COMPLETES,
+    ]
 
 
 def test_the_inactive_may_nothing(cast):

@@ -516,3 +516,86 @@ def test_viewing_by_others_is_none(as_: SignIn, cast: Cast, mine: Handoff) -> No
     assert as_(cast.femke).get(f"/handoffs/{mine.pk}/viewed/").status_code == 405
     mine.refresh_from_db()
     assert mine.viewed_at is None
+
+
+# Wrong data, reported without giving the lead away
+
+
+def test_wrong_data_is_a_task_for_marketing_and_the_lead_stays(
+    as_: SignIn, cast: Cast, mine: Handoff
+) -> None:
+    response = _act(as_(cast.femke), mine, "report", field="company_name", text="They were <b>bought</b>")
+    assert response.context["pane"].handoff == mine
+    assert _state(mine) == "assigned"
+    complaint = mine.complaints.get()
+    assert (complaint.field, complaint.by, complaint.cleared_at) == ("company_name", cast.femke, None)
+    html = response.content.decode()
+    assert "wrong data reported to marketing" in html
+    assert "Wrong data. Company: They were &lt;b&gt;bought&lt;/b&gt;" in html
+
+
+def test_wrong_data_twice_is_one_report(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    client = as_(cast.femke)
+    for _ in range(2):
+        assert _act(client, mine, "report", field="phone").status_code == 200
+    assert mine.complaints.count() == 1
+    assert mine.events.filter(kind="noted").count() == 1
+
+
+def test_a_report_is_undone_whole(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    client = as_(cast.femke)
+    _act(client, mine, "report", field="phone")
+    assert _act(client, mine, "undo").status_code == 200
+    assert not mine.complaints.exists()
+    assert mine.notes.get().undone_at is not None
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, "Choose what is wrong, or write it."),
+        ({"field": "priority", "text": "x"}, "not something that can be reported"),
+    ],
+)
+def test_a_report_that_says_nothing_is_asked_again(
+    as_: SignIn, cast: Cast, mine: Handoff, data: dict[str, str], words: str
+) -> None:
+    response = _act(as_(cast.femke), mine, "report", **data)
+    assert response.status_code == 422
+    assert words in response.content.decode()
+    assert not mine.complaints.exists()
+
+
+# The contact form's defaults
+
+
+def test_a_contact_is_proposed_as_it_was_made_last(as_: SignIn, cast: Cast) -> None:
+    def proposed(handoff: Handoff) -> tuple[str, str]:
+        pane = as_(cast.femke).get(f"/handoffs/{handoff.pk}/").context["pane"]
+        return pane.usual_channel, pane.usual_outcome
+
+    with_phone = make_handoff("assigned", cast.femke, lead=make_lead(phone="+49 30 5550100"))
+    assert proposed(with_phone) == ("phone", "no_answer")
+    forbidden = make_lead(phone="+49 30 5550101", do_not_call=True)
+    assert proposed(make_handoff("assigned", cast.femke, lead=forbidden)) == ("email", "no_answer")
+    unreachable = make_lead(email_opt_out=True)
+    assert proposed(make_handoff("assigned", cast.femke, lead=unreachable)) == (
+        "direct_message",
+        "no_answer",
+    )
+    assert proposed(make_handoff("working", cast.femke)) == ("phone", "no_answer")
+
+
+def test_what_it_referred_to_is_chosen_among_the_signals(as_: SignIn, cast: Cast) -> None:
+    lead = make_lead()
+    kinds = ("page_view", "asset_download", "chat", "email_open", "webinar_attendance", "ad_click")
+    made = {
+        kind: make_activity(lead, kind, NOW - timedelta(days=n), title=kind) for n, kind in enumerate(kinds)
+    }
+    handoff = make_handoff("assigned", cast.femke, lead=lead)
+    page = as_(cast.femke).get(f"/handoffs/{handoff.pk}/?form=contact&activity_id={made['page_view'].pk}")
+    html = page.content.decode()
+    for kind, row in made.items():
+        assert html.count(f'name="activity_id" value="{row.pk}"') == (0 if kind == "email_open" else 1), kind
+    assert f'value="{made["page_view"].pk}" checked' in html
+    assert "<details open><summary>2 more" in html
