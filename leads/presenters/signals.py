@@ -6,6 +6,7 @@ here and escaped by the template. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from leads.presenters import times
 from leads.presenters.links import Link, outside
 
 CUT = 140
+# Characters that turn the direction of what follows, beyond the value they stand in.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 FRESH = timedelta(days=30)
 NUMBERS = {1: "", 2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
 # Said with a title, said without one.
@@ -134,7 +137,7 @@ class _Group:
 
 def cut(text: str, most: int = CUT) -> str:
     """One line of at most so many characters."""
-    words = " ".join(text.split())
+    words = " ".join(_TURNS.sub("", text).split())
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 
 

@@ -23,20 +23,12 @@ from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.repair import Input
 from leads.presenters.rows import Flag
 from leads.presenters.signals import Timeline
-from leads.views import access, pane
+from leads.views import access, colleagues, pane
+from leads.views.colleagues import Colleagues
 from leads.views.shell import shell_of, tell
 from routing.people import User
 
 MOST_HANDOFFS, MOST_SCORES, MOST_COLLEAGUES, MOST_IDS, MOST_MERGES = 50, 12, 10, 20, 10
-
-
-@dataclass(frozen=True, slots=True)
-class Colleague:
-    """Somebody else of the same company."""
-
-    id: int
-    name: str
-    title: str
 
 
 @dataclass
@@ -57,7 +49,7 @@ class Person:
     timeline: Timeline
     scores: Sequence[people.ScoreLine]
     known_as: Sequence[str]
-    colleagues: Sequence[Colleague]
+    colleagues: Colleagues
     source: str
     since: str
     may_edit: bool
@@ -110,7 +102,7 @@ def _open_form(person: Person, typed: dict[str, str], errors: dict[str, str]) ->
     lead = person.lead
     domain = identity.company_domain(lead.email_key or "", "") or ""
     person.inputs = list(
-        repair.inputs(lead, typed, errors, domain=domain, shared=len(person.colleagues)).values()
+        repair.inputs(lead, typed, errors, domain=domain, shared=len(person.colleagues.shown)).values()
     )
     person.alert = errors.get("", "")
     person.focus = next((name for name in errors if name), "first_name")
@@ -143,7 +135,7 @@ def _person(user: User, found: Lead, now: datetime) -> Person:
         timeline=signals.timeline(activities, total, now),
         scores=[people.score_line(row, now) for row in scores],
         known_as=_known_as(found, personal),
-        colleagues=_colleagues(user, found, personal),
+        colleagues=colleagues.of(user, found, personal=personal, most=MOST_COLLEAGUES),
         source=", ".join(
             signals.cut(part, 80) for part in (found.lead_source, found.channel, found.campaign) if part
         ),
@@ -173,13 +165,3 @@ def _known_as(found: Lead, personal: bool) -> list[str]:
         aliases = found.aliases.order_by("-added_at").values_list("email_key", flat=True)
         known += [f"formerly {address}" for address in aliases[:MOST_IDS]]
     return known
-
-
-def _colleagues(user: User, found: Lead, personal: bool) -> list[Colleague]:
-    if found.company_id is None:
-        return []
-    others = searching.leads_of(user).filter(company=found.company_id).exclude(pk=found.pk)
-    return [
-        Colleague(row.pk, people.name_of(row, personal=personal), signals.cut(row.job_title, 80))
-        for row in others.order_by("-updated_at", "-id")[:MOST_COLLEAGUES]
-    ]

@@ -41,11 +41,13 @@ from leads.presenters.rows import Flag
 from leads.presenters.signals import Opener, Timeline
 from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
-from leads.views import worklist
+from leads.views import colleagues, worklist
+from leads.views.colleagues import Colleagues
 from routing.models import Queue, User
 from routing.people import MANAGER, REP
 
 MOST_DIRECT, MOST_OTHER, MOST_EVENTS, MOST_WRITTEN, MOST_RECEIVERS = 25, 100, 200, 50, 500
+MOST_COLLEAGUES = 5
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "SEK", "DKK", "NOK", "PLN")
 
 
@@ -85,6 +87,7 @@ class Pane:
     is_weak: bool
     has_duplicate: bool
     card: CompanyCard
+    colleagues: Colleagues
     timeline: Timeline
     openers: Sequence[Opener]
     references: Sequence[tuple[int, str]]
@@ -174,6 +177,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         is_weak=is_weak,
         has_duplicate=has_duplicate,
         card=card_of(lead, past.decision),
+        colleagues=colleagues.of(user, lead, personal=personal, most=MOST_COLLEAGUES),
         timeline=signals.timeline(activities, total, now),
         openers=openers,
         references=signals.references(activities, now, openers) if "contact" in verbs else (),

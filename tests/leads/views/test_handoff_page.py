@@ -459,7 +459,7 @@ def test_an_opening_line_fills_in_what_the_contact_refers_to(as_: SignIn, cast: 
     assert signal is not None
     url = f"/handoffs/{mine.pk}/?form=contact&activity_id={signal.pk}"
     html = as_(cast.femke).get(url).content.decode()
-    assert f'<option value="{signal.pk}" selected>' in html
+    assert f'name="activity_id" value="{signal.pk}" checked' in html
 
 
 def test_consent_warns_in_the_form(as_: SignIn, cast: Cast) -> None:

@@ -222,7 +222,7 @@ def test_rows_do_not_inherit_the_version_of_the_poll(as_: SignIn, cast: Cast) ->
     make_handoff("assigned", cast.femke)
     response = as_(cast.femke).get("/inbox/")
     html = _html(response)
-    assert f'hx-get="/inbox/?v={_version(response)}" hx-trigger="every 20s"' in html
+    assert f'hx-get="/inbox/?v={_version(response)}" hx-trigger="every 20s, again"' in html
     assert "hx-vals" not in html
 
 
