@@ -136,8 +136,11 @@
       }
     } else if ((el = at("[data-close]"))) {
       el.closest(".toast").remove();
+    } else if ((el = at(".term")) && $("#term")?.showPopover && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      explain(el);
     } else if ((el = at("[data-dialog]"))) {
-      $(`#${el.dataset.dialog}`)?.showModal();
+      showKeys();
     } else if (!at(".menu")) {
       for (const menu of $$(".menu[open]")) menu.open = false;
     }
@@ -171,6 +174,36 @@
     for (const line of $$("[data-warns]", form)) line.hidden = !!channel && line.dataset.warns !== channel;
   }
 
+  /* A word and its meaning, in place; the link leads to the same on the help page. */
+  function explain(link) {
+    const box = $("#term"), name = document.createElement("b"), more = document.createElement("a"), at = link.getBoundingClientRect();
+    name.textContent = link.dataset.term;
+    more.href = link.href;
+    more.textContent = "All words";
+    box.replaceChildren(name, ` ${link.title} `, more);
+    box.showPopover({ source: link });
+    box.style.left = `${Math.max(8, Math.min(at.left, innerWidth - box.offsetWidth - 8))}px`;
+    box.style.top = `${at.bottom + 6 + box.offsetHeight < innerHeight ? at.bottom + 6 : at.top - box.offsetHeight - 6}px`;
+  }
+  /* The keys of what this page shows, then those that work everywhere. */
+  function showKeys() {
+    const list = $("[data-keys-list]"), known = new Set();
+    list.replaceChildren(...$$("[data-key]").filter(isShown).map((el) => {
+      const copy = (el.closest("label") || el).cloneNode(true), key = el.dataset.key;
+      for (const extra of $$("kbd, .sr, [data-countdown]", copy)) extra.remove();
+      if (known.has(key)) return "";
+      known.add(key);
+      const line = document.createElement("div"), term = document.createElement("dt"), what = document.createElement("dd"), kbd = document.createElement("kbd");
+      kbd.textContent = key;
+      what.textContent = copy.textContent.trim().toLowerCase();
+      term.append(kbd);
+      line.append(term, what);
+      return line;
+    }));
+    for (const el of [list, $("[data-keys-here]")]) el.hidden = !known.size;
+    $("#keys").showModal();
+  }
+
   /* Keys. Dead inside fields, and switched off as a whole in the profile (WCAG 2.1.4). */
   let waitingG = 0, pendingKey = "";
   document.addEventListener("keydown", (event) => {
@@ -193,7 +226,7 @@
     }
     if (key === "g") waitingG = Date.now() + 1500;
     else if (key === "j" || key === "k") move(key === "j" ? 1 : -1, event);
-    else if (key === "?") { event.preventDefault(); $("#keys")?.showModal(); }
+    else if (key === "?") { event.preventDefault(); showKeys(); }
     else if (key === "/") { event.preventDefault(); $("#find")?.focus(); }
     else if (/^[a-z0-9]$/.test(key)) press(key, event);
   });
