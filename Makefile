@@ -25,7 +25,7 @@ DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB
 	EMAIL_URL=smtp+tls://user:password@mail.example.com:587
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check storm bench clean
+.PHONY: help install run test check storm bench browse clean
 
 help:
 	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
@@ -33,6 +33,7 @@ help:
 	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
 	@echo "make storm    the long storms and kill tests"
 	@echo "make bench    the benchmark (N= for the number of handoffs)"
+	@echo "make browse   what the inbox weighs and how fast it answers in a real browser"
 	@echo "make install  the environment in .venv only"
 
 install: $(INSTALLED)
@@ -78,6 +79,9 @@ storm: $(INSTALLED_DEV)
 
 bench: $(INSTALLED_DEV)
 	@$(BIN)/python -m tests.bench $(if $(N),--handoffs $(N)) $(ARGS)
+
+browse: $(INSTALLED_DEV)
+	@$(BIN)/python -m tests.bench.browsing $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

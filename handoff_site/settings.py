@@ -126,6 +126,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "handoff_site.middleware.RequestId",
+    # Pages are a quarter of their size on the way. Against guessing at secrets by their size (BREACH): each
+    # answer is padded at random, its form token is masked anew, and other sites' requests bring no cookie.
+    "django.middleware.gzip.GZipMiddleware",
     "leads.api.errors.Problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

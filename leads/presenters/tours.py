@@ -18,7 +18,7 @@ class Stop:
     title: str
     text: str
     view: str
-    place: str = ""
+    place: str
 
 
 TOURS: dict[str, tuple[Stop, ...]] = {
@@ -28,12 +28,14 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "The lead that is due soonest stands first. Press a to accept it, r and a digit to reject it "
             "with a reason. Then the next one is open.",
             "leads:inbox",
+            "Inbox",
         ),
         Stop(
             "Read three answers before you call",
             "Each lead says why it qualified, what is known of the company and what the person did. The "
             "opening lines beside it are drawn from the strongest signals; a click shows the evidence.",
             "leads:inbox",
+            "Inbox",
         ),
         Stop(
             "Log the contact",
@@ -41,18 +43,21 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "between a personal contact and a generic one. The next touch is proposed, and the lead comes "
             "back for it.",
             "leads:inbox",
+            "Inbox",
         ),
         Stop(
             "Later, or wrong",
             "d defers to a day with the lead's own words. w tells marketing that the data is wrong, and you "
             "keep the lead. u takes back what you did, for ten seconds.",
             "leads:inbox",
+            "Inbox",
         ),
         Stop(
             "Say when you are away",
             "Your open leads go to whoever covers, and no new ones come. Quiet hours, mail and single keys "
             "are set there too.",
             "leads:profile",
+            "Profile",
         ),
     ),
     MANAGER: (
@@ -60,23 +65,27 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "See who needs help",
             "What is past due, silent or without an answer stands on top, with who holds it and since when.",
             "leads:team",
+            "Team",
         ),
         Stop(
             "Move what waits",
             "Open a lead and reassign it, with the reason: the new holder reads it and gets a fair window.",
             "leads:team",
+            "Team",
         ),
         Stop(
             "Read the rules",
             "Each rule is a sentence: who gets what, how often it fired, and whether it is healthy.",
             "leads:routing",
+            "Routing",
         ),
         Stop(
             "Look at the week",
             "Five figures against their targets. Each opens the handoffs behind it.",
             "metrics:dashboard",
+            "Dashboard",
         ),
-        Stop("Answer yourself", "What you take over stands in your own inbox.", "leads:inbox"),
+        Stop("Answer yourself", "What you take over stands in your own inbox.", "leads:inbox", "Inbox"),
     ),
     MARKETING: (
         Stop(
@@ -84,26 +93,31 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "Leads that failed a check, the most urgent first: put the data right in place, waive with a "
             "reason, or discard. The lead's clock is marketing's until then.",
             "leads:completion",
+            "Completion",
         ),
         Stop(
             "Decide what came back",
             "Rejections that need a decision, and what happened to leads nobody should call.",
             "leads:triage",
+            "Triage",
         ),
         Stop(
             "One person, once",
             "Possible duplicates side by side: merge them, or say that they are two people.",
             "leads:duplicates",
+            "Duplicates",
         ),
         Stop(
             "Change a rule safely",
             "Edits go to a draft. Try a lead through it, replay the last months, then publish.",
             "leads:routing",
+            "Routing",
         ),
         Stop(
             "Bring leads in",
             "A CSV or a workbook, with a preview of what each row would become.",
             "leads:imports",
+            "Imports",
         ),
     ),
     VIEWER: (
@@ -111,36 +125,41 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "Five figures",
             "This week against the targets, with twelve weeks of trend.",
             "metrics:dashboard",
+            "Dashboard",
         ),
         Stop(
             "The handoffs behind a figure",
             "Press a figure: each one names its numerator and denominator, and lists them.",
             "metrics:dashboard",
+            "Dashboard",
         ),
-        Stop("Every lead", "Without personal addresses and numbers.", "leads:leads"),
+        Stop("Every lead", "Without personal addresses and numbers.", "leads:leads", "Leads"),
     ),
     ADMIN: (
         Stop(
             "People and roles",
             "Who signs in, with which role, in which team, with which manager.",
             "admin:routing_user_changelist",
-            "Administration, People",
+            "People",
         ),
         Stop(
             "Keys",
             "What other systems may do: send leads, read, act. A key is shown once.",
             "admin:leads_apikey_changelist",
-            "Administration, Keys",
+            "Keys",
         ),
-        Stop("Is anything nobody's?", "What should not be stands on top in red.", "leads:team"),
+        Stop("Is anything nobody's?", "What should not be stands on top in red.", "leads:team", "Team"),
         Stop(
-            "Is routing healthy?", "Rules that never fire or point at somebody away.", "leads:routing_health"
+            "Is routing healthy?",
+            "Rules that never fire or point at somebody away.",
+            "leads:routing_health",
+            "Routing health",
         ),
         Stop(
             "How other systems send leads",
             "Every call and every field, with examples.",
             "api:openapi-view",
-            "API",
+            "the API",
         ),
     ),
 }

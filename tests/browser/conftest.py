@@ -7,7 +7,6 @@ CHROMIUM names the program. Screenshots go to the folder that SCREENSHOTS names,
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,28 +18,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from routing.models import User
+from tests.chromium import DESK, FLAGS, PHONE, find_chromium
 
 # Playwright's synchronous API keeps an event loop in this thread; Django's guard against sharing a
 # connection with one has nothing to protect here.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE, DESK = (360, 800), (1440, 900)
-OPENERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find_chromium() -> str | None:
-    named = os.environ.get("CHROMIUM")
-    return named if named else next((path for name in OPENERS if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="session")
