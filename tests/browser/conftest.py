@@ -38,6 +38,14 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def sign_in(context: BrowserContext, user: User, url: str) -> None:
+    """What the form on the sign-in page gives; the form itself is tried where sessions end."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}])
+
+
 @pytest.fixture
 def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., Page]]:
     """open_page(user, size=DESK) is a page signed in as that person; errors fail the test."""
@@ -60,13 +68,7 @@ def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..
             lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None,
         )
         if user is not None:
-            # What the form on the sign-in page gives; the form itself is tried where no scripts run.
-            client = Client()
-            client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-            session = client.cookies[settings.SESSION_COOKIE_NAME].value
-            context.add_cookies(
-                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
-            )
+            sign_in(context, user, live_server.url)
             page.goto("/")
         return page
 
