@@ -418,6 +418,7 @@ def test_a_digest_is_one_mail_grouped_by_what_to_do(digested: list[Notification]
 
 
 def test_what_is_urgent_does_not_wait_for_the_digest(cast: Cast, digested: list[Notification]) -> None:
+    Handoff.objects.filter(pk=digested[0].handoff_id).update(contact_due_at=NOW)
     message(cast.femke, digested[0].handoff, "contact_breach", NOW).save()
     assert deliver_due(SOON) == 1
     assert mail.outbox[0].subject.startswith("[Handoff] Not contacted in time:")
