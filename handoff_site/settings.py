@@ -187,6 +187,8 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
 elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _database["CONN_MAX_AGE"] = 0 if IS_WORKER else _integer("CONN_MAX_AGE", 600, 0, 86400)
     _database["CONN_HEALTH_CHECKS"] = True
+    # Compiling a query takes longer than any of ours runs; an estimate that is far too high starts it.
+    _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

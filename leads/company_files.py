@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from django.db import transaction
 
-from leads import identity
+from leads import identity, indexing
 from leads.choices import CompanyStage
 from leads.firmographics import COMPANY_FIELDS, put
 from leads.models import Company
@@ -179,6 +179,7 @@ def _upsert(
             result.lines.append(Line(row.number, row.domain, str(company), kind, words))
     Company.objects.bulk_create(new.values())
     Company.objects.bulk_update(changed.values(), _WRITTEN, batch_size=100)
+    indexing.keep(changed.values(), new.values())
     result.made += len(new)
     result.changed += len(changed)
     result.same += len({row.domain for row in rows}) - len(new) - len(changed)

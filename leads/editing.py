@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from email_validator import EmailNotValidError, validate_email
 
-from leads import identity, lifecycle, preflight
+from leads import identity, indexing, lifecycle, preflight
 from leads.choices import SIZE_BAND_NAMES
 from leads.firmographics import COMPANY_FIELDS, LEAD_FIELDS, fill, put
 from leads.lifecycle import Act, Invalid
@@ -193,6 +193,8 @@ def _write(lead_id: int, values: Mapping[str, Any], act: Act) -> tuple[set[str],
         Complaint.objects.filter(lead=lead, cleared_at__isnull=True, field__in=changed).update(
             cleared_at=act.now, cleared_by=act.user
         )
+    if changed & indexing.LEAD_FIELDS:
+        indexing.keep([lead])
     if changed & _SUSPECT:
         identity.find_duplicates([lead], act.now)
     return changed, lead.company_id
@@ -303,6 +305,7 @@ def _write_company(lead: Lead, values: Mapping[str, Any], has_moved: bool, act: 
     if changed:
         company.updated_at = act.now
         company.save()
+    indexing.keep([company])
     return changed
 
 

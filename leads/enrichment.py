@@ -22,7 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from leads import identity
+from leads import identity, indexing
 from leads.choices import size_band
 from leads.firmographics import COMPANY_FIELDS, LEAD_FIELDS, fill
 from leads.models import Company, EnrichmentAttempt, Lead
@@ -301,6 +301,7 @@ def apply(
             if names:
                 company.updated_at = at
                 company.save()
+            indexing.keep([company])
             filled += [f"company.{name}" for name in names]
             if lead.company_id != company.pk:
                 filled.append("company")

@@ -12,7 +12,7 @@ import django_filters
 from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from leads import identity, permissions, searching
+from leads import permissions, searching
 from leads.choices import OPEN, CompanyStage, LeadType, State
 from leads.models import Company, DuplicatePair, Handoff, Lead, LeadImport
 from routing.people import User
@@ -152,16 +152,7 @@ class AccountFilter(Told, django_filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def by_words(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
-        words = searching.plain(value)
-        fits = Q(pk__in=())
-        if names := identity.text_key(words).split()[: searching.MOST_WORDS]:
-            all_of = Q()
-            for word in names:
-                all_of &= Q(name_key__startswith=word) | Q(name_key__contains=f" {word}")
-            fits |= all_of
-        if "." in words and (domain := identity.registrable_domain(words)):
-            fits |= Q(domain=domain)
-        return companies.filter(fits)
+        return companies.filter(searching.matching_companies(value))
 
     def by_owner(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
         return companies.filter(owner__isnull=True) if value == NONE else companies.filter(owner=int(value))

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from leads import identity, lifecycle
+from leads import identity, indexing, lifecycle
 from leads.choices import CompanyStage
 from leads.firmographics import COMPANY_FIELDS, fill
 from leads.lifecycle import Act, Invalid
@@ -151,6 +151,7 @@ def add(words: str, name: str, typed: Mapping[str, str], act: Act) -> tuple[Comp
         company, is_new = _found(domain, known, act)
         if name and fill(company, "name", name, act.now):
             company.save(update_fields=["name", "name_key", "account_key", "field_times"])
+        indexing.keep([company])
         changed = _set(company, values, act)
     _look_again(company, changed, act)
     return company, is_new, changed

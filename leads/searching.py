@@ -1,7 +1,9 @@
 """Finding people and companies by what somebody types: names, addresses, numbers, domains, ids.
 
-Owns which leads a person sees, and how words become look-ups by stored keys (accents and case do not
-matter, the start of a word is enough). A person who is not shown addresses cannot find by them either.
+Owns which leads a person sees, and how a query becomes look-ups: `leads.folding` says what it asks for,
+`SearchWord` who has such words. A rare word is looked up and the others are asked of whoever has it; words
+that everybody has are looked for among those who changed last. A person who is not shown addresses cannot
+find by them either.
 """
 
 from __future__ import annotations
@@ -9,19 +11,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_, or_
+from typing import Any
 
-from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Concat
 
-from leads import identity, permissions
-from leads.models import Company, ExternalId, Handoff, Lead, LeadAlias
+from leads import folding, identity, permissions
+from leads.folding import Term
+from leads.models import Company, ExternalId, Handoff, Lead, LeadAlias, SearchWord
 from routing.people import ADMIN, MARKETING, VIEWER, User
 
 LONGEST = 200
-MOST_WORDS = 6
 MOST_LEADS, MOST_COMPANIES = 25, 10
-MOST_SYSTEMS = 20
-KEPT = 60  # seconds
+# A word that more rows have is common.
+RARE = 2_000
+# One that more have is looked for among what is somebody's to see, rather than the other way round.
+MANY = 20_000
+# Where common words are looked for first: with words that everybody has a page is full long before.
+NEWEST = 5_000
+ORDER = ("-updated_at", "-id")
 _NUMBER = re.compile(r"(?:(lead|handoff)\s*)?#?\s*(\d{1,18})", re.IGNORECASE)
 
 
@@ -38,6 +48,14 @@ def leads_of(user: User) -> QuerySet[Lead]:
     return leads.filter(pk__in=Handoff.objects.visible_to(user).order_by().values("lead_id"))
 
 
+def _few_of(user: User) -> QuerySet[Lead]:
+    """The same leads, for a query that names few of them: each is asked whether it is theirs to see."""
+    leads = Lead.objects.filter(merged_into__isnull=True)
+    if sees_all(user):
+        return leads
+    return leads.filter(Exists(Handoff.objects.visible_to(user).order_by().filter(lead=OuterRef("pk"))))
+
+
 def companies_of(user: User) -> QuerySet[Company]:
     if sees_all(user):
         return Company.objects.all()
@@ -51,115 +69,221 @@ def plain(words: str) -> str:
 
 @dataclass
 class Found:
-    """What a search found: handoffs and leads by their number, people, companies."""
+    """What a search found: a handoff by its number, people, companies; `is_short` when too little was
+    typed to look for more than a number."""
 
     handoff: Handoff | None = None
     leads: list[Lead] = field(default_factory=list)
     companies: list[Company] = field(default_factory=list)
     is_cut: bool = False
+    is_short: bool = False
 
 
-def search(user: User, words: str) -> Found:
-    """The best first: an exact number or id, then addresses, then names, then the company's people."""
-    words = plain(words)
+def search(user: User, typed: str) -> Found:
+    """The best first: this very number, address or id; then whole words; then beginnings; each the latest
+    changed first."""
+    typed = plain(typed)
     found = Found()
-    if not words:
+    if not typed:
         return found
+    query = Query(typed, permissions.sees_personal_data(user))
+    number = _NUMBER.fullmatch(typed)
+    exact = query.exact()
+    if number and (number[1] or "").lower() != "handoff":
+        exact.add(int(number[2]))
+    if number and (number[1] or "").lower() != "lead":
+        handoffs = Handoff.objects.visible_to(user).select_related("lead__company", "assignee", "queue")
+        found.handoff = handoffs.filter(pk=int(number[2])).first()
     seen: dict[int, Lead] = {}
-    visible = leads_of(user).select_related("company")
-    number = _NUMBER.fullmatch(words)
-    if number:
-        kind, pk = (number[1] or "").lower(), int(number[2])
-        if kind != "lead":
-            handoffs = Handoff.objects.visible_to(user).select_related("lead__company", "assignee", "queue")
-            found.handoff = handoffs.filter(pk=pk).first()
-        if kind != "handoff":
-            seen |= {lead.pk: lead for lead in visible.filter(pk=pk)}
-    for condition in _conditions(words, permissions.sees_personal_data(user)):
-        if len(seen) > MOST_LEADS:
-            break
-        rows = visible.filter(condition).order_by("-updated_at", "-id")[: MOST_LEADS + 1]
-        seen |= {lead.pk: lead for lead in rows if lead.pk not in seen}
-    found.companies = _companies(user, words)
+    if exact:
+        seen = {lead.pk: lead for lead in _latest(leads_of(user).filter(pk__in=exact), MOST_LEADS + 1)}
+    found.is_short = query.is_short and not number
+    if query.asks:
+        for whole in (True, False):
+            if len(seen) <= MOST_LEADS:
+                rows = query.leads(user, MOST_LEADS + 1 + len(seen), whole=whole)
+                seen |= {lead.pk: lead for lead in rows if lead.pk not in seen}
+        found.companies = query.companies(user, MOST_COMPANIES)
     found.leads = list(seen.values())[:MOST_LEADS]
     found.is_cut = len(seen) > MOST_LEADS
     return found
 
 
-def matching(words: str, personal: bool) -> Q:
-    """The leads that fit the words, as one condition for a list."""
-    fits = Q(pk__in=())
-    for condition in _conditions(plain(words), personal):
-        fits |= condition
-    return fits
+def matching(typed: str, personal: bool) -> Q:
+    """The leads that fit what was typed, as one condition for a list."""
+    query = Query(plain(typed), personal)
+    exact = query.exact()
+    if not exact:
+        return query.lead_condition() if query.asks else Q(pk__in=())
+    fits = Lead.objects.filter(pk__in=exact).order_by().values("pk")
+    if query.asks:
+        fits = fits.union(Lead.objects.filter(query.lead_condition()).order_by().values("pk"))
+    return Q(pk__in=fits)
 
 
-def _conditions(words: str, personal: bool) -> Iterable[Q]:
-    """Look-ups for these words, the sharpest first."""
-    if external := _by_external_id(words):
-        yield Q(pk__in=external)
-    if personal:
-        yield from _by_address(words)
-    names = identity.text_key(words).split()[:MOST_WORDS]
-    if names:
+def matching_companies(typed: str) -> Q:
+    """The companies whose own words fit what was typed."""
+    query = Query(plain(typed), False)
+    return query.company_condition() if query.asks else Q(pk__in=())
+
+
+class Query:
+    """What was typed, as look-ups for somebody who may or may not find by addresses."""
+
+    def __init__(self, typed: str, personal: bool) -> None:
+        self.typed, self.personal = typed, personal
+        self.terms = folding.terms(typed, personal=personal)
+        self.is_short = bool(self.terms) and folding.is_short(self.terms)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for words, each of which somebody may have."""
+        return bool(self.terms) and all(term.groups for term in self.terms) and not self.is_short
+
+    def exact(self) -> set[int]:
+        """Leads with this very id in some system, or, if that may be asked, this address or number."""
+        if not self.typed:
+            return set()
+        asked: list[QuerySet[Any, Any]] = []
+        if self.personal and (key := identity.normalise_email(self.typed)):
+            asked.append(Lead.objects.filter(email_key=key).order_by().values_list("pk"))
+            asked.append(LeadAlias.objects.filter(email_key=key).order_by().values_list("lead_id"))
+        digits = re.sub(r"[^\d+]", "", self.typed)
+        if self.personal and len(digits) >= 6 and (phone := identity.phone_key(self.typed, "")):
+            asked.append(Lead.objects.filter(phone_key=phone).order_by().values_list("pk"))
+        found = ExternalId.objects.filter(value=self.typed).order_by().values_list("lead_id")
+        return {pk for (pk,) in (found.union(*asked) if asked else found)[:RARE]}
+
+    def leads(self, user: User, most: int, *, whole: bool) -> list[Lead]:
+        """The latest changed of those who fit, at most so many."""
+        rarest = self._rarest(whole)
+        if not rarest.rows:
+            return []
+        each = self._each(whole, but=rarest)
+        if rarest.is_whole:
+            return _latest(_few_of(user).filter(rarest.leads(), each), most)
+        if not sees_all(user):
+            fewest = self._fewest(whole)
+            if fewest[: MANY + 1].count() <= MANY:
+                return _latest(_few_of(user).filter(_somebody(fewest), each), most)
+            return _latest(leads_of(user).filter(each), most)
+        rows = leads_of(user).filter(each)
+        since = Lead.objects.order_by(*ORDER).values_list("updated_at", flat=True)[NEWEST : NEWEST + 1]
+        newest = rows.filter(updated_at__gt=since[0]) if since else rows
+        found = list(newest.select_related("company").order_by(*ORDER)[:most])
+        if len(found) == most or not since:
+            return found
+        return _latest(rows.filter(_somebody(self._fewest(whole))), most)
+
+    def companies(self, user: User, most: int) -> list[Company]:
+        """Companies whose own words fit, by name."""
+        rarest = self._rarest(False, of_company=True)
+        if not rarest.rows:
+            return []
+        each = self._each(False, but=rarest, of_company=True)
+        if rarest.is_whole:
+            theirs = _few_of(user).filter(company=OuterRef("pk"))
+            seen = Company.objects.all() if sees_all(user) else Company.objects.filter(Exists(theirs))
+            rows = seen.filter(each, pk__in=rarest.companies)
+        elif len(self.terms) > 1 or not sees_all(user):
+            fewest = self._fewest(False).filter(company__isnull=False)
+            rows = companies_of(user).filter(each, pk__in=fewest.values("company_id"))
+        else:
+            # One word that many have: the first by name are soon found.
+            return list(Company.objects.filter(each).order_by("name_key", "pk")[:most])
+        return list(rows.order_by(Concat("name_key", Value("")), "pk")[:most])
+
+    def lead_condition(self) -> Q:
+        """The leads that fit. Where every word is common the list is walked through in its own order."""
+        rarest = self._rarest(False)
+        if not rarest.rows:
+            return Q(pk__in=())
+        each = self._each(False, but=rarest)
+        return rarest.leads() & each if rarest.is_whole else each
+
+    def company_condition(self) -> Q:
+        """The companies that fit by their own words."""
+        rarest = self._rarest(False, of_company=True)
+        if not rarest.rows:
+            return Q(pk__in=())
+        each = self._each(False, but=rarest, of_company=True)
+        return Q(pk__in=rarest.companies) & each if rarest.is_whole else each
+
+    def _rarest(self, whole: bool, of_company: bool = False) -> Rows:
+        """The rows of the term that fewest have; none if there is a term that nobody has."""
+        found = []
+        for term in self.terms:
+            # Of a group every word must be there, so one of them stands for it: the longest.
+            rows = self._rows((max(group, key=len) for group in term.groups), whole)
+            if of_company:
+                rows = rows.filter(company__isnull=False)
+            found.append(Rows(term, list(rows.values_list("lead", "company")[: RARE + 1])))
+        return min(found, key=lambda rows: len(rows.rows))
+
+    def _fewest(self, whole: bool) -> QuerySet[SearchWord]:
+        """The rows of the term that fewest have, where all have many."""
+        stand = [self._rows((max(group, key=len) for group in term.groups), whole) for term in self.terms]
+        return min(stand, key=lambda rows: rows[:MANY].count()) if len(stand) > 1 else stand[0]
+
+    def _rows(self, words: Iterable[str], whole: bool) -> QuerySet[SearchWord]:
+        """Rows with one of these words, or with one that begins so."""
+        fits = _any_of(Q(word=word) if whole else Q(word__begins=word) for word in words)
+        rows = SearchWord.objects.filter(fits).order_by()
+        # Only what stands for an address has this sign.
+        return rows if self.personal else rows.exclude(word__contains="@")
+
+    def _each(self, whole: bool, *, but: Rows, of_company: bool = False) -> Q:
+        """Every term fits: one of its groups, with each word. What was looked up is not asked again."""
+
+        def has(word: str) -> Q:
+            rows = self._rows([word], whole)
+            if of_company:
+                return Q(Exists(rows.filter(company=OuterRef("pk"))))
+            of_theirs = rows.filter(company=OuterRef("company_id"))
+            return Q(Exists(rows.filter(lead=OuterRef("pk")))) | Q(Exists(of_theirs))
+
         fits = Q()
-        for name in names:
-            fits &= Q(name_key__startswith=name) | Q(name_key__contains=f" {name}")
-        yield fits
-        named = Company.objects.filter(name_key__startswith=" ".join(names)[:300])
-        yield Q(company__in=named.order_by().values("pk"))
-    # An address also stands for its company, but not to somebody who may not find by addresses.
-    if "." in words and (personal or "@" not in words) and (domain := identity.registrable_domain(words)):
-        yield Q(company__in=Company.objects.filter(domain=domain).values("pk"))
+        for term in self.terms:
+            if not (term is but.term and but.is_whole and all(len(group) == 1 for group in term.groups)):
+                fits &= _any_of(reduce(and_, map(has, group)) for group in term.groups)
+        return fits
 
 
-def _by_address(words: str) -> Iterable[Q]:
-    if "@" in words:
-        start = words.lower()
-        yield Q(email_key__startswith=start)
-        key = identity.normalise_email(words)
-        if key:
-            yield Q(email_key=key) | Q(pk__in=LeadAlias.objects.filter(email_key=key).values("lead_id"))
-    digits = re.sub(r"[^\d+]", "", words)
-    if len(digits) >= 6 and (phone := identity.phone_key(words, "")):
-        yield Q(phone_key=phone)
+@dataclass
+class Rows:
+    """Who has the words that a term stands for, as pairs of lead and company, one of which is None."""
+
+    term: Term
+    rows: list[tuple[int | None, int | None]]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether that is everybody: a rare word."""
+        return len(self.rows) <= RARE
+
+    @property
+    def companies(self) -> set[int]:
+        return {company for _, company in self.rows if company is not None}
+
+    def leads(self) -> Q:
+        """Who has them themselves, or by their company."""
+        return Q(pk__in={lead for lead, _ in self.rows if lead is not None}) | Q(company__in=self.companies)
 
 
-def _by_external_id(words: str) -> list[int]:
-    """Leads with this id in any system. The index begins with the system, so each is named."""
-    if len(words) > 200 or " " in words:
-        return []
-    fits = Q(pk__in=())
-    for system, kind in _systems():
-        fits |= Q(system=system, object=kind, value=words)
-    return list(ExternalId.objects.filter(fits).values_list("lead_id", flat=True)) if fits else []
+def _somebody(rows: QuerySet[SearchWord]) -> Q:
+    """The leads with these words, their own or their company's."""
+    of_company = rows.filter(company__isnull=False).values("company_id")
+    of_theirs = Lead.objects.filter(company__in=of_company).order_by().values("pk")
+    return Q(pk__in=rows.filter(lead__isnull=False).values("lead_id").union(of_theirs))
 
 
-def _systems() -> list[tuple[str, str]]:
-    """The systems and objects that ids are known of; a new one counts within a minute.
-
-    The index is walked from one to the next, so that a million ids cost as little as ten.
-    """
-    kept: list[tuple[str, str]] | None = cache.get("external-systems")
-    if kept is not None:
-        return kept
-    found: list[tuple[str, str]] = []
-    rows = ExternalId.objects.order_by("system", "object").values_list("system", "object")
-    while len(found) < MOST_SYSTEMS:
-        later = Q(system__gt=found[-1][0]) | Q(system=found[-1][0], object__gt=found[-1][1]) if found else Q()
-        row = rows.filter(later).first()
-        if row is None:
-            break
-        found.append(row)
-    cache.set("external-systems", found, KEPT)
-    return found
+def _latest(rows: QuerySet[Lead], most: int) -> list[Lead]:
+    # By an expression: a planner that sees an index of the order walks through everybody for these few.
+    latest_first = (Coalesce("updated_at", "created_at").desc(), "-pk")
+    shown = rows.order_by(*latest_first).values("pk")[:most]
+    # Companies are joined to those alone that are shown.
+    return list(Lead.objects.filter(pk__in=shown).select_related("company").order_by(*latest_first))
 
 
-def _companies(user: User, words: str) -> list[Company]:
-    key = identity.text_key(words)[:300]
-    fits = Q(pk__in=())
-    if key:
-        fits |= Q(name_key__startswith=key)
-    if "." in words and (domain := identity.registrable_domain(words)):
-        fits |= Q(domain=domain)
-    return list(companies_of(user).filter(fits).order_by("name_key", "pk")[:MOST_COMPANIES])
+def _any_of(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions)

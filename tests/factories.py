@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import cases, identity, lifecycle, qualification
+from leads import cases, identity, indexing, lifecycle, qualification
 from leads.lifecycle.book import Book
 from leads.lifecycle.opening import Opening, open_all
 from leads.models import Activity, Company, Handoff, Lead, MqlDefinition, Score
@@ -37,6 +37,7 @@ def make_company(**fields: Any) -> Company:
     company.name_key = identity.text_key(company.name)
     company.account_key = identity.account_key(company.name)
     company.save()
+    indexing.keep(new=[company])
     return company
 
 
@@ -60,6 +61,7 @@ def make_lead(**fields: Any) -> Lead:
     lead.name_key = identity.name_key(lead.first_name, lead.last_name)
     lead.phone_key = identity.phone_key(lead.phone, lead.country_code)
     lead.save()
+    indexing.keep(new=[lead])
     return lead
 
 

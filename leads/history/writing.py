@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
-from leads import identity
+from leads import identity, indexing
 from leads.choices import EventKind
 from leads.history import story
 from leads.history.planning import Plan, Planner, Result, known_companies
@@ -182,6 +182,7 @@ class _Writer:
             [found[key] for key in sorted(changed & found.keys())],
             ["name", "name_key", "account_key", "field_times"],
         )
+        indexing.keep([*made.values(), *without, *(found[key] for key in changed & found.keys())])
         result.companies_created += len(new)
         return found | made | {company.name_key: company for company in without}
 
@@ -215,6 +216,7 @@ class _Writer:
             changed.values(),
             ["first_name", "last_name", "name_key", "lead_source", "company", "field_times", "updated_at"],
         )
+        indexing.keep(changed.values(), new.values())
         result.leads_created += len(new)
         return chosen
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from leads import identity, qualification
+from leads import identity, indexing, qualification
 from leads.choices import TriggerKind
 from leads.intake.fields import COMPANY_FIELDS, apply_company, apply_lead, company_key
 from leads.intake.schema import ActivityIn, EventIn
@@ -45,6 +45,7 @@ def store_companies(taken: Sequence[Taken], words: frozenset[str], now: datetime
     for item in taken:
         company, given = directory.company_of(item), item.event.data.company
         item.company = company
+        item.is_company_new = company is not None and company.pk is None
         if company is None or given is None:
             continue
         times = dict(company.field_times)
@@ -223,6 +224,19 @@ def _settle_complaints(taken: Sequence[Taken], now: datetime) -> None:
 
 def _named(item: Taken) -> set[str]:
     return item.changed | {_COMPANY_WORDS.get(name, name) for name in item.company_changed}
+
+
+def store_words(taken: Sequence[Taken]) -> None:
+    """The words by which the wave's people and companies are found: one insert for all that are new."""
+    new: dict[int, Lead | Company] = {}
+    changed: dict[int, Lead | Company] = {}
+    for item in taken:
+        if item.is_new or item.changed & indexing.LEAD_FIELDS:
+            (new if item.is_new else changed)[id(item.lead)] = item.lead
+        company = item.company
+        if company is not None and (item.is_company_new or item.company_changed & indexing.COMPANY_FIELDS):
+            (new if item.is_company_new else changed)[id(company)] = company
+    indexing.keep(changed.values(), new.values())
 
 
 def store_activities(taken: Sequence[Taken], now: datetime) -> None:

@@ -28,6 +28,7 @@ class Taken:
     lead: Lead = field(init=False)
     company: Company | None = None
     is_new: bool = False
+    is_company_new: bool = False
     changed: set[str] = field(default_factory=set)
     company_changed: set[str] = field(default_factory=set)
     score: Score | None = None

@@ -14,7 +14,7 @@ from leads.choices import State
 from leads.identity import Match
 from leads.intake.judging import hold_back, judge, read_known
 from leads.intake.schema import EventIn
-from leads.intake.storing import store_activities, store_companies, store_leads
+from leads.intake.storing import store_activities, store_companies, store_leads, store_words
 from leads.intake.taken import IGNORED, Taken
 from leads.lifecycle.answering import follow_up
 from leads.lifecycle.book import Book
@@ -43,6 +43,7 @@ class Wave:
         words = preflight.placeholder_words(self.book.preflight_settings())
         self.changed_companies = store_companies(self.taken, words, self.now)
         store_leads(self.taken, words, self.now)
+        store_words(self.taken)
         store_activities(self.taken, self.now)
         self.known = read_known(self.taken)
         for row in judge(self.taken, self.known, self.now):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
-from leads import choosing, identity, qualification
+from leads import choosing, identity, indexing, qualification
 from leads.choices import EventKind, LeadType, NextStep, Stage, State, TriggerKind
 from leads.lifecycle import remembered
 from leads.lifecycle.act import Act, Invalid
@@ -98,6 +98,7 @@ def _join(keep: Lead, gone: Lead, act: Act, take: Collection[str]) -> None:
     keep.cool_off_until = max(cool_offs, default=None)
     keep.updated_at = act.now
     keep.save()
+    indexing.keep([keep, gone])
 
 
 def _move_handoffs(book: Book, keep: Lead, gone: Lead) -> None:

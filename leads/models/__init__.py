@@ -12,6 +12,7 @@ from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias, Merge
 from leads.models.lists import BulkRow, BulkRun, DefaultView, SavedView
 from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
+from leads.models.search import SearchWord
 
 __all__ = [
     "Activity",
@@ -52,6 +53,7 @@ __all__ = [
     "RoutingDecision",
     "SavedView",
     "Score",
+    "SearchWord",
     "TriageItem",
     "UsedLink",
     "Waiver",

@@ -95,6 +95,10 @@ class ExternalId(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["system", "object", "value"], name="one_lead_per_external_id"),
         ]
+        indexes = [
+            # searching: this very id, in whichever system
+            models.Index(fields=["value"], name="external_id_by_value"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.system}/{self.object}/{self.value}"

@@ -1,6 +1,7 @@
 """Search: one field for names, addresses, companies, domains and ids.
 
-Owns the page. What is found, and by what, is `leads.searching`.
+Owns the page, and what is shown of it as one types: under the box of any page the first few, on the page
+itself all. What is found, and by what, is `leads.searching`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from leads import permissions, searching
 from leads.presenters import people, rows
 from leads.presenters.company import size
 from leads.presenters.signals import cut
+from leads.views import inbox
 from leads.views.leads import latest_handoffs
 from leads.views.shell import shell_of
 
@@ -42,5 +44,9 @@ def search(request: HttpRequest) -> HttpResponse:
             for company in found.companies
         ],
         "is_cut": found.is_cut,
+        "is_short": found.is_short,
     }
+    for target in ("quick", "found"):
+        if inbox.wants(request, target):
+            return inbox.fragment(request, f"leads/people/_{target}.html", values)
     return render(request, "leads/people/search.html", values)

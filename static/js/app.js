@@ -215,6 +215,7 @@
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if ($("dialog[open]")) return;
     if (event.key === "Escape") return escape(event);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") return through(event);
     if (inField(event.target) || !document.body.hasAttribute("data-keys")) return;
     const key = event.key;
     if (waitingG > Date.now()) {
@@ -230,6 +231,13 @@
     else if (key === "/") { event.preventDefault(); $("#find")?.focus(); }
     else if (/^[a-z0-9]$/.test(key)) press(key, event);
   });
+  /* What was found as one types: down and up through it, and away with it. */
+  function through(event) {
+    const stops = [$("#find"), ...$$("#quick a")], at = stops.indexOf(document.activeElement);
+    const next = at < 0 ? null : stops[at + (event.key === "ArrowDown" ? 1 : -1)];
+    if (next && stops.length > 1) { event.preventDefault(); next.focus(); }
+  }
+  document.addEventListener("focusin", (event) => { if (!event.target.closest(".find")) $("#quick")?.replaceChildren(); });
   function escape(event) {
     const form = $("form.panel:not([hidden])"), menu = $(".menu[open]");
     if (menu) { menu.open = false; $("summary", menu).focus(); }
@@ -237,6 +245,9 @@
       const verb = form.id.replace("panel-", "");
       closePanels();
       $(`[data-panel="${verb}"]`)?.focus();
+    } else if ($("#quick a, #quick p")) {
+      $("#quick").replaceChildren();
+      $("#find").focus();
     } else if (inField(event.target)) event.target.blur();
   }
   function move(step, event) {

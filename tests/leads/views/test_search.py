@@ -12,7 +12,7 @@ from django.test import Client
 from leads.models import ExternalId, Lead, LeadAlias
 from tests.conftest import NOW, Cast
 from tests.factories import make_company, make_handoff, make_lead
-from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
+from tests.leads.views.asking import HTMX, SignIn, html, queries, refuses, sent_to_sign_in
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +121,30 @@ def test_without_words_it_says_what_can_be_typed(as_: SignIn, cast: Cast) -> Non
     assert "Type a name, an address" in html(as_(cast.femke).get("/search/"))
 
 
+@pytest.mark.parametrize(("target", "whole"), [("quick", False), ("found", True)])
+def test_what_is_shown_as_one_types_is_a_part(
+    as_: SignIn, cast: Cast, lead: Lead, target: str, whole: bool
+) -> None:
+    handoff = make_handoff("assigned", cast.rosa, lead=lead)
+    response = as_(cast.otto).get("/search/?q=bjo+isles", headers=HTMX | {"HX-Target": target})
+    part = html(response)
+    assert "<html" not in part
+    assert f'href="/leads/{lead.pk}/"' in part
+    assert "Western Isles Renewables" in part
+    assert "Assigned" in part
+    assert str(handoff.assignee) in part
+    assert ("<h1>Search</h1>" in part) is whole
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_nothing_typed_and_nothing_found_as_one_types(as_: SignIn, cast: Cast) -> None:
+    client = as_(cast.otto)
+    assert client.get("/search/?q=", headers=HTMX | {"HX-Target": "quick"}).content.strip() == b""
+    for words, told in (("zzz", "Nothing that you may see fits"), ("a", "Type at least two letters")):
+        assert told in html(client.get("/search/", {"q": words}, headers=HTMX | {"HX-Target": "quick"}))
+        assert told in html(client.get("/search/", {"q": words}))
+
+
 def test_words_come_back_as_text(as_: SignIn, cast: Cast) -> None:
     page = html(as_(cast.otto).get("/search/", {"q": "<script>alert(1)</script>"}))
     assert "<script>alert(1)" not in page
@@ -136,7 +160,7 @@ def test_it_is_only_read(as_: SignIn, cast: Cast) -> None:
 
 
 def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
-    company = make_company(name="Acme")
+    company = make_company(name="Sam Acme")
     make_lead(first_name="Sam", company=company)
     client = as_(cast.otto)
     one = queries(client, "/search/?q=sam")
