@@ -110,5 +110,18 @@ class Migration(migrations.Migration):
             model_name="externalid",
             index=models.Index(fields=["value"], name="external_id_by_value"),
         ),
+        AddIndexBeside(
+            model_name="handoff",
+            index=models.Index(
+                condition=models.Q(
+                    ("follow_up_at__isnull", True),
+                    ("is_history", False),
+                    ("next_step", "triage"),
+                    ("state", "rejected"),
+                ),
+                fields=["-closed_at", "-id"],
+                name="handoff_to_triage",
+            ),
+        ),
         migrations.RunPython(fill, migrations.RunPython.noop),
     ]

@@ -196,6 +196,14 @@ class Handoff(models.Model):
                 condition=Q(state="incomplete", is_history=False),
                 name="handoff_incomplete",
             ),
+            # the triage page: rejections that marketing decides on, newest first
+            models.Index(
+                fields=["-closed_at", "-id"],
+                condition=Q(
+                    state="rejected", next_step="triage", is_history=False, follow_up_at__isnull=True
+                ),
+                name="handoff_to_triage",
+            ),
             # measures: cohorts by week of conversion, and a source's
             models.Index(fields=["mql_at"], name="handoff_by_mql"),
             # the API's list and polling: what changed since

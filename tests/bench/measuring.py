@@ -27,6 +27,8 @@ from django.utils import timezone
 from leads import escalation
 from leads.intake import receive
 from leads.models import Handoff
+from leads.views import worklist
+from leads.views.shell import Shell
 from routing.models import User
 from tests.bench import loading, servers
 from tests.bench.wire import Client, dealt, flood, repeated, request, timed
@@ -131,6 +133,9 @@ class Measuring:
         rep = self.world.reps[3]
         cookie, staff = self._cookie(rep), self._cookie(self.world.marketing)
         leads = list(Handoff.objects.held_by(rep).order_by("pk").values_list("pk", flat=True))[:8]
+        rep_lead = Handoff.objects.get(pk=leads[0]).lead_id
+        manager = User.objects.get(teams_led=rep.team)
+        search = request("GET", "/search/?q=ade+oko", Cookie=staff)
         in_turn = [
             request("GET", f"/inbox/?h={pk}", Cookie=cookie, HX_Request="true", HX_Target="lead")
             for pk in leads
@@ -144,12 +149,26 @@ class Measuring:
                 "lead_page": [request("GET", f"/handoffs/{pk}/", Cookie=cookie) for pk in leads],
                 "lead_fragment": in_turn,
                 "dashboard": [request("GET", "/dashboard/", Cookie=staff)],
+                "team": [request("GET", "/team/", Cookie=self._cookie(manager))],
+                "completion": [request("GET", "/completion/", Cookie=staff)],
+                "person": [request("GET", f"/leads/{rep_lead}/", Cookie=cookie)],
+                "search": [search],
+                "poll": [self._poll(rep, cookie)],
             },
         )
         for name, values in timings.items():
             self._median(name, values)
-        for name in ("inbox", "lead_page", "lead_fragment", "dashboard"):
+        for name in (
+            "inbox", "lead_page", "lead_fragment", "dashboard", "team", "completion", "person", "search",
+        ):  # fmt: skip
             self._ratio(f"{name}_to_rows", self.figures[f"{name}_ms"], self.figures["bare_rows_ms"])
+        self._ratio("poll_to_empty", self.figures["poll_ms"], self.figures["bare_empty_ms"])
+
+    def _poll(self, rep: User, cookie: str) -> bytes:
+        """The inbox's poll as its page sends it: while nothing changes, it has nothing to say."""
+        shell = Shell(rep, "/inbox/", timezone.localtime())
+        version = worklist.version(rep, shell, shell.now)
+        return request("GET", f"/inbox/?v={version}", Cookie=cookie, HX_Request="true", HX_Target="list-body")
 
     def _in_turns(self, port: int, groups: dict[str, Sequence[bytes]]) -> dict[str, list[float]]:
         """Milliseconds of each group's requests, a few of each in every round; slow ones fewer."""
