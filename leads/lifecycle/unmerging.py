@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from leads import indexing
 from leads.choices import EventKind, Stage, State
 from leads.lifecycle import guard, remembered
 from leads.lifecycle.act import Act, Refused
@@ -46,6 +47,7 @@ def unmerge(merge_id: int, act: Act) -> Merge:
     # The kept lead first: it may have the address that goes back.
     remembered.put_back(keep, memory["keep"], memory["kept"], act.now)
     remembered.put_back(gone, memory["gone"], memory["left"], act.now)
+    indexing.keep([keep, gone])
     remembered.rows_back(memory, keep, gone, merge.at)
     remembered.pairs_back(memory, merge.at)
     book = Book(act)

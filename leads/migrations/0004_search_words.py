@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("leads", "0003_imports"),
+        ("leads", "0006_lists"),
     ]
 
     operations = [
@@ -121,6 +121,14 @@ class Migration(migrations.Migration):
                 ),
                 fields=["-closed_at", "-id"],
                 name="handoff_to_triage",
+            ),
+        ),
+        AddIndexBeside(
+            model_name="handoff",
+            index=models.Index(
+                condition=models.Q(("completion_visits__gt", 0), ("is_history", False)),
+                fields=["-mql_at"],
+                name="handoff_was_held",
             ),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),

@@ -204,6 +204,12 @@ class Handoff(models.Model):
                 ),
                 name="handoff_to_triage",
             ),
+            # the completion page: what was held for data over the last month
+            models.Index(
+                fields=["-mql_at"],
+                condition=Q(is_history=False, completion_visits__gt=0),
+                name="handoff_was_held",
+            ),
             # measures: cohorts by week of conversion, and a source's
             models.Index(fields=["mql_at"], name="handoff_by_mql"),
             # the API's list and polling: what changed since

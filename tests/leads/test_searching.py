@@ -16,8 +16,7 @@ from hypothesis.extra.django import TestCase
 from handoff_site import reference
 from leads import editing, folding, indexing, lifecycle, searching
 from leads.intake import receive
-from leads.lifecycle import merging
-from leads.models import Company, Lead, SearchWord
+from leads.models import Company, Lead, Merge, SearchWord
 from routing.models import User
 from tests.conftest import NOW, Cast
 from tests.factories import event, make_company, make_handoff, make_lead, route_to
@@ -143,10 +142,13 @@ def test_whoever_writes_keeps_the_words(cast: Cast) -> None:
     editing.edit(two, {"first_name": "Zoë", "company_name": "Zeta"}, lifecycle.Act(later, cast.otto))
     assert stray() == (0, 0)
     assert [lead.pk for lead in searching.search(cast.otto, "zoe zeta").leads] == [two.pk]
-    merging.merge(one, two, lifecycle.Act(later, cast.otto))
+    lifecycle.merge(one, two, lifecycle.Act(later, cast.otto))
     assert stray() == (0, 0)
     assert [lead.pk for lead in searching.search(cast.otto, "adebayo").leads] == [one.pk]
     assert searching.search(cast.otto, "zoe").leads == []
+    lifecycle.unmerge(Merge.objects.get().pk, lifecycle.Act(later, cast.otto))
+    assert stray() == (0, 0)
+    assert [lead.pk for lead in searching.search(cast.otto, "zoe").leads] == [two.pk]
 
 
 def written_for_search(sent: list[dict[str, object]]) -> int:
