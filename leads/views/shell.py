@@ -27,7 +27,7 @@ from django.views.decorators.http import require_POST
 from leads import drafts
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
-from leads.querysets import overdue
+from leads.querysets import overdue, team_member_ids
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
 
 UNDO_SECONDS = 10
@@ -229,7 +229,7 @@ class Shell:
     def _breached(self) -> int:
         late = Handoff.objects.breached(self.now)
         if not self._is_for(frozenset({MARKETING, ADMIN})):
-            late = late.filter(assignee__team__manager=self.user)
+            late = late.filter(assignee__in=team_member_ids(self.user))
         return late.order_by()[: MOST_COUNTED + 1].count()
 
 
