@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from leads import permissions
 from leads.choices import HOLDS_TURN, State
@@ -26,13 +26,19 @@ def conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
     gone = Q(state__in=_HELD) & (Q(assignee__isnull=True) | Q(assignee__is_active=False))
     owed = Q(state__in=_OWED, assignee__is_active=True)
     touched = owed & Q(black_hole_at__isnull=True)
-    timely = touched & (Q(next_due_at__isnull=True) | Q(next_due_at__gt=now))
+    # Whoever is silent is late too, most of the time: the silence says more.
+    quiet = touched & Q(no_activity_at__isnull=False)
+    spoken = touched & Q(no_activity_at__isnull=True)
+    # By this holder; the clock of the silence is theirs.
+    idle = Q(last_activity_at__isnull=True) | Q(last_activity_at__lt=F("held_since"))
+    unseen = Q(viewed_at__isnull=True) & idle
     return (
         ("lost", gone, ("next_due_at", "pk")),
         ("hole", owed & Q(black_hole_at__isnull=False), ("black_hole_at", "pk")),
-        ("late", touched & overdue(now), ("next_due_at", "pk")),
-        ("silent", timely & Q(no_activity_at__isnull=False), ("no_activity_at", "pk")),
-        (RISK, timely & Q(no_activity_at__isnull=True, next_due_at__gt=now), ("next_due_at", "pk")),
+        ("late", spoken & overdue(now), ("next_due_at", "pk")),
+        ("silent", quiet & ~unseen, ("no_activity_at", "pk")),
+        ("unseen", quiet & unseen, ("no_activity_at", "pk")),
+        (RISK, spoken & Q(next_due_at__gt=now), ("next_due_at", "pk")),
         ("unowned", Q(state=State.QUEUED), ("next_due_at", "pk")),
     )
 

@@ -34,6 +34,7 @@ NEEDS = (
     ("late", "Overdue"),
     (attention.RISK, "At risk"),
     ("silent", "Silent"),
+    ("unseen", "Never looked at"),
     ("hole", "Black hole"),
     ("unowned", "Unowned"),
     ("lost", "Nobody answers"),

@@ -6,15 +6,16 @@ already said no. Never moves anything; whether the handoff's state allows it is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
-from leads import permissions
+from leads import permissions, refusals
 from leads.choices import HOLDS_TURN
 from leads.models import Handoff, Rejection
+from routing import rotation
 from routing.models import Absence, Queue, User
 from routing.people import MANAGER, REP
 
@@ -66,7 +67,7 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
     away: dict[int, list[Absence]] = {}
     for absence in Absence.objects.at(now).select_related("cover"):
         away.setdefault(absence.user_id, []).append(absence)
-    refused = _refused(handoff, ids) if handoff is not None else frozenset()
+    refused = _refused(handoff, now) if handoff is not None else {}
     holder = handoff.assignee_id if handoff is not None else None
     queue_id = handoff.queue_id if handoff is not None else None
     found = [
@@ -86,14 +87,17 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
     return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
 
 
-def _refused(handoff: Handoff, ids: Collection[int]) -> frozenset[int]:
-    acts = Rejection.objects.filter(handoff=handoff, undone_at__isnull=True, by__in=ids)
-    return frozenset(acts.values_list("by_id", flat=True))
+def _refused(handoff: Handoff, now: datetime) -> dict[int, str]:
+    """Who said no to this lead for a reason that still holds, and why in words (lead and company loaded)."""
+    acts = Rejection.objects.filter(handoff__lead=handoff.lead_id, undone_at__isnull=True)
+    acts = acts.select_related("reason").order_by("at", "pk")
+    held = refusals.holding(acts, handoff.lead, handoff.pk, handoff.effective_type, now)
+    return {pk: words.replace(rotation.REJECTED, "rejected this lead", 1) for pk, words in held.items()}
 
 
-def _why_not(person: User, away: Mapping[int, Sequence[Absence]], refused: frozenset[int]) -> str:
+def _why_not(person: User, away: Mapping[int, Sequence[Absence]], refused: Mapping[int, str]) -> str:
     if person.pk not in away:
-        return "rejected this lead" if person.pk in refused else ""
+        return refused.get(person.pk, "")
     absences = away[person.pk]
     covers = (absence.cover for absence in absences)
     present = (cover for cover in covers if cover is not None and cover.is_active and cover.pk not in away)

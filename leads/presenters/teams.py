@@ -82,7 +82,14 @@ GROUPS = (
         "Every lead was touched within a day of reaching sales.",
         True,
     ),
-    ("silent", "Silent", "opened or held, and then nothing", "Nobody sits on a lead in silence.", False),
+    ("silent", "Silent", "looked at, and then nothing", "Nobody sits on a lead in silence.", False),
+    (
+        "unseen",
+        "Never looked at",
+        "held for hours and not opened once",
+        "Every lead was opened by whoever holds it.",
+        False,
+    ),
     (
         "risk",
         "At risk",

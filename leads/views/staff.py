@@ -25,6 +25,7 @@ from leads.presenters.orphans import Trouble, trouble
 from leads.presenters.teams import Group, RepLine, TeamRow
 from leads.querysets import overdue
 from leads.receivers import Receiver, receivers
+from leads.views import reps
 from leads.views.inbox import number
 from leads.views.worklist import default_calendar
 from routing.models import Absence, PoolMember, Team, User
@@ -102,6 +103,7 @@ class Overview:
     open_count: int
     rep: User | None
     work: Sequence[TeamRow]
+    beside: reps.Rep | None = None
     are_lines_cut: bool = False
     is_work_cut: bool = False
     form: Reassigning | None = None
@@ -155,6 +157,7 @@ def load(user: User, params: Params, now: datetime) -> Overview:
         are_lines_cut=are_lines_cut,
     )
     if rep is not None:
+        overview.beside = reps.load(user, rep, now)
         everything = _ids(rows.exclude(state=State.INCOMPLETE), ("next_due_at", "pk"), MOST_WORK + 1)
         found = _loaded(everything[:MOST_WORK])
         calendar = default_calendar()

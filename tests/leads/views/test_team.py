@@ -93,7 +93,7 @@ def test_each_kind_of_trouble_has_its_section(as_: SignIn, cast: Cast) -> None:
     assert found == {
         "late": [late.pk],
         "hole": [hole.pk],
-        "silent": [silent.pk],
+        "unseen": [silent.pk],
         "risk": [risk.pk],
         "unowned": [unowned.pk],
     }
@@ -391,7 +391,8 @@ def test_who_rejected_it_does_not_get_it_back_unasked(as_: SignIn, cast: Cast) -
     assert handoff.assignee != cast.femke
     sent = {"to": "femke@handoff.example.com", "reason": "Try again"}
     page = html(as_(cast.otto).post(f"/team/{handoff.pk}/reassign/", sent), 422)
-    assert "Femke de Boer rejected this lead." in page and "Give it anyway" in page
+    assert "Femke de Boer rejected this lead: out of territory, and the place is the same." in page
+    assert "Give it anyway" in page
     as_(cast.otto).post(f"/team/{handoff.pk}/reassign/", sent | {"anyway": "1"})
     handoff.refresh_from_db()
     assert handoff.assignee == cast.femke
@@ -426,3 +427,56 @@ def test_hostile_names_are_shown_as_text(as_: SignIn, cast: Cast) -> None:
     handoff = make_handoff("assigned", cast.femke, kind="demo_request")
     type(handoff.lead).objects.filter(pk=handoff.lead_id).update(first_name="<b onclick=x>")
     assert "<b onclick=x>" not in html(as_(cast.mia).get(f"/team/?h={handoff.pk}"))
+
+
+def test_who_looked_and_who_never_did_stand_apart(as_: SignIn, cast: Cast) -> None:
+    seen, unseen = make_handoff("assigned", cast.femke), make_handoff("assigned", cast.femke)
+    lifecycle.view(seen.pk, lifecycle.Act(NOW + timedelta(minutes=5), cast.femke))
+    later = NOW + timedelta(hours=9)
+    Handoff.objects.update(no_activity_at=LATER, next_due_at=later)
+    found = groups(as_(cast.mia))
+    assert (found["silent"], found["unseen"]) == ([seen.pk], [unseen.pk])
+    # The counts stand on top of the page, each with a way to its section.
+    page = html(as_(cast.mia).get("/team/"))
+    assert '<a class="chip" href="#w-unseen">Never looked at <b>1</b></a>' in page
+
+
+def test_a_reps_page_says_what_they_answered_and_when_they_are_away(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("rejected", cast.femke)
+    make_handoff("accepted", cast.femke)
+    Absence.objects.create(
+        user=cast.femke, starts_at=NOW + timedelta(days=3), ends_at=NOW + timedelta(days=9), cover=cast.jonas
+    )
+    Absence.objects.create(
+        user=cast.femke, starts_at=NOW - timedelta(days=9), ends_at=NOW - timedelta(days=3)
+    )
+    response = as_(cast.mia).get(f"/team/?rep={cast.femke.pk}")
+    beside = response.context["overview"].beside
+    assert beside.tally == "1 accepted, 1 rejected"
+    assert [(row.id, row.what) for row in beside.answers][-1] == (
+        handoff.pk,
+        "Rejected: not our customer profile",
+    )
+    assert [(away.cover, away.is_now) for away in beside.aways] == [("Jonas Keller", False)]
+    assert "Jonas Keller covers" in html(response)
+
+
+def test_a_reps_page_takes_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
+    client, url = as_(cast.mia), f"/team/?rep={cast.femke.pk}"
+    make_handoff("rejected", cast.femke)
+    make_handoff("accepted", cast.femke)
+    one = queries(client, url)
+    for _ in range(2):
+        make_handoff("rejected", cast.femke)
+        make_handoff("accepted", cast.femke)
+    assert queries(client, url) == one
+
+
+def test_who_said_no_to_the_lead_before_is_marked_with_the_reason(as_: SignIn, cast: Cast) -> None:
+    first = make_handoff("rejected", cast.femke)
+    again = make_handoff("assigned", cast.jonas, lead=first.lead, kind="demo_request")
+    response = as_(cast.mia).get(f"/team/?h={again.pk}")
+    found = {row.value: row.why_not for row in response.context["overview"].form.receivers}
+    assert found[cast.femke.email] == (
+        "rejected this lead: not our customer profile, and the company is the same"
+    )
