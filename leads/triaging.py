@@ -42,9 +42,10 @@ def rejections() -> QuerySet[Handoff]:
 
 
 def lately(now: datetime) -> QuerySet[Handoff]:
-    """All that was rejected in the last 90 days and is still, whatever followed."""
-    rows = Handoff.objects.live().filter(state=State.REJECTED, follow_up_at__isnull=True)
-    return rows.filter(closed_at__gte=now - OVER)
+    """All that was rejected in the last 90 days and is still, whatever followed; imported history too."""
+    acts = Rejection.objects.filter(at__gte=now - OVER, undone_at__isnull=True)
+    rows = Handoff.objects.filter(state=State.REJECTED, follow_up_at__isnull=True, closed_at__isnull=False)
+    return rows.filter(pk__in=acts.values("handoff"))
 
 
 def by_reason(now: datetime) -> list[tuple[str, str, int]]:

@@ -82,13 +82,13 @@ GROUPS = (
         "Every lead was touched within a day of reaching sales.",
         True,
     ),
-    ("silent", "Silent", "looked at, and then nothing", "Nobody sits on a lead in silence.", False),
+    ("silent", "Silent", "looked at, and then nothing", "Nobody sits on a lead in silence.", True),
     (
         "unseen",
         "Never looked at",
         "held for hours and not opened once",
-        "Every lead was opened by whoever holds it.",
-        False,
+        "No lead lies unopened for long.",
+        True,
     ),
     (
         "risk",

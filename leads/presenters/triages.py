@@ -86,6 +86,8 @@ def rejection(
 
 def _follows(handoff: Handoff, act: Rejection | None, settled: TriageItem | None, now: datetime) -> str:
     """What followed: "Back to marketing until Tue 9 Jun", "Let stand by Otto Maier"."""
+    if handoff.is_history:
+        return "Imported"
     if settled is not None:
         return f"Let stand by {settled.settled_by or 'somebody'}"
     step = handoff.next_step

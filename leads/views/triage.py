@@ -261,7 +261,8 @@ def _page(
     lines, last, before = _lines(handoffs, now)
     decision = None
     alert, kept = (errors or {}).get("", ""), ""
-    if opened is not None and permissions.is_marketing(frame.user):
+    # What was imported is over: it is listed for what it says, and decided on no more.
+    if opened is not None and not opened.is_history and permissions.is_marketing(frame.user):
         line = next(line for line in lines if line.id == opened.pk)
         decision = _decision(opened, line, last.get(opened.pk), before, now)
         decision.form, decision.values, decision.errors = form[:20], values or {}, errors or {}

@@ -438,7 +438,7 @@ def test_who_looked_and_who_never_did_stand_apart(as_: SignIn, cast: Cast) -> No
     assert (found["silent"], found["unseen"]) == ([seen.pk], [unseen.pk])
     # The counts stand on top of the page, each with a way to its section.
     page = html(as_(cast.mia).get("/team/"))
-    assert '<a class="chip" href="#w-unseen">Never looked at <b>1</b></a>' in page
+    assert '<a class="chip" href="#w-unseen" data-state="late">Never looked at <b>1</b></a>' in page
 
 
 def test_a_reps_page_says_what_they_answered_and_when_they_are_away(as_: SignIn, cast: Cast) -> None:

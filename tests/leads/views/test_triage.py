@@ -282,3 +282,13 @@ def test_the_acts_are_marketings_alone_and_posted(as_: SignIn, cast: Cast) -> No
 def test_nonsense_in_the_address_shows_the_page(as_: SignIn, cast: Cast, query: str) -> None:
     rejected(cast)
     assert as_(cast.otto).get(f"/triage/?{query}").status_code == 200
+
+
+def test_imported_rejections_are_listed_for_what_they_say(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast, "wrong_title")
+    Handoff.objects.update(is_history=True)
+    client = as_(cast.otto)
+    assert waiting(client) == ([], [])
+    response = client.get(f"/triage/?show=wrong_title&h={handoff.pk}")
+    assert [line.follows for line in response.context["rejections"]] == ["Imported"]
+    assert response.context["decision"] is None

@@ -1,0 +1,125 @@
+"""Triage, duplicates and a rep's page in a real browser: the main path of each by keyboard, and axe."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from leads import lifecycle
+from leads.models import DuplicatePair, Handoff, Lead, Merge
+from routing.models import Absence
+from tests.browser.conftest import axe_violations, looks
+from tests.factories import make_handoff, make_lead
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def rejected(cast):
+    """Two that Femke rejected, the newest last."""
+    now = timezone.now()
+    made = []
+    for minutes in (20, 10):
+        handoff = make_handoff("assigned", cast.femke, at=now - timedelta(minutes=minutes + 5))
+        act = lifecycle.Act(now - timedelta(minutes=minutes), cast.femke)
+        made.append(lifecycle.reject(handoff.pk, act, reason="other", note="Sells us boats"))
+    return made
+
+
+@pytest.fixture
+def pair(cast):
+    now = timezone.now()
+    company = make_lead().company
+    names = {"first_name": "Christina", "company": company}
+    first, second = (
+        make_lead(last_name=name, job_title=title, **names)
+        for name, title in (("Schmidt", "CFO"), ("Schmitt", "Chief Financial Officer"))
+    )
+    return DuplicatePair.objects.create(first=first, second=second, evidence={"same": "phone"}, found_at=now)
+
+
+def test_rejections_are_decided_by_keyboard_alone(cast, rejected, open_page, shot):
+    page: Page = open_page(cast.otto)
+    page.goto("/triage/")
+    page.keyboard.press("j")
+    newest, oldest = rejected[1], rejected[0]
+    expect(page.locator(f"#row-{newest.pk}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#decide")).to_be_visible()
+    page.keyboard.press("r")
+    expect(page.locator("#t-until")).to_be_focused()
+    shot(page, "triage-recycle-1440")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("back to marketing until")
+    # The next one is open already; letting it stand is one key.
+    expect(page).to_have_url(re.compile(f"h={oldest.pk}"))
+    page.keyboard.press("a")
+    expect(page.locator("#toasts")).to_contain_text(": settled.")
+    expect(page.locator("#main")).to_contain_text("No rejection waits")
+    steps = [Handoff.objects.get(pk=row.pk).next_step for row in (newest, oldest)]
+    assert steps == ["recycled", "triage"]
+
+
+def test_two_leads_become_one_and_two_again(cast, pair, open_page, shot):
+    page: Page = open_page(cast.otto)
+    page.goto("/duplicates/")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/duplicates/{pair.pk}/"))
+    expect(page.locator("[name=take-job_title][value=second]")).to_be_checked()
+    page.check("[name=take-name][value=first]")
+    page.check(f"[name=keep][value='{pair.first_id}']")
+    shot(page, "duplicate-1440")
+    page.keyboard.press("Tab")
+    page.keyboard.press("m")
+    expect(page.locator("#toasts")).to_contain_text("Merged into Christina Schmidt")
+    kept = Lead.objects.get(pk=pair.first_id)
+    assert (kept.last_name, kept.job_title) == ("Schmidt", "Chief Financial Officer")
+    page.goto(f"/leads/{pair.first_id}/")
+    page.get_by_role("button", name="Undo the merge").click()
+    expect(page.locator("#toasts")).to_contain_text("is undone")
+    assert Merge.objects.get().undone_by == cast.otto
+    assert Lead.objects.get(pk=pair.first_id).job_title == "CFO"
+
+
+def test_axe_finds_nothing(cast, rejected, pair, open_page, shot):
+    now = timezone.now()
+    merged = make_lead()
+    lifecycle.merge(merged, make_lead(), lifecycle.Act(now, cast.otto))
+    make_handoff("accepted", cast.femke, at=now - timedelta(minutes=30))
+    Absence.objects.create(
+        user=cast.femke, starts_at=now + timedelta(days=3), ends_at=now + timedelta(days=9), cover=cast.jonas
+    )
+    opened = f"/triage/?h={rejected[0].pk}&form="
+    visits = {
+        cast.otto: (
+            *(f"{opened}{form}" for form in ("recycle", "send_back", "merge", "suppress")),
+            "/triage/?show=all",
+            f"/duplicates/{pair.pk}/",
+            f"/leads/{merged.pk}/",
+        ),
+        cast.mia: (f"/team/?rep={cast.femke.pk}",),
+    }
+    found = {}
+    for user, paths in visits.items():
+        page: Page = open_page(user)
+        for path in paths:
+            page.goto(path)
+            name = f"{user.get_short_name()}{re.sub('[^a-z0-9]+', '-', path)}"
+            for _, look in looks(page):
+                shot(page, f"{name}{look}")
+                if wrong := axe_violations(page):
+                    found[f"{name}{look}"] = wrong
+                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                cut = page.evaluate(
+                    "[...document.querySelectorAll('main button, main input')]"
+                    ".filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth)"
+                    ".filter(e => !e.closest('.scroll, .filters')).length"
+                )
+                if wide > 0 or cut:
+                    found[f"{name}{look} width"] = [f"{wide} px too wide, {cut} out of sight"]
+    assert found == {}
