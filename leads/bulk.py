@@ -30,7 +30,7 @@ MOST = 500
 # What is not done while somebody waits for the page goes on in the worker.
 WAITED_SECONDS, SLICE_SECONDS = 5.0, 20.0
 KEPT = timedelta(days=30)
-_OPTIONS = ("to", "reason", "check", "anyway")
+OPTIONS = ("to", "reason", "check", "until", "anyway")
 _WITH = ("lead__company", "queue__owner", "assignee__team", "rejection_reason")
 
 
@@ -92,7 +92,7 @@ def matching(rows: QuerySet[Handoff]) -> tuple[dict[int, int], int]:
 
 def set_options(run: BulkRun, given: Mapping[str, str]) -> None:
     """Keep what was chosen for all rows; not once it was started."""
-    run.options = {name: given[name].strip()[:2000] for name in _OPTIONS if given.get(name)}
+    run.options = {name: given[name].strip()[:2000] for name in OPTIONS if given.get(name)}
     BulkRun.objects.filter(pk=run.pk, started_at__isnull=True).update(options=run.options)
 
 
@@ -102,7 +102,7 @@ def look(run: BulkRun, user: User, now: datetime) -> Looked:
     rows = list(run.rows.all())
     found = Looked(receivers=receivers(user, None, now) if "to" in verb.needs else ())
     found.doing = bulk_verbs.in_words(verb, run.options, found.receivers)
-    found.errors = bulk_verbs.wrong(verb, run.options, found.receivers)
+    found.errors = bulk_verbs.wrong(verb, run.options, found.receivers, now)
     seen = _seen(user, [row.handoff_id for row in rows])
     objections = _objections(run, user, {row.handoff_id: row.revision for row in rows}, seen)
     found.rows = [

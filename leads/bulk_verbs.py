@@ -7,13 +7,18 @@ a rep accepts one by one.
 
 from __future__ import annotations
 
+import zoneinfo
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from typing import ClassVar
+
+from django.conf import settings
 
 from leads import lifecycle, permissions, triaging
 from leads.choices import Check, State
 from leads.lifecycle import Act
+from leads.lifecycle.answering import LONGEST_COOL_OFF
 from leads.lifecycle.moving import QUEUE_PREFIX, REASSIGNABLE
 from leads.models import BulkRow, Handoff, Rejection
 from leads.presenters import people
@@ -24,6 +29,7 @@ from routing.people import User
 
 Said = tuple[str, str]
 Options = Mapping[str, str]
+MORNING = time(9)
 DONE, SAME, REFUSED = str(BulkRow.Status.DONE), str(BulkRow.Status.SAME), str(BulkRow.Status.REFUSED)
 
 
@@ -131,7 +137,46 @@ class Settle(Verb):
         return (DONE, "The rejection stands.") if done else (SAME, "It was settled already.")
 
 
-ALL: dict[str, Verb] = {verb.code: verb for verb in (Reassign(), Waive(), Recheck(), Settle())}
+class Recycle(Verb):
+    code, label, permission, wanted = "recycle", "Back to marketing until", "triage", "recycle it"
+    needs: ClassVar[tuple[str, ...]] = ("until",)
+    states = (State.REJECTED,)
+
+    def is_open_to(self, handoff: Handoff) -> bool:
+        # One that can still be taken back is not decided yet.
+        return super().is_open_to(handoff) and handoff.follow_up_at is None
+
+    def do(self, handoff: Handoff, act: Act, options: Options, revision: int) -> Said:
+        day = day_of(options)
+        if day is None or act.user is None:
+            return REFUSED, "No day was chosen."
+        zone = zoneinfo.ZoneInfo(act.user.time_zone or settings.ORG_TIME_ZONE)
+        until = datetime.combine(day, MORNING, zone)
+        lifecycle.recycle(handoff.pk, act, until=until, revision=revision)
+        return DONE, f"Back to marketing until {day:%-d %b %Y}."
+
+
+class Suppress(Recycle):
+    code, label, permission, wanted = "suppress", "Suppress", "triage", "suppress the lead"
+    needs = ()
+
+    def do(self, handoff: Handoff, act: Act, options: Options, revision: int) -> Said:
+        lifecycle.suppress(handoff.pk, act, revision=revision)
+        return DONE, "Suppressed; sales does not get it again."
+
+
+ALL: dict[str, Verb] = {
+    verb.code: verb for verb in (Reassign(), Waive(), Recheck(), Settle(), Recycle(), Suppress())
+}
+
+
+def day_of(options: Options) -> date | None:
+    """The day that was chosen, if it is one."""
+    text = options.get("until", "")
+    try:
+        return date.fromisoformat(text) if text.isascii() and len(text) == 10 else None
+    except ValueError:
+        return None
 
 
 def in_words(verb: Verb, options: Options, receivers: Sequence[Receiver]) -> str:
@@ -144,14 +189,20 @@ def in_words(verb: Verb, options: Options, receivers: Sequence[Receiver]) -> str
             if is_queue
             else f"Goes to {receiver.label}"
         )
+    if "until" in verb.needs and (day := day_of(options)) is not None:
+        return f"Back to marketing until {day:%-d %b %Y}"
     if options.get("check") in Check.values:
         return f"Waives “{Check(options['check']).label}”"
     return verb.label
 
 
-def wrong(verb: Verb, options: Options, receivers: Sequence[Receiver]) -> dict[str, str]:
+def wrong(verb: Verb, options: Options, receivers: Sequence[Receiver], now: datetime) -> dict[str, str]:
     """What is wrong with what was chosen for all of them, by option."""
     errors: dict[str, str] = {}
+    if "until" in verb.needs:
+        day = day_of(options)
+        if day is None or not now.date() < day <= (now + LONGEST_COOL_OFF).date():
+            errors["until"] = "Choose the day on which they may come back, within the next two years."
     if "to" in verb.needs:
         receiver = next((row for row in receivers if row.value == options.get("to")), None)
         if not options.get("to"):

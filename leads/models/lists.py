@@ -65,8 +65,8 @@ class DefaultView(models.Model):
 class BulkRun(models.Model):
     """One act on many handoffs: chosen, looked at, then done row by row.
 
-    `options` is what the act needs beside them (`to`, `reason`, `check`, `anyway`); `query` is the list that
-    they were chosen from, `left_out` how many more fitted than are taken at once.
+    `options` is what the act needs beside them (`to`, `reason`, `check`, `until`, `anyway`); `query` is the
+    list that they were chosen from, `left_out` how many more fitted than are taken at once.
     """
 
     verb = models.CharField(max_length=10)

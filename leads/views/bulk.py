@@ -116,7 +116,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
         return _look(request, frame, run, is_asked=False)
     if not bulk_verbs.ALL[run.verb].is_for(frame.user):
         raise PermissionDenied("not an act of this role")
-    bulk.set_options(run, {name: request.POST.get(name, "") for name in ("to", "reason", "check", "anyway")})
+    bulk.set_options(run, {name: request.POST.get(name, "") for name in bulk.OPTIONS})
     if request.POST.get("do") != "confirm":
         return _look(request, frame, run, is_asked=True)
     looked = bulk.look(run, frame.user, frame.now)

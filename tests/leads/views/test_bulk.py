@@ -325,3 +325,30 @@ def test_a_queue_is_given_what_is_chosen(as_: SignIn, cast: Cast) -> None:
     confirm(client, run, to=to, **WHY)
     handoff.refresh_from_db()
     assert (handoff.state, handoff.queue) == ("queued", queue)
+
+
+def test_rejections_are_recycled_and_suppressed(as_: SignIn, cast: Cast) -> None:
+    one, two, other = (make_handoff("rejected", cast.femke) for _ in range(3))
+    held = make_handoff("assigned", cast.femke)
+    client = as_(cast.otto)
+    run = choose(client, one, two, held, verb="recycle")
+    for until in ("", "2026-03-10", "2029-01-01", "soon", "2026-13-01"):
+        page = html(client.post(f"/handoffs/bulk/{run.pk}/", {"do": "confirm", "until": until}), 422)
+        assert "Choose the day on which they may come back" in page, until
+    assert "Back to marketing until 1 Jun 2026" in html(
+        client.post(f"/handoffs/bulk/{run.pk}/", {"do": "look", "until": "2026-06-01"})
+    )
+    confirm(client, run, until="2026-06-01")
+    assert ends(run) == {one.pk: "done", two.pk: "done", held.pk: "refused"}
+    one.lead.refresh_from_db()
+    assert f"{one.lead.cool_off_until:%Y-%m-%d %H:%M}" == "2026-06-01 09:00"
+    run = choose(client, two, other, verb="suppress")
+    lifecycle.recycle(other.pk, lifecycle.Act(LATER, cast.ada), until=LATER + timedelta(days=9))
+    confirm(client, run)
+    assert ends(run) == {two.pk: "done", other.pk: "changed"}
+    assert Lead.objects.filter(suppressed_at__isnull=False).get() == two.lead
+    # What can still be taken back is not decided yet.
+    fresh = make_handoff("assigned", cast.femke)
+    lifecycle.reject(fresh.pk, lifecycle.Act(LATER, cast.femke), reason="not_icp", undoable=True)
+    run = choose(client, fresh, verb="suppress")
+    assert looked(client, run)[fresh.pk][0] == "refused"
