@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from leads import bulk
 from leads.models import Handoff, SavedView
 from tests.browser.conftest import axe_violations, looks
 from tests.factories import make_handoff
@@ -16,7 +17,8 @@ from tests.factories import make_handoff
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_some_are_ticked_with_the_keyboard_and_given_away_at_once(cast, open_page, shot):
+def test_some_are_ticked_with_the_keyboard_and_given_away_at_once(cast, open_page, shot, monkeypatch):
+    monkeypatch.setattr(bulk, "WAITED_SECONDS", 600)
     now = timezone.now()
     made = [make_handoff("assigned", cast.femke, at=now - timedelta(minutes=n)) for n in range(3)]
     worked = make_handoff("working", cast.jonas, at=now - timedelta(hours=3))
