@@ -542,3 +542,7 @@ def test_reasons_are_grouped_by_what_follows_and_numbered() -> None:
         ("bad_data", "2", ""),
         ("other", "3", "note"),
     ]
+
+
+def test_no_value_turns_what_stands_beside_it() -> None:
+    assert signals.cut("\u202egnihton\u202c, \u2067אבג\u2069") == "gnihton, אבג"

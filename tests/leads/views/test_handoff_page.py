@@ -599,3 +599,29 @@ def test_what_it_referred_to_is_chosen_among_the_signals(as_: SignIn, cast: Cast
         assert html.count(f'name="activity_id" value="{row.pk}"') == (0 if kind == "email_open" else 1), kind
     assert f'value="{made["page_view"].pk}" checked' in html
     assert "<details open><summary>2 more" in html
+
+
+# Other people of the same company
+
+
+def test_others_of_the_company_are_named_with_their_handoffs(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    company = mine.lead.company
+    own = make_handoff("working", cast.femke, lead=make_lead(company=company, first_name="Ilse"))
+    foreign = make_handoff("accepted", cast.rosa, lead=make_lead(company=company, first_name="Hidden"))
+    found = as_(cast.femke).get(f"/handoffs/{mine.pk}/").context["pane"].colleagues
+    assert [(row.handoff, row.state, row.is_open) for row in found.shown] == [(own.pk, "Working", True)]
+    assert found.elsewhere == "Rosa Lindqvist works with others there"
+    html = as_(cast.femke).get(f"/handoffs/{mine.pk}/").content.decode()
+    assert f'href="/handoffs/{own.pk}/"' in html
+    assert "Hidden" not in html
+    everything = as_(cast.otto).get(f"/handoffs/{mine.pk}/").context["pane"].colleagues
+    assert {row.handoff for row in everything.shown} == {own.pk, foreign.pk}
+    assert everything.elsewhere == ""
+
+
+def test_an_opening_line_leads_to_its_evidence(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    page = as_(cast.femke).get(f"/handoffs/{mine.pk}/")
+    html = page.content.decode()
+    for opener in page.context["pane"].openers:
+        assert f'href="#act-{opener.activity}"' in html
+        assert html.count(f'id="act-{opener.activity}"') == 1
