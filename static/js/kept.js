@@ -5,7 +5,7 @@
   "use strict";
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const line = $("#connection"), PROBE = 5000;
+  const line = $("#connection"), PROBE = 3000;
   if (!line) return;
 
   /* What was typed: fields that differ from what the page came with. Passwords and files are never kept. */

@@ -44,7 +44,7 @@ def page(cast: Cast, mine: Handoff, browser: Browser, live_server: LiveServer) -
 @pytest.fixture
 def connection(page: Page) -> Callable[[str], None]:
     """connection(words): the line above the page says so."""
-    return lambda words: expect(page.locator("#connection")).to_contain_text(words)
+    return lambda words: expect(page.locator("#connection")).to_contain_text(words, timeout=20_000)
 
 
 def write(page: Page) -> None:
