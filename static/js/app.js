@@ -139,6 +139,11 @@
     } else if ((el = at(".term")) && $("#term")?.showPopover && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       explain(el);
+    } else if ((el = at(".contact [data-by]")) && $("#panel-contact")) {
+      /* Who calls or writes logs it next: the form is there when they come back. */
+      if ($("#panel-contact").hidden) openPanel("contact");
+      $(`#panel-contact [name=channel][value="${el.dataset.by}"]`).checked = true;
+      warn($("#panel-contact"));
     } else if ((el = at("[data-dialog]"))) {
       showKeys();
     } else if (!at(".menu")) {

@@ -112,6 +112,18 @@ def test_an_opening_line_leads_to_its_evidence_and_into_the_contact(
     assert Handoff.objects.get(pk=first).first_contact_personal is True
 
 
+def test_who_writes_a_mail_finds_the_form_open(cast: Cast, three: list[int], open_page: OpenPage) -> None:
+    page = open_page(cast.femke)
+    first = at_the_first(page)
+    page.locator(".contact a[href^='mailto:']").evaluate(
+        "link => link.addEventListener('click', (event) => event.preventDefault())"
+    )
+    page.locator(".contact a[href^='mailto:']").click()
+    press(page, "Enter")
+    said(page, "contact logged")
+    assert Handoff.objects.get(pk=first).first_contact_channel == "email"
+
+
 def test_written_words_are_sent_from_the_keyboard(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
     first = at_the_first(page)

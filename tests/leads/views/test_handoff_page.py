@@ -534,6 +534,11 @@ def test_wrong_data_is_a_task_for_marketing_and_the_lead_stays(
     assert "Wrong data. Company: They were &lt;b&gt;bought&lt;/b&gt;" in html
 
 
+def test_marketing_finds_the_report_in_completion(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    _act(as_(cast.femke), mine, "report", field="phone", text="It is a bakery's")
+    assert "It is a bakery&#x27;s" in as_(cast.otto).get("/completion/").content.decode()
+
+
 def test_wrong_data_twice_is_one_report(as_: SignIn, cast: Cast, mine: Handoff) -> None:
     client = as_(cast.femke)
     for _ in range(2):
