@@ -62,6 +62,7 @@ def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
+        page.set_default_navigation_timeout(30_000)  # the first page of a process compiles its templates
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on(
             "console",

@@ -36,6 +36,7 @@ def page(cast: Cast, mine: Handoff, browser: Browser, live_server: LiveServer) -
     sign_in(context, cast.femke, live_server.url)
     opened = context.new_page()
     opened.set_default_timeout(10_000)
+    opened.set_default_navigation_timeout(30_000)
     opened.goto(f"/inbox/?h={mine.pk}")
     yield opened
     context.close()
