@@ -76,7 +76,7 @@ def choose(
     ids = set(known.values_list("pk", flat=True))
     with transaction.atomic():
         run = BulkRun.objects.create(
-            verb=verb, query=query[:2000], left_out=left_out, created_at=now, created_by=user
+            verb=verb, query=_plain(query), left_out=left_out, created_at=now, created_by=user
         )
         BulkRow.objects.bulk_create(
             BulkRow(run=run, handoff_id=pk, revision=revision) for pk, revision in picked.items() if pk in ids
@@ -92,7 +92,7 @@ def matching(rows: QuerySet[Handoff]) -> tuple[dict[int, int], int]:
 
 def set_options(run: BulkRun, given: Mapping[str, str]) -> None:
     """Keep what was chosen for all rows; not once it was started."""
-    run.options = {name: given[name].strip()[:2000] for name in OPTIONS if given.get(name)}
+    run.options = {name: _plain(given[name]) for name in OPTIONS if given.get(name)}
     BulkRun.objects.filter(pk=run.pk, started_at__isnull=True).update(options=run.options)
 
 
@@ -109,6 +109,11 @@ def look(run: BulkRun, user: User, now: datetime) -> Looked:
         Would(row, seen.get(row.handoff_id), *objections.get(row.handoff_id, ("", ""))) for row in rows
     ]
     return found
+
+
+def _plain(text: str) -> str:
+    """Bounded, and without what PostgreSQL keeps in no text."""
+    return text.replace("\x00", "").strip()[:2000]
 
 
 def start(run: BulkRun, now: datetime) -> bool:

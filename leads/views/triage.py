@@ -54,7 +54,7 @@ class Params:
         source = data.get("source")
         return cls(
             show=show if show.replace("_", "").isalnum() and show.isascii() else "",
-            source=None if source is None else source[:2000],
+            source=None if source is None else source.replace("\x00", "")[:2000],
             after=data.get("after", "")[:400],
         )
 

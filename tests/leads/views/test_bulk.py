@@ -354,3 +354,12 @@ def test_rejections_are_recycled_and_suppressed(as_: SignIn, cast: Cast) -> None
     lifecycle.reject(fresh.pk, lifecycle.Act(LATER, cast.femke), reason="not_icp", undoable=True)
     run = choose(client, fresh, verb="suppress")
     assert looked(client, run)[fresh.pk][0] == "refused"
+
+
+def test_null_characters_are_left_out_of_what_is_kept(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    client = as_(cast.mia)
+    run = choose(client, handoff, query="q=\x00x")
+    confirm(client, run, to=cast.jonas.email, reason="In a\x00 meeting")
+    run.refresh_from_db()
+    assert (run.query, run.options["reason"], ends(run)) == ("q=x", "In a meeting", {handoff.pk: "done"})
