@@ -317,13 +317,19 @@ def note(handoff_id: int, act: Act, *, text: str, revision: int | None = None) -
     if _just_noted(handoff, act, text):
         return handoff
     book = Book(act)
+    write_down(book, handoff, text)
+    book.save()
+    return handoff
+
+
+def write_down(book: Book, handoff: Handoff, text: str) -> None:
+    """The note and its event; by sales, on a lead that it was given, it counts as activity."""
+    act = book.act
     book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
     by_sales = act.user is not None and bool(act.user.roles & {REP, MANAGER})
     live = handoff.is_open and handoff.assigned_at is not None
     changes = activity(handoff, act.now) if by_sales and live else {}
     book.write(handoff, EventKind.NOTED, Stage.AFTER, changes)
-    book.save()
-    return handoff
 
 
 def _just_noted(handoff: Handoff, act: Act, text: str) -> bool:

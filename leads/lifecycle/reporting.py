@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from leads.choices import EventKind, Stage
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid
-from leads.lifecycle.answering import COMPLAINT_FIELDS, activity
+from leads.lifecycle.answering import COMPLAINT_FIELDS, write_down
 from leads.lifecycle.book import Book
-from leads.models import Complaint, Handoff, Note
-from routing.people import MANAGER, REP
+from leads.models import Complaint, Handoff
 
 LABELS = {
     "company_name": "Company",
@@ -43,11 +41,6 @@ def report(
         return handoff
     book = Book(act)
     book.add(Complaint(handoff=handoff, lead=handoff.lead, field=field, text=said, by=act.user, at=act.now))
-    noted = f"Wrong data. {said}"[: guard.TEXT_LIMIT]
-    book.add(Note(handoff=handoff, by=act.user, at=act.now, text=noted))
-    by_sales = act.user is not None and bool(act.user.roles & {REP, MANAGER})
-    live = handoff.is_open and handoff.assigned_at is not None
-    changes = activity(handoff, act.now) if by_sales and live else {}
-    book.write(handoff, EventKind.NOTED, Stage.AFTER, changes)
+    write_down(book, handoff, f"Wrong data. {said}"[: guard.TEXT_LIMIT])
     book.save()
     return handoff
