@@ -15,11 +15,12 @@ from typing import Any, TextIO
 
 from django.db import transaction
 
-from leads import identity, indexing
+from leads import identity
 from leads.choices import CompanyStage
 from leads.firmographics import COMPANY_FIELDS, put
 from leads.models import Company
 from leads.owning import COLUMN, Owners, clean
+from leads.search import indexing
 
 COLUMNS = (
     "domain", "name", "industry", "employee_count", "size_band", "annual_revenue", "currency",

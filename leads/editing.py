@@ -15,11 +15,12 @@ from typing import Any
 from django.db import transaction
 from email_validator import EmailNotValidError, validate_email
 
-from leads import identity, indexing, lifecycle, preflight
+from leads import identity, lifecycle, preflight
 from leads.choices import SIZE_BAND_NAMES
 from leads.firmographics import COMPANY_FIELDS, LEAD_FIELDS, fill, put
 from leads.lifecycle import Act, Invalid
 from leads.models import Company, Complaint, Handoff, Lead, LeadAlias
+from leads.search import indexing
 
 LONGEST_ADDRESS = 320
 

@@ -22,10 +22,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from leads import identity, indexing
+from leads import identity
 from leads.choices import size_band
 from leads.firmographics import COMPANY_FIELDS, LEAD_FIELDS, fill
 from leads.models import Company, EnrichmentAttempt, Lead
+from leads.search import indexing
 
 logger = logging.getLogger(__name__)
 

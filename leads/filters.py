@@ -1,7 +1,7 @@
 """The filters of the lists of leads and of accounts, as they stand in the address.
 
 Owns their names, bounds and what each selects. What cannot be read selects nothing away and is said. Never
-widens what a person may see: the query comes from `leads.searching`.
+widens what a person may see: the query comes from `leads.search.finding`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import django_filters
 from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from leads import permissions, searching
+from leads import permissions
 from leads.choices import OPEN, CompanyStage, LeadType, State
 from leads.models import Company, DuplicatePair, Handoff, Lead, LeadImport
+from leads.search import finding
 from routing.people import User
 
 NONE, ANY_OPEN = "none", "open"
@@ -60,7 +61,7 @@ class Told:
 class LeadFilter(Told, django_filters.FilterSet):
     """Words, state of a handoff, lead type, source, country, company, holder."""
 
-    q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
+    q = django_filters.CharFilter(method="by_words", max_length=finding.LONGEST)
     state = django_filters.ChoiceFilter(method="by_handoff", choices=STATES)
     type = django_filters.ChoiceFilter(method="by_handoff", choices=LeadType.choices)
     holder = django_filters.NumberFilter(method="by_handoff", min_value=1, max_value=2**62)
@@ -79,7 +80,7 @@ class LeadFilter(Told, django_filters.FilterSet):
 
     def by_words(self, leads: QuerySet[Lead], name: str, value: str) -> QuerySet[Lead]:
         personal = permissions.sees_personal_data(self.user)
-        return leads.filter(searching.matching(value, personal))
+        return leads.filter(finding.matching(value, personal))
 
     def by_country(self, leads: QuerySet[Lead], name: str, value: str) -> QuerySet[Lead]:
         return leads.filter(country_code=value.upper())
@@ -109,7 +110,7 @@ class LeadFilter(Told, django_filters.FilterSet):
 class ImportFilter(Told, django_filters.FilterSet):
     """Words of the file's name, where it stands, who took it."""
 
-    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=searching.LONGEST)
+    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=finding.LONGEST)
     status = django_filters.ChoiceFilter(choices=LeadImport.Status.choices)
     by = django_filters.ModelChoiceFilter(
         field_name="created_by",
@@ -125,7 +126,7 @@ class ImportFilter(Told, django_filters.FilterSet):
 class PairFilter(Told, django_filters.FilterSet):
     """Words of either of the two leads."""
 
-    q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
+    q = django_filters.CharFilter(method="by_words", max_length=finding.LONGEST)
 
     class Meta:
         model = DuplicatePair
@@ -133,14 +134,14 @@ class PairFilter(Told, django_filters.FilterSet):
 
     def by_words(self, found: QuerySet[DuplicatePair], name: str, value: str) -> QuerySet[DuplicatePair]:
         # Only marketing ops and admins come here, who see addresses.
-        leads = Lead.objects.filter(searching.matching(value, personal=True)).order_by().values("pk")
+        leads = Lead.objects.filter(finding.matching(value, personal=True)).order_by().values("pk")
         return found.filter(Q(first__in=leads) | Q(second__in=leads))
 
 
 class AccountFilter(Told, django_filters.FilterSet):
     """Words of the name or the domain, owner, stage, named or not."""
 
-    q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
+    q = django_filters.CharFilter(method="by_words", max_length=finding.LONGEST)
     owner = django_filters.CharFilter(
         method="by_owner", validators=[RegexValidator(rf"^({NONE}|\d{{1,18}})$", "Choose one of the list.")]
     )
@@ -152,7 +153,7 @@ class AccountFilter(Told, django_filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def by_words(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
-        return companies.filter(searching.matching_companies(value))
+        return companies.filter(finding.matching_companies(value))
 
     def by_owner(self, companies: QuerySet[Company], name: str, value: str) -> QuerySet[Company]:
         return companies.filter(owner__isnull=True) if value == NONE else companies.filter(owner=int(value))

@@ -14,12 +14,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import DateTimeField, IntegerField, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
-from leads import attention, permissions, searching, triaging
+from leads import attention, permissions, triaging
 from leads.choices import CLOSED, OPEN, Check, LeadType, State
 from leads.filters import Told
 from leads.models import Handoff, Lead, RejectionReason
 from leads.presenters import teams
 from leads.presenters.clocks import holders_calendar, of_handoff
+from leads.search import finding
 from routing.models import Calendar, Queue, Team
 from routing.people import User
 
@@ -67,7 +68,7 @@ def _gone(what: str) -> dict[str, str]:
 class HandoffFilter(Told, django_filters.FilterSet):
     """Words, state, what it needs, whose it is, and the facts that were frozen with it."""
 
-    q = django_filters.CharFilter(method="by_words", max_length=searching.LONGEST)
+    q = django_filters.CharFilter(method="by_words", max_length=finding.LONGEST)
     state = django_filters.ChoiceFilter(method="by_state", choices=STATES)
     needs = django_filters.ChoiceFilter(method="by_need", choices=NEEDS)
     whose = django_filters.ChoiceFilter(method="by_whose", choices=WHOSE)
@@ -108,7 +109,7 @@ class HandoffFilter(Told, django_filters.FilterSet):
         words = value.strip().removeprefix("#")
         fits = Q(pk=int(words)) if words.isascii() and words.isdigit() and len(words) < 19 else Q(pk__in=())
         leads = Lead.objects.filter(
-            searching.matching(value, permissions.sees_personal_data(self.user))
+            finding.matching(value, permissions.sees_personal_data(self.user))
         ).order_by()
         return handoffs.filter(fits | Q(lead__in=leads.values("pk")))
 

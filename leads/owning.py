@@ -13,11 +13,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from leads import identity, indexing, lifecycle
+from leads import identity, lifecycle
 from leads.choices import CompanyStage
 from leads.firmographics import COMPANY_FIELDS, fill
 from leads.lifecycle import Act, Invalid
 from leads.models import Company, Handoff
+from leads.search import indexing
 from routing.people import User
 from routing.rotation import IN_SALES
 

@@ -6,7 +6,7 @@ already said no. Never moves anything; whether the handoff's state allows it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,7 +67,7 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
     away: dict[int, list[Absence]] = {}
     for absence in Absence.objects.at(now).select_related("cover"):
         away.setdefault(absence.user_id, []).append(absence)
-    refused = _refused(handoff, now) if handoff is not None else {}
+    refused = refused_by([handoff], now)[handoff.pk] if handoff is not None else {}
     holder = handoff.assignee_id if handoff is not None else None
     queue_id = handoff.queue_id if handoff is not None else None
     found = [
@@ -87,12 +87,21 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
     return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
 
 
-def _refused(handoff: Handoff, now: datetime) -> dict[int, str]:
-    """Who said no to this lead for a reason that still holds, and why in words (lead and company loaded)."""
-    acts = Rejection.objects.filter(handoff__lead=handoff.lead_id, undone_at__isnull=True)
-    acts = acts.select_related("reason").order_by("at", "pk")
-    held = refusals.holding(acts, handoff.lead, handoff.pk, handoff.effective_type, now)
-    return {pk: words.replace(rotation.REJECTED, "rejected this lead", 1) for pk, words in held.items()}
+def refused_by(handoffs: Collection[Handoff], now: datetime) -> dict[int, dict[int, str]]:
+    """Who said no to each lead, in whichever of its handoffs, for a reason that still holds, and why in
+    words: by handoff, then by person. Lead and company are loaded; one query."""
+    leads = {handoff.lead_id for handoff in handoffs}
+    acts = Rejection.objects.filter(handoff__lead__in=leads, undone_at__isnull=True)
+    of_lead: dict[int, list[Rejection]] = {}
+    for act in acts.select_related("reason", "handoff").order_by("at", "pk"):
+        of_lead.setdefault(act.handoff.lead_id, []).append(act)
+    found = {}
+    for handoff in handoffs:
+        mine = of_lead.get(handoff.lead_id, ())
+        held = refusals.holding(mine, handoff.lead, handoff.pk, handoff.effective_type, now)
+        words = {pk: why.replace(rotation.REJECTED, "rejected this lead", 1) for pk, why in held.items()}
+        found[handoff.pk] = words
+    return found
 
 
 def _why_not(person: User, away: Mapping[int, Sequence[Absence]], refused: Mapping[int, str]) -> str:

@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.db import DatabaseError, OperationalError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
+
+from leads.models.job import Job
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ MOST_TRIES = 3
 WAITING, RUNNING, FAILED = "waiting", "running", "failed"
 UNFINISHED = (WAITING, RUNNING)
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=Job)
 
 
 class Overtaken(Exception):
@@ -56,9 +58,8 @@ class Pace:
 
 
 class Slices(Generic[M]):
-    """The jobs of one model. It has `status` (waiting, running, failed and others), `worked_at` (when the
-    slice that has it last saved; none when nobody has it), `tries`, `error` and `finished_at`; `progress`
-    names the column that says how far it is, `unit` what that counts, `order` which is the oldest."""
+    """The jobs of one model: `progress` names the column that says how far one is, `unit` what that counts,
+    `order` which is the oldest."""
 
     def __init__(self, model: type[M], *, progress: str, unit: str, order: str) -> None:
         self.model, self.progress, self.unit, self.order = model, progress, unit, order
@@ -78,14 +79,13 @@ class Slices(Generic[M]):
         """One slice; whether there is more to do. False too when another process has it. `part` goes on until
         the pace is over, saves by `save`, and says whether there is more; `on_failure` are further columns of
         a job that fails."""
-        row: Any = job
         # Nobody gave it up: the slice that had it died.
-        tries = row.tries + 1 if row.worked_at is not None else 0
-        so_far = {self.progress: getattr(row, self.progress)}
-        mine = self.rows.filter(pk=row.pk, worked_at=row.worked_at, status__in=UNFINISHED, **so_far)
+        tries = job.tries + 1 if job.worked_at is not None else 0
+        so_far = {self.progress: getattr(job, self.progress)}
+        mine = self.rows.filter(pk=job.pk, worked_at=job.worked_at, status__in=UNFINISHED, **so_far)
         if not mine.update(worked_at=now, status=RUNNING, tries=tries):
             return False
-        row.worked_at, row.tries, row.status = now, tries, RUNNING
+        job.worked_at, job.tries, job.status = now, tries, RUNNING
         if tries > MOST_TRIES:
             after = f"after {so_far[self.progress]:,} {self.unit}"
             self._fail(job, now, f"It stopped {tries} times without getting on, {after}.", on_failure)
@@ -106,16 +106,14 @@ class Slices(Generic[M]):
     def save(self, job: M, at: datetime | None, **changes: Any) -> None:
         """Write how far it is, if the claim still stands, else raise Overtaken, which undoes the transaction
         around it. `at` None gives the claim up. The row in memory follows."""
-        row: Any = job
         changes |= {"worked_at": at, "tries": 0}
-        claimed = self.rows.filter(pk=row.pk, worked_at=row.worked_at, status=RUNNING)
+        claimed = self.rows.filter(pk=job.pk, worked_at=job.worked_at, status=RUNNING)
         if not claimed.update(**changes):
             raise Overtaken
         for name, value in changes.items():
-            setattr(row, name, value)
+            setattr(job, name, value)
 
     def _fail(self, job: M, now: datetime, why: str, more: dict[str, Any]) -> None:
-        row: Any = job
-        self.rows.filter(pk=row.pk, worked_at=row.worked_at).update(
+        self.rows.filter(pk=job.pk, worked_at=job.worked_at).update(
             status=FAILED, error=why[:300], finished_at=now, worked_at=None, **more
         )

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import cases, identity, indexing, lifecycle, qualification
+from leads import cases, identity, lifecycle, qualification
 from leads.lifecycle.book import Book
 from leads.lifecycle.opening import Opening, open_all
 from leads.models import Activity, Company, Handoff, Lead, MqlDefinition, Score
 from leads.qualification import Trigger
+from leads.search import indexing
 from routing.models import Pool, PoolMember, Queue, Rule, Ruleset, User
 from tests.conftest import NOW
 

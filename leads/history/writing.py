@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
-from leads import identity, indexing
+from leads import identity
 from leads.choices import EventKind
 from leads.history import story
 from leads.history.planning import Plan, Planner, Result, known_companies
@@ -36,6 +36,7 @@ from leads.models import (
     Score,
 )
 from leads.reasons import ensure_reasons
+from leads.search import indexing
 from routing.people import User
 
 CHUNK = 500

@@ -12,12 +12,13 @@ from typing import Any
 
 from django.db.models import Q
 
-from leads import identity, indexing, qualification
+from leads import identity, qualification
 from leads.choices import TriggerKind
 from leads.intake.fields import COMPANY_FIELDS, apply_company, apply_lead, company_key
 from leads.intake.schema import ActivityIn, EventIn
 from leads.intake.taken import Taken
 from leads.models import Activity, Company, Complaint, ExternalId, Lead, LeadAlias, Score
+from leads.search import indexing
 
 FORMS = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 # A change of one of these can make somebody look like somebody else.

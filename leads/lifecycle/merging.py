@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
-from leads import choosing, identity, indexing, qualification
+from leads import choosing, identity, qualification
 from leads.choices import EventKind, LeadType, NextStep, Stage, State, TriggerKind
 from leads.lifecycle import remembered
 from leads.lifecycle.act import Act, Invalid
@@ -19,6 +19,7 @@ from leads.lifecycle.completing import recheck_leads
 from leads.lifecycle.draining import free
 from leads.lifecycle.opening import raise_to_demo, supersede
 from leads.models import Complaint, DuplicatePair, Handoff, Lead, LeadAlias, Merge
+from leads.search import indexing
 
 # Filled from the merged lead where the kept one has nothing.
 FIELDS = (

@@ -13,7 +13,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from leads import indexing
 from leads.choices import EventKind, Stage, State
 from leads.lifecycle import guard, remembered
 from leads.lifecycle.act import Act, Refused
@@ -21,6 +20,7 @@ from leads.lifecycle.book import Book
 from leads.lifecycle.completing import recheck_leads
 from leads.lifecycle.undoing import restored, turn_back, turn_holder
 from leads.models import Event, Handoff, Lead, LeadAlias, Merge
+from leads.search import indexing
 from routing import sla
 
 _UNOBTRUSIVE = [str(kind) for kind in guard.UNOBTRUSIVE]

@@ -8,7 +8,7 @@ import django.db.models.deletion
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models, transaction
 
-from leads.folding import company_words, lead_words
+from leads.search.folding import company_words, lead_words
 
 CHUNK = 2000
 

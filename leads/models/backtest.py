@@ -6,14 +6,14 @@ was, document included, so that a figure that led to a publishing can be looked 
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 
 from leads.models.handoff import Handoff
+from leads.models.job import Job
 from routing.models import Ruleset
 
 
-class Backtest(models.Model):
+class Backtest(Job):
     """One run: past decisions from `since` to `until` through `document`.
 
     `ruleset` is the version that was replayed, empty for the draft as it was. `state` is what the next
@@ -30,19 +30,11 @@ class Backtest(models.Model):
     document = models.JSONField()
     since = models.DateTimeField()
     until = models.DateTimeField()
-    created_at = models.DateTimeField()
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
     status = models.CharField(max_length=8, choices=Status, default=Status.WAITING)
     total = models.PositiveIntegerField(default=0)
     replayed = models.PositiveIntegerField(default=0)
     state = models.JSONField(default=dict, blank=True)
     result = models.JSONField(default=dict, blank=True)
-    tries = models.PositiveSmallIntegerField(default=0)
-    error = models.CharField(max_length=300, blank=True)
-    worked_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at", "-id"]

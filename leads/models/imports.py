@@ -9,8 +9,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from leads.models.job import Job
 
-class LeadImport(models.Model):
+
+class LeadImport(Job):
     """One file. `targets` names, for each column of `header`, what it is read as ("" for nothing).
 
     `digest` is the file's own; `key` stands for file and mapping together and names the events of its rows,
@@ -48,19 +50,11 @@ class LeadImport(models.Model):
     is_quiet = models.BooleanField(default=False)
     key = models.CharField(max_length=64, blank=True, db_index=True)
     as_of = models.DateTimeField()
-    created_at = models.DateTimeField()
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
     status = models.CharField(max_length=8, choices=Status, default=Status.MAPPING)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict, blank=True)
-    tries = models.PositiveSmallIntegerField(default=0)
-    error = models.CharField(max_length=300, blank=True)
-    worked_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at", "-id"]

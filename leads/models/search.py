@@ -8,18 +8,18 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.lookups import StartsWith
 
-from leads.folding import LONGEST_WORD
 from leads.models.company import Company
 from leads.models.lead import Lead
+from leads.search.folding import LONGEST_WORD
 
 # Behind every letter: no word holds it, so it ends the range of words that begin alike.
 _LAST = "\U0010ffff"
 
 
 class SearchWord(models.Model):
-    """A folded word of a lead or of a company; which words those are is `leads.folding`.
+    """A folded word of a lead or of a company; which words those are is `leads.search.folding`.
 
-    Kept by `leads.indexing` alone, in the transaction that changes a name, an address or a domain.
+    Kept by `leads.search.indexing` alone, in the transaction that changes a name, an address or a domain.
     """
 
     word = models.CharField(max_length=LONGEST_WORD)

@@ -16,7 +16,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_q.tasks import async_task
 
-from leads import bulk, bulk_verbs, exports, paging
+from leads import bulk, exports, paging
+from leads.bulk import verbs
 from leads.choices import Check
 from leads.handoff_filter import in_order
 from leads.models import BulkRow, BulkRun, Handoff
@@ -45,9 +46,9 @@ def bulks(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return _list(request, frame)
     verb, query = request.POST.get("verb", ""), request.POST.get("query", "")
-    if verb != EXPORT and verb not in bulk_verbs.ALL:
+    if verb != EXPORT and verb not in verbs.ALL:
         return _back(request, query, "Choose what to do with them.")
-    if verb != EXPORT and not bulk_verbs.ALL[verb].is_for(frame.user):
+    if verb != EXPORT and not verbs.ALL[verb].is_for(frame.user):
         raise PermissionDenied("not an act of this role")
     picked, left_out = _picked(request, frame)
     if not picked:
@@ -85,14 +86,14 @@ def _list(request: HttpRequest, frame: Shell) -> HttpResponse:
         "lines": [
             {
                 "id": run.pk,
-                "what": bulk_verbs.ALL[run.verb].label,
+                "what": verbs.ALL[run.verb].label,
                 "when": times.day(run.created_at, frame.now),
                 "exact": times.exact(run.created_at, frame.now),
                 "status": "" if run.finished_at else "Under way" if run.started_at else "Not confirmed",
                 "reason": run.options.get("reason", ""),
             }
             for run in page.rows
-            if run.verb in bulk_verbs.ALL
+            if run.verb in verbs.ALL
         ],
         "more": f"?after={page.next}" if page.next else "",
         "is_later": bool(page.after),
@@ -106,7 +107,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
     """One run: what would happen, with the form that confirms it; then what became of each."""
     frame = shell_of(request)
     run = BulkRun.objects.select_related("created_by").filter(pk=pk, created_by=frame.user).first()
-    if run is None or run.verb not in bulk_verbs.ALL:
+    if run is None or run.verb not in verbs.ALL:
         raise Http404("there is no such run of yours")
     if run.started_at is not None:
         if request.method == "POST" and run.finished_at is None:
@@ -114,7 +115,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("leads:bulk", run.pk) if request.method == "POST" else _result(request, frame, run)
     if request.method != "POST":
         return _look(request, frame, run, is_asked=False)
-    if not bulk_verbs.ALL[run.verb].is_for(frame.user):
+    if not verbs.ALL[run.verb].is_for(frame.user):
         raise PermissionDenied("not an act of this role")
     bulk.set_options(run, {name: request.POST.get(name, "") for name in bulk.OPTIONS})
     if request.POST.get("do") != "confirm":
@@ -136,7 +137,7 @@ def _go_on(frame: Shell, run: BulkRun) -> HttpResponse:
 def _look(request: HttpRequest, frame: Shell, run: BulkRun, *, is_asked: bool) -> HttpResponse:
     """`is_asked`: what is missing is said once somebody has asked for it."""
     looked = bulk.look(run, frame.user, frame.now)
-    verb = bulk_verbs.ALL[run.verb]
+    verb = verbs.ALL[run.verb]
     values: dict[str, Any] = {
         "run": run,
         "verb": verb,
@@ -164,7 +165,7 @@ def _result(request: HttpRequest, frame: Shell, run: BulkRun) -> HttpResponse:
     kept.sort(key=lambda row: order.index(row.status))
     values = {
         "run": run,
-        "verb": bulk_verbs.ALL[run.verb],
+        "verb": verbs.ALL[run.verb],
         "counts": [(counts[str(status)], label, tone) for status, label, tone in ENDS if counts[str(status)]],
         "is_running": run.finished_at is None,
         "left": counts[""],

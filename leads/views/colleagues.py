@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leads import searching
 from leads.models import Handoff, Lead
 from leads.presenters import people
 from leads.presenters.signals import cut
+from leads.search import finding
 from routing.people import User
 
 MOST_HANDOFFS, MOST_HOLDERS = 100, 5
@@ -43,7 +43,7 @@ def of(user: User, lead: Lead, *, personal: bool, most: int) -> Colleagues:
     """The latest first, at most so many of them."""
     if lead.company_id is None:
         return Colleagues()
-    own = searching.leads_of(user)
+    own = finding.leads_of(user)
     others = own.filter(company=lead.company_id).exclude(pk=lead.pk).order_by("-updated_at", "-id")[:most]
     found = list(others)
     handoffs = (
@@ -54,7 +54,7 @@ def of(user: User, lead: Lead, *, personal: bool, most: int) -> Colleagues:
     )
     latest = {handoff.lead_id: handoff for handoff in handoffs} if found else {}
     shown = [_colleague(row, latest.get(row.pk), personal) for row in found]
-    return Colleagues(shown, "" if searching.sees_all(user) else _elsewhere(user, lead))
+    return Colleagues(shown, "" if finding.sees_all(user) else _elsewhere(user, lead))
 
 
 def _colleague(row: Lead, handoff: Handoff | None, personal: bool) -> Colleague:

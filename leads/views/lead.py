@@ -1,7 +1,7 @@
 """The page of one person: all their handoffs, what they did, their company, and putting their data right.
 
 Owns the page and its form. What is edited goes through `leads.editing`; which leads there are for somebody
-is `leads.searching`. Whoever is not shown personal data gets no address and no number.
+is `leads.search.finding`. Whoever is not shown personal data gets no address and no number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import editing, identity, lifecycle, permissions, searching
+from leads import editing, identity, lifecycle, permissions
 from leads.lifecycle import Act, Invalid
 from leads.models import Handoff, Lead, Merge
 from leads.presenters import pairs, people, qualifying, repair, signals, times
@@ -23,6 +23,7 @@ from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.repair import Input
 from leads.presenters.rows import Flag
 from leads.presenters.signals import Timeline
+from leads.search import finding
 from leads.views import access, colleagues, pane
 from leads.views.colleagues import Colleagues
 from leads.views.shell import shell_of, tell
@@ -64,7 +65,7 @@ def lead(request: HttpRequest, pk: int) -> HttpResponse:
     """The person with all handoffs; `edit` opens the form. A merged lead leads to the one it went into."""
     frame = shell_of(request)
     kept = Lead.objects.filter(pk=pk).values_list("merged_into", flat=True).first()
-    if kept is not None and searching.leads_of(frame.user).filter(pk=kept).exists():
+    if kept is not None and finding.leads_of(frame.user).filter(pk=kept).exists():
         return redirect("leads:lead", kept)
     found = _find(frame.user, pk)
     person = _person(frame.user, found, frame.now)
@@ -92,7 +93,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _find(user: User, pk: int) -> Lead:
-    found = searching.leads_of(user).select_related("company__owner").filter(pk=pk).first()
+    found = finding.leads_of(user).select_related("company__owner").filter(pk=pk).first()
     if found is None:
         raise Http404("no such lead")
     return found

@@ -1,7 +1,7 @@
 """The list of leads: searched, filtered and paged by its address, and as a file.
 
-Owns the page and the file. Which leads there are for somebody is `leads.searching`, what a filter selects is
-`leads.filters`. Whoever is not shown personal data gets no address and no number.
+Owns the page and the file. Which leads there are for somebody is `leads.search.finding`, what a filter
+selects is `leads.filters`. Whoever is not shown personal data gets no address and no number.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from leads import exports, paging, permissions, saved_views, searching
+from leads import exports, paging, permissions, saved_views
 from leads.filters import ORDER_WORDS, ORDERS, STATES, LeadFilter
 from leads.models import Handoff, Lead, SavedView
 from leads.presenters import people
+from leads.search import finding
 from leads.views import saved
 from leads.views.shell import shell_of
 from routing.people import User
@@ -124,14 +125,14 @@ def latest_handoffs(user: User, rows: Iterable[Lead]) -> dict[int, Handoff]:
 
 def _found(request: HttpRequest) -> tuple[LeadFilter, tuple[str, ...]]:
     user = shell_of(request).user
-    found = LeadFilter(request.GET, searching.leads_of(user), user=user)
+    found = LeadFilter(request.GET, finding.leads_of(user), user=user)
     return found, ORDERS.get(request.GET.get("sort", ""), ORDERS["changed"])
 
 
 def _sources(user: User) -> list[str]:
     """The sources to choose from: those of the leads that changed last, or of some of one's own."""
-    found = searching.leads_of(user).order_by()
-    if searching.sees_all(user):
+    found = finding.leads_of(user).order_by()
+    if finding.sees_all(user):
         # Not for the others: whoever sees one lead in a hundred would walk through everybody's.
         found = found.order_by("-updated_at", "-id")
     recent = found.values_list("lead_source", flat=True)

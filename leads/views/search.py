@@ -1,7 +1,7 @@
 """Search: one field for names, addresses, companies, domains and ids.
 
 Owns the page, and what is shown of it as one types: under the box of any page the first few, on the page
-itself all. What is found, and by what, is `leads.searching`.
+itself all. What is found, and by what, is `leads.search.finding`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from leads import permissions, searching
+from leads import permissions
 from leads.presenters import people, rows
 from leads.presenters.company import size
 from leads.presenters.signals import cut
+from leads.search import finding
 from leads.views import inbox
 from leads.views.leads import latest_handoffs
 from leads.views.shell import shell_of
@@ -23,8 +24,8 @@ from leads.views.shell import shell_of
 def search(request: HttpRequest) -> HttpResponse:
     """What fits the words in `q`, the sharpest first, only of what this person sees."""
     frame = shell_of(request)
-    words = searching.plain(request.GET.get("q", ""))
-    found = searching.search(frame.user, words)
+    words = finding.plain(request.GET.get("q", ""))
+    found = finding.search(frame.user, words)
     personal = permissions.sees_personal_data(frame.user)
     latest = latest_handoffs(frame.user, found.leads)
     values = {

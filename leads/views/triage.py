@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import editing, identity, lifecycle, paging, permissions, triaging
+from leads import editing, identity, lifecycle, paging, permissions, triaging, typed
 from leads.choices import NextStep, State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.answering import COMPLAINT_FIELDS
@@ -54,7 +54,7 @@ class Params:
         source = data.get("source")
         return cls(
             show=show if show.replace("_", "").isalnum() and show.isascii() else "",
-            source=None if source is None else source.replace("\x00", "")[:2000],
+            source=None if source is None else typed.plain(source),
             after=data.get("after", "")[:400],
         )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from leads import indexing
+from leads.search import indexing
 
 
 class Command(BaseCommand):

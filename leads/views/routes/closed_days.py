@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from leads import typed
 from leads.calendar_forms import ClosedDaysForm
 from leads.forms import complaints
 from leads.presenters import times
@@ -118,11 +119,11 @@ def _text(request: HttpRequest) -> str:
     """What was pasted, or the file if there is one. Raises ical.Unreadable."""
     upload = request.FILES.get("file")
     if upload is None:
-        return str(request.POST.get("text", "")).replace("\x00", "")
+        return typed.plain(request.POST.get("text"), ical.MOST_BYTES + 1)
     if upload.size and upload.size > ical.MOST_BYTES:
         raise ical.Unreadable(f"The file is larger than {ical.MOST_BYTES // 1024:,} KiB.")
     try:
-        return str(upload.read().decode("utf-8-sig")).replace("\x00", "")
+        return typed.plain(upload.read().decode("utf-8-sig"), ical.MOST_BYTES)
     except UnicodeDecodeError:
         raise ical.Unreadable("The file is not UTF-8, as iCalendar files are.") from None
 

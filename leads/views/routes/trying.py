@@ -13,11 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from leads import permissions, searching, trying
+from leads import permissions, trying
 from leads.drafts import Names
 from leads.facts_form import FactsForm
 from leads.models import Handoff, Lead
 from leads.presenters import people, trials
+from leads.search import finding
 from leads.views.leads import latest_handoffs
 from leads.views.routes import frame
 from leads.views.shell import shell_of
@@ -110,7 +111,7 @@ def _picked(request: HttpRequest) -> Handoff | Lead | None:
     """The handoff or lead of the address, if this person sees it; else Http404."""
     user = shell_of(request).user
     rows: Any = Handoff.objects.visible_to(user).select_related("lead__company", "assignee", "queue")
-    for key, found in (("handoff", rows), ("lead", searching.leads_of(user).select_related("company"))):
+    for key, found in (("handoff", rows), ("lead", finding.leads_of(user).select_related("company"))):
         if given := request.GET.get(key, ""):
             row = found.filter(pk=int(given)).first() if given.isdecimal() and len(given) < 19 else None
             if row is None:
@@ -122,10 +123,10 @@ def _picked(request: HttpRequest) -> Handoff | Lead | None:
 def _search(request: HttpRequest) -> dict[str, Any]:
     """What fits the words, each as a link that tries it."""
     shell = shell_of(request)
-    words = searching.plain(request.GET.get("q", ""))
+    words = finding.plain(request.GET.get("q", ""))
     if not words:
         return {"words": "", "found": [], "is_cut": False}
-    result = searching.search(shell.user, words)
+    result = finding.search(shell.user, words)
     latest = latest_handoffs(shell.user, result.leads)
     personal = permissions.sees_personal_data(shell.user)
     rows = []

@@ -10,7 +10,8 @@ import time_machine
 from django.db import OperationalError
 from django.test import Client
 
-from leads import bulk, bulk_verbs, invariants, lifecycle, tasks
+from leads import bulk, invariants, lifecycle, tasks
+from leads.bulk import verbs
 from leads.models import BulkRow, BulkRun, Event, Handoff, Lead, Note, TriageItem, Waiver
 from routing.models import Absence, Queue, User
 from tests.conftest import NOW, Cast
@@ -117,7 +118,7 @@ def test_between_the_look_and_the_lock_the_verb_itself_refuses(
     handoff, client = make_handoff("assigned", cast.femke), as_(cast.otto)
     run = choose(client, handoff)
     lifecycle.accept(handoff.pk, lifecycle.Act(LATER, cast.femke))
-    monkeypatch.setattr(bulk, "_objections", lambda *args: {})
+    monkeypatch.setattr(bulk.running, "_objections", lambda *args: {})
     confirm(client, run, to=cast.jonas.email, **WHY)
     assert ends(run) == {handoff.pk: "changed"}
     handoff.refresh_from_db()
@@ -131,11 +132,25 @@ def test_who_rejected_it_gets_it_only_if_that_is_meant(as_: SignIn, cast: Cast) 
     run = choose(client, handoff)
     assert looked(client, run, to=cast.jonas.email, **WHY)[handoff.pk] == (
         "refused",
-        "Jonas Keller rejected this lead.",
+        "Jonas Keller rejected this lead: out of territory, and the place is the same.",
     )
     assert looked(client, run, to=cast.jonas.email, anyway="1", **WHY)[handoff.pk] == ("", "")
     confirm(client, run, to=cast.jonas.email, anyway="1", **WHY)
     assert ends(run) == {handoff.pk: "done"}
+
+
+def test_a_no_to_an_earlier_handoff_of_the_lead_holds_and_one_that_has_passed_does_not(
+    as_: SignIn, cast: Cast
+) -> None:
+    earlier = make_handoff("assigned", cast.jonas)
+    lifecycle.reject(earlier.pk, lifecycle.Act(NOW, cast.jonas), reason="out_of_territory")
+    lead = Lead.objects.get(pk=earlier.lead_id)
+    again, client = make_handoff("assigned", cast.femke, lead=lead), as_(cast.otto)
+    run = choose(client, again)
+    status, words = looked(client, run, to=cast.jonas.email, **WHY)[again.pk]
+    assert (status, words[:34]) == ("refused", "Jonas Keller rejected this lead: o")
+    Lead.objects.filter(pk=lead.pk).update(country_code="NL")
+    assert looked(client, run, to=cast.jonas.email, **WHY)[again.pk] == ("", "")
 
 
 def test_what_is_missing_is_said_and_what_was_typed_stays(as_: SignIn, cast: Cast) -> None:
@@ -179,7 +194,7 @@ def test_what_is_no_longer_theirs_is_refused_when_it_is_done(as_: SignIn, cast: 
 def test_all_that_match_as_far_as_one_run_takes(
     as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "MOST", 2)
+    monkeypatch.setattr(bulk.running, "MOST", 2)
     made = [make_handoff("assigned", cast.femke, at=NOW - timedelta(minutes=n)) for n in range(3)]
     make_handoff("queued")
     client = as_(cast.otto)
@@ -260,7 +275,7 @@ def test_a_row_that_was_cut_off_is_done_by_the_next(
             raise OperationalError("gone for a moment")
         return after
 
-    monkeypatch.setattr(bulk_verbs.lifecycle, "reassign", failing)
+    monkeypatch.setattr(verbs.lifecycle, "reassign", failing)
     assert bulk.work(run, LATER) and ends(run) == {made[0].pk: "done", made[1].pk: ""}
     made[1].refresh_from_db()
     assert made[1].assignee == cast.femke

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import folding
 from leads.models import Company, Lead, SearchWord
+from leads.search import folding
 
 CHUNK = 2000
 # What of a row decides by which words it is found.

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from handoff_site import reference
-from leads import editing, folding, indexing, lifecycle, searching
+from leads import editing, lifecycle
 from leads.intake import receive
 from leads.models import Company, Lead, Merge, SearchWord
+from leads.search import finding, folding, indexing
 from routing.models import User
 from tests.conftest import NOW, Cast
 from tests.factories import event, make_company, make_handoff, make_lead, route_to
@@ -39,7 +40,7 @@ TYPED = st.one_of(
 
 def by_reading(leads: list[Lead], typed: str) -> list[int]:
     """The rule, read off one lead after the other: all whole words first, then the latest changed."""
-    terms = folding.terms(searching.plain(typed), personal=True)
+    terms = folding.terms(finding.plain(typed), personal=True)
     if not terms or folding.is_short(terms):
         return []
     ranked = []
@@ -86,38 +87,38 @@ class TestAgainstTheRule(TestCase):
             for number, (first, last, firm) in enumerate(people)
         ]  # fmt: skip
         wanted = by_reading(leads, typed)
-        for rare, newest in ((searching.RARE, searching.NEWEST), (0, 2), (0, 100), (1, 1)):
+        for rare, newest in ((finding.RARE, finding.NEWEST), (0, 2), (0, 100), (1, 1)):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(searching, "RARE", rare)
-                patch.setattr(searching, "NEWEST", newest)
-                found = [lead.pk for lead in searching.search(self.user, typed).leads]
-                exact = searching.Query(searching.plain(typed), True).exact()
+                patch.setattr(finding, "RARE", rare)
+                patch.setattr(finding, "NEWEST", newest)
+                found = [lead.pk for lead in finding.search(self.user, typed).leads]
+                exact = finding.Query(finding.plain(typed), True).exact()
                 assert [pk for pk in found if pk not in exact] == [pk for pk in wanted if pk not in exact]
                 assert set(found[: len(exact)]) == exact
-                listed = Lead.objects.filter(searching.matching(typed, True))
+                listed = Lead.objects.filter(finding.matching(typed, True))
                 assert set(listed.values_list("pk", flat=True)) == {*wanted, *exact}
 
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where every word is had by many."""
-    monkeypatch.setattr(searching, "RARE", 0)
+    monkeypatch.setattr(finding, "RARE", 0)
 
 
 @pytest.mark.parametrize("most", [0, 100])
 def test_common_words_find_no_more_of_what_is_not_theirs(
     cast: Cast, many: None, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(searching, "MANY", most)
+    monkeypatch.setattr(finding, "MANY", most)
     mine = make_handoff("assigned", cast.femke, lead=make_lead(first_name="Sam", last_name="Mine"))
     make_handoff("assigned", cast.rosa, lead=make_lead(first_name="Sam", last_name="Hers"))
     make_lead(first_name="Sam", last_name="Nobodys")
     for user, count in ((cast.femke, 1), (cast.mia, 1), (cast.rosa, 1), (cast.otto, 3)):
-        assert len(searching.search(user, "sam").leads) == count
-    assert searching.search(cast.femke, "sam").leads == [mine.lead]
+        assert len(finding.search(user, "sam").leads) == count
+    assert finding.search(cast.femke, "sam").leads == [mine.lead]
     name = mine.lead.company.name
-    assert [company.pk for company in searching.search(cast.femke, name).companies] == [mine.lead.company_id]
-    assert searching.search(cast.rosa, name).companies == []
+    assert [company.pk for company in finding.search(cast.femke, name).companies] == [mine.lead.company_id]
+    assert finding.search(cast.rosa, name).companies == []
 
 
 def stray() -> tuple[int, int]:
@@ -138,17 +139,17 @@ def test_whoever_writes_keeps_the_words(cast: Cast) -> None:
     receive([renamed], None, later)
     assert stray() == (0, 0)
     one, two = Lead.objects.order_by("pk")
-    assert [lead.pk for lead in searching.search(cast.otto, "adebayo maritime").leads] == [one.pk]
+    assert [lead.pk for lead in finding.search(cast.otto, "adebayo maritime").leads] == [one.pk]
     editing.edit(two, {"first_name": "Zoë", "company_name": "Zeta"}, lifecycle.Act(later, cast.otto))
     assert stray() == (0, 0)
-    assert [lead.pk for lead in searching.search(cast.otto, "zoe zeta").leads] == [two.pk]
+    assert [lead.pk for lead in finding.search(cast.otto, "zoe zeta").leads] == [two.pk]
     lifecycle.merge(one, two, lifecycle.Act(later, cast.otto))
     assert stray() == (0, 0)
-    assert [lead.pk for lead in searching.search(cast.otto, "adebayo").leads] == [one.pk]
-    assert searching.search(cast.otto, "zoe").leads == []
+    assert [lead.pk for lead in finding.search(cast.otto, "adebayo").leads] == [one.pk]
+    assert finding.search(cast.otto, "zoe").leads == []
     lifecycle.unmerge(Merge.objects.get().pk, lifecycle.Act(later, cast.otto))
     assert stray() == (0, 0)
-    assert [lead.pk for lead in searching.search(cast.otto, "zoe").leads] == [two.pk]
+    assert [lead.pk for lead in finding.search(cast.otto, "zoe").leads] == [two.pk]
 
 
 def written_for_search(sent: list[dict[str, object]]) -> int:

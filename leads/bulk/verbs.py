@@ -20,10 +20,10 @@ from leads.choices import Check, State
 from leads.lifecycle import Act
 from leads.lifecycle.answering import LONGEST_COOL_OFF
 from leads.lifecycle.moving import QUEUE_PREFIX, REASSIGNABLE
-from leads.models import BulkRow, Handoff, Rejection
+from leads.models import BulkRow, Handoff
 from leads.presenters import people
 from leads.querysets import owned_queue_ids
-from leads.receivers import Receiver
+from leads.receivers import Receiver, refused_by
 from routing.models import Queue
 from routing.people import User
 
@@ -50,7 +50,9 @@ class Verb(ABC):
         """Whether its state allows the act."""
         return not handoff.is_history and handoff.state in self.states
 
-    def object_to(self, user: User, handoffs: Sequence[Handoff], options: Options) -> dict[int, Said]:
+    def object_to(
+        self, user: User, handoffs: Sequence[Handoff], options: Options, now: datetime
+    ) -> dict[int, Said]:
         """What else stands against it, by handoff; a constant number of queries."""
         return {}
 
@@ -68,7 +70,9 @@ class Reassign(Verb):
         able = permissions.is_manager(user) or permissions.is_marketing(user) or permissions.is_admin(user)
         return able or bool(not permissions.is_only_viewer(user) and owned_queue_ids(user))
 
-    def object_to(self, user: User, handoffs: Sequence[Handoff], options: Options) -> dict[int, Said]:
+    def object_to(
+        self, user: User, handoffs: Sequence[Handoff], options: Options, now: datetime
+    ) -> dict[int, Said]:
         to = options.get("to", "")
         if to.startswith(QUEUE_PREFIX):
             queue = Queue.objects.filter(slug=to.removeprefix(QUEUE_PREFIX)).first()
@@ -80,17 +84,14 @@ class Reassign(Verb):
         if receiver is None:
             return {}
         found: dict[int, Said] = {}
-        refused = set()
-        if not options.get("anyway"):
-            acts = Rejection.objects.filter(by=receiver, undone_at__isnull=True, handoff__in=handoffs)
-            refused = set(acts.values_list("handoff_id", flat=True))
+        refused = {} if options.get("anyway") else refused_by(handoffs, now)
         for handoff in handoffs:
             if handoff.assignee_id == receiver.pk:
                 found[handoff.pk] = (SAME, f"{receiver} has it already.")
             elif not permissions.may_give(user, handoff, receiver):
                 found[handoff.pk] = (REFUSED, f"{receiver} is in no team that you lead.")
-            elif handoff.pk in refused:
-                found[handoff.pk] = (REFUSED, f"{receiver} rejected this lead.")
+            elif why := refused.get(handoff.pk, {}).get(receiver.pk):
+                found[handoff.pk] = (REFUSED, f"{receiver} {why}.")
         return found
 
     def do(self, handoff: Handoff, act: Act, options: Options, revision: int) -> Said:
@@ -111,7 +112,9 @@ class Waive(Verb):
     code, label, permission, wanted = "waive", "Waive a check", "waive", "waive a check"
     needs = ("check", "reason")
 
-    def object_to(self, user: User, handoffs: Sequence[Handoff], options: Options) -> dict[int, Said]:
+    def object_to(
+        self, user: User, handoffs: Sequence[Handoff], options: Options, now: datetime
+    ) -> dict[int, Said]:
         check = options.get("check", "")
         if check not in Check.values:
             return {}
@@ -127,7 +130,9 @@ class Settle(Verb):
     code, label, permission, wanted = "settle", "Settle: the rejection stands", "triage", "settle"
     states = (State.REJECTED,)
 
-    def object_to(self, user: User, handoffs: Sequence[Handoff], options: Options) -> dict[int, Said]:
+    def object_to(
+        self, user: User, handoffs: Sequence[Handoff], options: Options, now: datetime
+    ) -> dict[int, Said]:
         ids = [row.pk for row in handoffs]
         waiting = set(triaging.rejections().filter(pk__in=ids).order_by().values_list("pk", flat=True))
         return {pk: (SAME, "It does not wait for a decision in triage.") for pk in ids if pk not in waiting}

@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
-from leads import bulk_verbs, permissions
-from leads.bulk_verbs import ALL, Verb
+from leads import permissions, typed
+from leads.bulk import verbs
+from leads.bulk.verbs import ALL, Verb
 from leads.lifecycle import Act, Invalid, Refused, guard
 from leads.models import BulkRow, BulkRun, Handoff
 from leads.receivers import Receiver, receivers
@@ -76,7 +77,7 @@ def choose(
     ids = set(known.values_list("pk", flat=True))
     with transaction.atomic():
         run = BulkRun.objects.create(
-            verb=verb, query=_plain(query), left_out=left_out, created_at=now, created_by=user
+            verb=verb, query=typed.plain(query), left_out=left_out, created_at=now, created_by=user
         )
         BulkRow.objects.bulk_create(
             BulkRow(run=run, handoff_id=pk, revision=revision) for pk, revision in picked.items() if pk in ids
@@ -92,7 +93,7 @@ def matching(rows: QuerySet[Handoff]) -> tuple[dict[int, int], int]:
 
 def set_options(run: BulkRun, given: Mapping[str, str]) -> None:
     """Keep what was chosen for all rows; not once it was started."""
-    run.options = {name: _plain(given[name]) for name in OPTIONS if given.get(name)}
+    run.options = {name: typed.plain(given[name]).strip() for name in OPTIONS if given.get(name)}
     BulkRun.objects.filter(pk=run.pk, started_at__isnull=True).update(options=run.options)
 
 
@@ -101,19 +102,14 @@ def look(run: BulkRun, user: User, now: datetime) -> Looked:
     verb = ALL[run.verb]
     rows = list(run.rows.all())
     found = Looked(receivers=receivers(user, None, now) if "to" in verb.needs else ())
-    found.doing = bulk_verbs.in_words(verb, run.options, found.receivers)
-    found.errors = bulk_verbs.wrong(verb, run.options, found.receivers, now)
+    found.doing = verbs.in_words(verb, run.options, found.receivers)
+    found.errors = verbs.wrong(verb, run.options, found.receivers, now)
     seen = _seen(user, [row.handoff_id for row in rows])
-    objections = _objections(run, user, {row.handoff_id: row.revision for row in rows}, seen)
+    objections = _objections(run, user, {row.handoff_id: row.revision for row in rows}, seen, now)
     found.rows = [
         Would(row, seen.get(row.handoff_id), *objections.get(row.handoff_id, ("", ""))) for row in rows
     ]
     return found
-
-
-def _plain(text: str) -> str:
-    """Bounded, and without what PostgreSQL keeps in no text."""
-    return text.replace("\x00", "").strip()[:2000]
 
 
 def start(run: BulkRun, now: datetime) -> bool:
@@ -175,7 +171,7 @@ def _do(run: BulkRun, row: BulkRow, act: Act) -> None:
 def _act(run: BulkRun, row: BulkRow, act: Act) -> tuple[str, str]:
     user = run.created_by
     seen = _seen(user, [row.handoff_id])
-    objections = _objections(run, user, {row.handoff_id: row.revision}, seen)
+    objections = _objections(run, user, {row.handoff_id: row.revision}, seen, act.now)
     if row.handoff_id in objections:
         return objections[row.handoff_id]
     return ALL[run.verb].do(seen[row.handoff_id], act, run.options, row.revision)
@@ -187,7 +183,7 @@ def _seen(user: User, ids: Sequence[int]) -> dict[int, Handoff]:
 
 
 def _objections(
-    run: BulkRun, user: User, revisions: Mapping[int, int], seen: Mapping[int, Handoff]
+    run: BulkRun, user: User, revisions: Mapping[int, int], seen: Mapping[int, Handoff], now: datetime
 ) -> dict[int, tuple[str, str]]:
     """Why an act would not be done to these handoffs, by id; those to which it would are not in it."""
     verb, found = ALL[run.verb], {}
@@ -201,7 +197,7 @@ def _objections(
     moved = guard.moved_since(stale, user) if stale else frozenset()
     moves = guard.last_moves(shut | moved) if shut or moved else {}
     for pk, why in verb.object_to(
-        user, [seen[pk] for pk in seen.keys() - shut - forbidden], run.options
+        user, [seen[pk] for pk in seen.keys() - shut - forbidden], run.options, now
     ).items():
         found[pk] = why
     for pk in moved:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leads import folding
+from leads.search import folding
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Finding people and companies by what somebody types: names, addresses, numbers, domains, ids.
 
-Owns which leads a person sees, and how a query becomes look-ups: `leads.folding` says what it asks for,
-`SearchWord` who has such words. A rare word is looked up and the others are asked of whoever has it; words
+Owns which leads a person sees, and how a query becomes look-ups: `folding` says what it asks for, `SearchWord`
+who has such words. A rare word is looked up and the others are asked of whoever has it; words
 that everybody has are looked for among those who changed last. A person who is not shown addresses cannot
 find by them either.
 """
@@ -18,9 +18,10 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Concat
 
-from leads import folding, identity, permissions
-from leads.folding import Term
+from leads import identity, permissions
 from leads.models import Company, ExternalId, Handoff, Lead, LeadAlias, SearchWord
+from leads.search import folding
+from leads.search.folding import Term
 from routing.people import ADMIN, MARKETING, VIEWER, User
 
 LONGEST = 200
