@@ -1,7 +1,7 @@
 """Finding people and companies by what somebody types: names, addresses, numbers, domains, ids.
 
-Owns which leads a person sees, and how a query becomes look-ups: `folding` says what it asks for, `SearchWord`
-who has such words. A rare word is looked up and the others are asked of whoever has it; words
+Owns which leads a person sees, and how a query becomes look-ups: `folding` says what it asks for,
+`SearchWord` who has such words. A rare word is looked up and the others are asked of whoever has it; words
 that everybody has are looked for among those who changed last. A person who is not shown addresses cannot
 find by them either.
 """
