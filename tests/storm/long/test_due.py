@@ -41,6 +41,14 @@ for start in range(0, due, 200):
 clone_open(others, came + timedelta(days=1))
 print(due_at.isoformat())
 """
+# As a deployment has it: with DEBUG each query is kept and written out once more.
+DEPLOYED = {
+    "DEBUG": "0",
+    "SECRET_KEY": "an-example-for-the-storm-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "https://handoff.example.com",
+    "EMAIL_URL": "consolemail://",
+}
 FIRED = "SELECT count(*) FROM leads_firedstep WHERE code = 'accept_50'"
 TWICE = """
 import json
@@ -87,10 +95,11 @@ def busiest(pids: list[int]) -> int:
 def test_all_that_falls_due_fires_once_whoever_dies(
     site: Site, tmp_path: Path, fired: Callable[[], int]
 ) -> None:
+    site.environment |= DEPLOYED
     script = FILL.format(due=DUE, others=OPEN)
     due_at = site.manage("shell", "--verbosity", "0", "--command", script).strip()
     (tmp_path / "second").mkdir()
-    second = Site(tmp_path / "second", {"DATABASE_URL": site.environment["DATABASE_URL"]})
+    second = Site(tmp_path / "second", site.environment | {"VAR_DIR": str(tmp_path / "second")})
     try:
         for one in (site, second):
             one.start()
