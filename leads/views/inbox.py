@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from leads.models import Handoff
 from leads.presenters.actions import Panel
-from leads.views import news, pane, worklist
+from leads.views import news, pane, stamp, worklist
 from leads.views.pane import Pane
 from leads.views.shell import person, shell_of
 from leads.views.worklist import Params, WorkList
@@ -92,10 +92,11 @@ def _poll(request: HttpRequest, params: Params) -> HttpResponse:
     """204 while nothing has changed; else the list, the frame's counts, and news of the open lead."""
     frame = shell_of(request)
     open_id, revision = number(request.GET.get("open")), number(request.GET.get("rev"))
+    as_it_is = stamp.of(frame.user, frame.now, open_id)
     told = None
-    if open_id is not None and revision is not None:
+    if open_id is not None and revision is not None and as_it_is.revision != revision:
         told = news.since(frame.user, open_id, revision, frame.now)
-    if told is None and request.GET.get("v") == worklist.version(frame.user, frame, frame.now):
+    if told is None and request.GET.get("v") == as_it_is.text:
         return HttpResponse(status=204)
     found = worklist.load(frame.user, frame, frame.now, params, open_id)
     return fragment(request, "leads/_list.html", around(found, None) | {"oob": True, "news": told})

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Max
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -105,24 +105,18 @@ class Shell:
 
     @cached_property
     def mine(self) -> dict[str, Any]:
-        """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn);
-        `changed` is when any of it last changed."""
+        """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn)."""
         by_state = {
-            state: (count, late, changed)
-            for state, count, late, changed in Handoff.objects.held_by(self.user)
+            state: (count, late)
+            for state, count, late in Handoff.objects.held_by(self.user)
             .order_by()
             .values_list("state")
-            .annotate(
-                count=Count("pk"),
-                overdue=Count("pk", filter=overdue(self.now)),
-                changed=Max("updated_at"),
-            )
+            .annotate(count=Count("pk"), overdue=Count("pk", filter=overdue(self.now)))
         }
         found: dict[str, Any] = {state: by_state.get(state, (0,))[0] for state in OPEN_STATES}
         found["all"] = sum(found.values())
         found["held"] = sum(found[str(state)] for state in HOLDS_TURN)
         found["late"] = sum(by_state[state][1] for state in ANSWERABLE if state in by_state)
-        found["changed"] = max((row[2] for row in by_state.values()), default=None)
         return found
 
     @property

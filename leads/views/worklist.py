@@ -1,6 +1,6 @@
 """The list beside the lead: a person's own work in sections, or what waits in one of their queues.
 
-Owns the queries of the list, its filters, and the version by which a poll knows that nothing changed.
+Owns the queries of the list and its filters. By what a poll knows that nothing changed is `stamp`.
 A constant number of queries, whatever the number of rows. Never decides what may be done.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
 from django.urls import reverse
@@ -29,13 +29,13 @@ from leads.models import (
 )
 from leads.presenters import rows
 from leads.presenters.rows import DoneRow, Section
+from leads.views import stamp
 from leads.views.shell import Shell
 from routing import hours
 from routing.models import Calendar, Queue, Team, User
 
 MOST_ROWS = 200
 MOST_DONE = 100
-REFRESH = 300  # seconds after which a list is drawn again even if nothing changed: bars of closed hours
 
 # What a row reads; the rest of these wide tables (facts as JSON) is left where it is.
 _ROW_FIELDS = (
@@ -103,7 +103,7 @@ class WorkList:
     done: list[DoneRow]
     open_count: int
     is_cut: bool
-    version: str
+    stamp: str
     open_id: int | None = None
     order: list[int] = field(default_factory=list)
     answer: str = ""
@@ -111,7 +111,7 @@ class WorkList:
     @property
     def poll(self) -> str:
         """The query of the poll. In the address, not as a value of htmx: those the rows would inherit."""
-        return self.params.query(v=self.version)
+        return self.params.query(v=self.stamp)
 
     def after(self, pk: int | None) -> int | None:
         """The row below this one, else the first other row; None for none."""
@@ -129,6 +129,7 @@ class WorkList:
 
 def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int | None = None) -> WorkList:
     """The list of this person. `now` is in the viewer's zone. A queue that is not theirs is Http404."""
+    before = stamp.of(user, now).text
     queues = _queues(user)
     chosen = next((row for row in queues if row.queue.slug == params.queue), None)
     if params.queue and chosen is None:
@@ -161,16 +162,11 @@ def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int |
         done=[] if chosen else _done(user, now, open_id),
         open_count=shell.mine["all"],
         is_cut=is_cut,
-        version=_version(shell, queues, now),
+        stamp=before,
         open_id=open_id,
         order=[row.id for section in sections for row in section.rows],
         answer=shell.answer,
     )
-
-
-def version(user: User, shell: Shell, now: datetime) -> str:
-    """The version of everything in the list and the frame, in three queries."""
-    return _version(shell, _queues(user), now)
 
 
 def list_of(user: User, handoff: Handoff) -> Params | None:
@@ -200,11 +196,10 @@ def default_calendar() -> hours.Calendar | None:
 
 @dataclass(slots=True)
 class Waiting:
-    """A sales queue of somebody's, with what waits in it and when that last changed."""
+    """A sales queue of somebody's, with how much waits in it."""
 
     queue: Queue
     count: int = 0
-    changed: datetime | None = None
 
 
 def _queues(user: User) -> list[Waiting]:
@@ -216,14 +211,9 @@ def _queues(user: User) -> list[Waiting]:
         waiting = Handoff.objects.filter(
             queue__in=[row.queue.pk for row in found], state=State.QUEUED, is_history=False
         )
-        counts = {
-            pk: (count, changed)
-            for pk, count, changed in waiting.order_by()
-            .values_list("queue")
-            .annotate(count=Count("pk"), changed=Max("updated_at"))
-        }
+        counts = dict(waiting.order_by().values_list("queue").annotate(count=Count("pk")))
         for row in found:
-            row.count, row.changed = counts.get(row.queue.pk, (0, None))
+            row.count = counts.get(row.queue.pk, 0)
     return found
 
 
@@ -304,11 +294,3 @@ def _tabs(queues: list[Waiting], shell: Shell, params: Params) -> list[Tab]:
         slug = row.queue.slug
         tabs.append(Tab(row.queue.name, row.count, Params(queue=slug).query(), slug == params.queue))
     return tabs
-
-
-def _version(shell: Shell, queues: list[Waiting], now: datetime) -> str:
-    changed = [shell.mine["changed"], *(row.changed for row in queues)]
-    latest = max((at for at in changed if at is not None), default=None)
-    waiting = sum(row.count for row in queues)
-    stamp = "0" if latest is None else f"{latest.timestamp():.6f}"
-    return f"{shell.mine['all']}.{waiting}.{stamp}.{shell.unread}.{int(now.timestamp()) // REFRESH}"

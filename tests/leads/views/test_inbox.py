@@ -13,7 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from leads import lifecycle
-from leads.models import DuplicatePair, Handoff
+from leads.models import DuplicatePair, Handoff, Notification
+from leads.views import stamp
 from routing.models import Queue, User
 from tests.conftest import NOW, Cast
 from tests.factories import make_activity, make_handoff, make_lead, make_score
@@ -200,14 +201,14 @@ def test_no_query_is_added_by_a_row(as_: SignIn, cast: Cast) -> None:
 # The poll
 
 
-def _version(response: HttpResponse) -> str:
-    return str(response.context["list"].version)
+def _stamp(response: HttpResponse) -> str:
+    return str(response.context["list"].stamp)
 
 
 def test_a_poll_is_silent_until_something_changes(as_: SignIn, cast: Cast) -> None:
     make_handoff("assigned", cast.femke)
     client = as_(cast.femke)
-    version = _version(client.get("/inbox/"))
+    version = _stamp(client.get("/inbox/"))
     assert client.get("/inbox/", {"v": version}, headers=POLL).status_code == 204
     fresh = make_handoff("assigned", cast.femke, at=LATER)
     response = client.get("/inbox/", {"v": version}, headers=POLL)
@@ -218,21 +219,51 @@ def test_a_poll_is_silent_until_something_changes(as_: SignIn, cast: Cast) -> No
     assert "<!doctype" not in html
 
 
+def test_a_poll_hears_of_the_queue_the_bell_and_a_change_in_place(as_: SignIn, cast: Cast) -> None:
+    mine = make_handoff("assigned", cast.femke)
+    queue = _queue(owner=cast.femke)
+    seen = {stamp.of(cast.femke, NOW).text}
+
+    def is_news() -> bool:
+        text = stamp.of(cast.femke, NOW).text
+        is_new = text not in seen
+        seen.add(text)
+        return is_new
+
+    assert not is_news()
+    waiting = make_handoff("queued")
+    Handoff.objects.filter(pk=waiting.pk).update(queue=queue)
+    assert is_news()
+    lifecycle.note(mine.pk, lifecycle.Act(LATER, cast.mia), text="Call before noon")
+    assert is_news()
+    Notification.objects.create(
+        user=cast.femke, kind="assigned", created_at=LATER, handoff=mine, event_number=99
+    )
+    assert is_news()
+    Notification.objects.filter(user=cast.femke).update(read_at=LATER)
+    assert is_news()
+    assert not is_news()
+    assert stamp.of(cast.femke, NOW + timedelta(seconds=stamp.REFRESH)).text not in seen
+    assert stamp.of(cast.femke, NOW, mine.pk).revision == mine.revision + 1
+    assert stamp.of(cast.femke, NOW, waiting.pk).revision is None
+
+
 def test_rows_do_not_inherit_the_version_of_the_poll(as_: SignIn, cast: Cast) -> None:
     make_handoff("assigned", cast.femke)
     response = as_(cast.femke).get("/inbox/")
     html = _html(response)
-    assert f'hx-get="/inbox/?v={_version(response)}" hx-trigger="every 20s, again"' in html
+    assert f'hx-get="/inbox/?v={_stamp(response)}" hx-trigger="every 20s, again"' in html
     assert "hx-vals" not in html
 
 
 def test_a_silent_poll_is_cheap(as_: SignIn, cast: Cast) -> None:
-    make_handoff("assigned", cast.femke)
+    handoff = make_handoff("assigned", cast.femke)
     client = as_(cast.femke)
-    version = _version(client.get("/inbox/"))
+    version = _stamp(client.get("/inbox/"))
     with CaptureQueriesContext(connection) as captured:
-        client.get("/inbox/", {"v": version}, headers=POLL)
-    assert len(captured) <= 6
+        client.get("/inbox/", {"v": version, "open": handoff.pk, "rev": handoff.revision}, headers=POLL)
+    # The session, the person, and the stamp.
+    assert len(captured) == 3
 
 
 def test_a_poll_tells_who_took_the_open_lead(as_: SignIn, cast: Cast) -> None:
