@@ -44,6 +44,20 @@ def overdue(now: datetime) -> Q:
     return Q(next_due_at__lte=now)
 
 
+def _seen_by(user: User) -> Q | None:
+    """What the handoffs have in common that this person may see; None for all of them."""
+    if user.is_superuser or user.roles & {ADMIN, MARKETING, VIEWER}:
+        return None
+    people = [user.pk, *(team_member_ids(user) if MANAGER in user.roles else ())]
+    mine = Q(assignee__in=people) | Q(accepted_by__in=people) | Q(rejected_by__in=people)
+    mine |= Q(first_contact_by__in=people)
+    if queues := queue_ids(user) | owned_queue_ids(user):
+        mine |= Q(queue__in=queues, state=State.QUEUED)
+    if owns_completion(user):
+        mine |= Q(state=State.INCOMPLETE, is_history=False)
+    return mine
+
+
 class HandoffQuerySet(models.QuerySet["Handoff"]):
     """Selections of handoffs. Every page and API call starts from `visible_to`."""
 
@@ -53,16 +67,13 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
         Own is what one holds or has decided on: whoever answered keeps seeing what came of it. The
         conditions are on the handoff's own indexed columns; queues and teams are read before, once.
         """
-        if user.is_superuser or user.roles & {ADMIN, MARKETING, VIEWER}:
-            return self
-        people = [user.pk, *(team_member_ids(user) if MANAGER in user.roles else ())]
-        mine = Q(assignee__in=people) | Q(accepted_by__in=people) | Q(rejected_by__in=people)
-        mine |= Q(first_contact_by__in=people)
-        if queues := queue_ids(user) | owned_queue_ids(user):
-            mine |= Q(queue__in=queues, state=State.QUEUED)
-        if owns_completion(user):
-            mine |= Q(state=State.INCOMPLETE, is_history=False)
-        return self.filter(mine)
+        mine = _seen_by(user)
+        return self if mine is None else self.filter(mine)
+
+    def hidden_from(self, user: User) -> HandoffQuerySet:
+        """All others."""
+        mine = _seen_by(user)
+        return self.none() if mine is None else self.exclude(mine)
 
     def live(self) -> HandoffQuerySet:
         """Without imported history."""

@@ -49,7 +49,7 @@ def leads_of(user: User) -> QuerySet[Lead]:
     return leads.filter(pk__in=Handoff.objects.visible_to(user).order_by().values("lead_id"))
 
 
-def _few_of(user: User) -> QuerySet[Lead]:
+def few_of(user: User) -> QuerySet[Lead]:
     """The same leads, for a query that names few of them: each is asked whether it is theirs to see."""
     leads = Lead.objects.filter(merged_into__isnull=True)
     if sees_all(user):
@@ -162,11 +162,11 @@ class Query:
             return []
         each = self._each(whole, but=rarest)
         if rarest.is_whole:
-            return _latest(_few_of(user).filter(rarest.leads(), each), most)
+            return _latest(few_of(user).filter(rarest.leads(), each), most)
         if not sees_all(user):
             fewest = self._fewest(whole)
             if fewest[: MANY + 1].count() <= MANY:
-                return _latest(_few_of(user).filter(_somebody(fewest), each), most)
+                return _latest(few_of(user).filter(_somebody(fewest), each), most)
             return _latest(leads_of(user).filter(each), most)
         rows = leads_of(user).filter(each)
         since = Lead.objects.order_by(*ORDER).values_list("updated_at", flat=True)[NEWEST : NEWEST + 1]
@@ -183,7 +183,7 @@ class Query:
             return []
         each = self._each(False, but=rarest, of_company=True)
         if rarest.is_whole:
-            theirs = _few_of(user).filter(company=OuterRef("pk"))
+            theirs = few_of(user).filter(company=OuterRef("pk"))
             seen = Company.objects.all() if sees_all(user) else Company.objects.filter(Exists(theirs))
             rows = seen.filter(each, pk__in=rarest.companies)
         elif len(self.terms) > 1 or not sees_all(user):

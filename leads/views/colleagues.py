@@ -43,9 +43,8 @@ def of(user: User, lead: Lead, *, personal: bool, most: int) -> Colleagues:
     """The latest first, at most so many of them."""
     if lead.company_id is None:
         return Colleagues()
-    own = finding.leads_of(user)
-    others = own.filter(company=lead.company_id).exclude(pk=lead.pk).order_by("-updated_at", "-id")[:most]
-    found = list(others)
+    others = finding.few_of(user).filter(company=lead.company_id).exclude(pk=lead.pk)
+    found = list(others.order_by("-updated_at", "-id")[:most])
     handoffs = (
         Handoff.objects.visible_to(user)
         .filter(lead__in=[row.pk for row in found])
@@ -74,12 +73,7 @@ def _colleague(row: Lead, handoff: Handoff | None, personal: bool) -> Colleague:
 
 def _elsewhere(user: User, lead: Lead) -> str:
     """Who holds open handoffs of the company that the viewer does not see."""
-    visible = Handoff.objects.visible_to(user).order_by().values("pk")
-    hidden = (
-        Handoff.objects.open()
-        .filter(lead__company=lead.company_id, assignee__isnull=False)
-        .exclude(lead=lead.pk)
-        .exclude(pk__in=visible)
-    )
+    others = Handoff.objects.open().filter(lead__company=lead.company_id, assignee__isnull=False)
+    hidden = others.exclude(lead=lead.pk).hidden_from(user)
     names = sorted(set(hidden.order_by().values_list("assignee__name", flat=True).distinct()[:MOST_HOLDERS]))
     return f"{', '.join(names)} {'works' if len(names) == 1 else 'work'} with others there" if names else ""

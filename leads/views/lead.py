@@ -65,7 +65,7 @@ def lead(request: HttpRequest, pk: int) -> HttpResponse:
     """The person with all handoffs; `edit` opens the form. A merged lead leads to the one it went into."""
     frame = shell_of(request)
     kept = Lead.objects.filter(pk=pk).values_list("merged_into", flat=True).first()
-    if kept is not None and finding.leads_of(frame.user).filter(pk=kept).exists():
+    if kept is not None and finding.few_of(frame.user).filter(pk=kept).exists():
         return redirect("leads:lead", kept)
     found = _find(frame.user, pk)
     person = _person(frame.user, found, frame.now)
@@ -93,7 +93,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _find(user: User, pk: int) -> Lead:
-    found = finding.leads_of(user).select_related("company__owner").filter(pk=pk).first()
+    found = finding.few_of(user).select_related("company__owner").filter(pk=pk).first()
     if found is None:
         raise Http404("no such lead")
     return found

@@ -96,6 +96,20 @@ def test_somebody_without_a_role_sees_what_they_hold_at_most(cast):
     assert seen(stranger) == set()
 
 
+def test_what_is_hidden_is_all_the_rest(cast):
+    make_handoff("assigned", cast.femke)
+    make_handoff("accepted", cast.rosa)
+    make_handoff("queued")
+    make_handoff("incomplete")
+    make_handoff("working", cast.jonas)
+    lifecycle.reject(make_handoff("assigned", cast.femke).pk, Act(NOW, cast.femke), reason="not_icp")
+    hidden = {}
+    for who in User.objects.all():
+        hidden[who.email] = set(Handoff.objects.hidden_from(who).values_list("pk", flat=True))
+        assert hidden[who.email] == all_ids() - seen(who)
+    assert hidden[cast.otto.email] == set() and 0 < len(hidden[cast.femke.email]) < len(all_ids())
+
+
 def test_selections_are_narrowed_and_never_widened(cast):
     mine, other = make_handoff("assigned", cast.femke), make_handoff("assigned", cast.jonas)
     rows = Handoff.objects.filter(pk=other.pk)
