@@ -91,48 +91,48 @@ WORDINGS: dict[str, Wording] = {
     "accept_80": Wording("Nearly due", "{answer} is due {accept_due}.", Todo.ANSWER, ANSWER, Todo.STEP_IN),
     "accept_breach": Wording(
         "Not answered in time",
-        "The answer on {lead} was due {due}. It is with {holder}.",
+        "The answer on {lead} was due {due}. It is with {whom}.",
         Todo.ANSWER,
         "due",
         Todo.STEP_IN,
     ),
     "unacknowledged": Wording(
         "Nobody has answered",
-        "{lead} is still not acknowledged. It is with {holder}.",
+        "{lead} is still not acknowledged. It is with {whom}.",
         Todo.ANSWER,
         ANSWER,
         Todo.STEP_IN,
     ),
     "contact_breach": Wording(
         "Not contacted in time",
-        "The first contact with {lead} was due {due}. It is with {holder}.",
+        "The first contact with {lead} was due {due}. It is with {whom}.",
         Todo.CONTACT,
         "due",
         Todo.STEP_IN,
     ),
     "contact_soon": Wording(
         "First contact nearly due",
-        "The first contact with {lead} is due {contact_due}. It is with {holder}.",
+        "The first contact with {lead} is due {contact_due}. It is with {whom}.",
         Todo.CONTACT,
         CONTACT,
         Todo.STEP_IN,
     ),
     "taken_away": Wording(
         "With somebody else now",
-        "The answer on {lead} was due {due} and did not come. It is with {holder} now.",
+        "The answer on {lead} was due {due} and did not come. It is with {whom} now.",
         Todo.KNOW,
         "due",
     ),
     "put_first": Wording(
         "First in line",
-        "{lead} comes before others now. It is with {holder}.",
+        "{lead} comes before others now. It is with {whom}.",
         Todo.CONTACT,
         "",
         Todo.STEP_IN,
     ),
     "no_activity": Wording(
         "Nothing happens",
-        "{holder} has not touched {lead} for too long.",
+        "{who_has} not touched {lead} for too long.",
         Todo.CONTACT,
         CONTACT,
         Todo.STEP_IN,
@@ -158,7 +158,7 @@ WORDINGS: dict[str, Wording] = {
     ),
     "delivered_late": Wording(
         "Delivered late",
-        "{lead} reached sales after its first deadlines. It is with {holder}.",
+        "{lead} reached sales after its first deadlines. It is with {whom}.",
         Todo.CONTACT,
         CONTACT,
         Todo.STEP_IN,
@@ -191,7 +191,7 @@ WORDINGS: dict[str, Wording] = {
     ),
     "released": Wording(
         "Taken over",
-        "{lead} is now with {holder}, because the one who held it no longer can.",
+        "{lead} is now with {whom}, because the one who held it no longer can.",
         Todo.TAKE_UP,
     ),
     "existing_customer": Wording(
@@ -200,11 +200,11 @@ WORDINGS: dict[str, Wording] = {
         Todo.TALK,
     ),
 }
-UNKNOWN = Wording("News", "Something happened to {lead}: {kind}. It is with {holder}.", Todo.KNOW)
+UNKNOWN = Wording("News", "Something happened to {lead}: {kind}. It is with {whom}.", Todo.KNOW)
 # A step that somebody added to the ladder: its name says what it is about.
 STEP = Wording(
     "Needs a look",
-    "{lead} has come to the step \u201c{kind}\u201d, due {due}. It is with {holder}.",
+    "{lead} has come to the step \u201c{kind}\u201d, due {due}. It is with {whom}.",
     Todo.LOOK,
     "due",
     Todo.STEP_IN,

@@ -86,6 +86,8 @@ def words(notification: Notification) -> Words:
     fields = {
         "lead": lead,
         "holder": holder_words(handoff),
+        "whom": "you" if holds else holder_words(handoff),
+        "who_has": "You have" if holds else f"{holder_words(handoff)} has",
         "answer": f"Your answer on {lead}" if holds else f"{holder_words(handoff)}'s answer on {lead}",
         "by": f" by {by}" if by else "",
         "rule": f" \u201c{plain(str(data['rule']))}\u201d" if data.get("rule") else "",

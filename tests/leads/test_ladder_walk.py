@@ -88,11 +88,11 @@ LEAD = "Adaeze Okonkwo (Halvorsen Logistics)"
 STANDARD_OVER_A_WEEKEND = """
 Fri 13 16:30 | Femke | New lead for you. {lead} is yours. Your answer is due Mon 16 Mar 09:30 UTC.
 Fri 13 17:30 | Femke | Half the time is gone. Your answer on {lead} is due Mon 16 Mar 09:30 UTC.
-Fri 13 17:30 | Femke | Not contacted in time. The first contact with {lead} was due Fri 13 Mar 17:30 UTC. It is with Femke de Boer.
+Fri 13 17:30 | Femke | Not contacted in time. The first contact with {lead} was due Fri 13 Mar 17:30 UTC. It is with you.
 Fri 13 17:30 | Mia   | Not contacted in time. The first contact with {lead} was due Fri 13 Mar 17:30 UTC. It is with Femke de Boer.
 Sat 14 16:30 | Mia   | Black hole. Nobody in sales has done anything about {lead} since it was assigned.
 Mon 16 09:06 | Femke | Nearly due. Your answer on {lead} is due Mon 16 Mar 09:30 UTC.
-Mon 16 09:30 | Femke | Not answered in time. The answer on {lead} was due Mon 16 Mar 09:30 UTC. It is with Femke de Boer.
+Mon 16 09:30 | Femke | Not answered in time. The answer on {lead} was due Mon 16 Mar 09:30 UTC. It is with you.
 Mon 16 09:30 | Mia   | Not answered in time. The answer on {lead} was due Mon 16 Mar 09:30 UTC. It is with Femke de Boer.
 Mon 16 09:30 | Mia   | Nobody has answered. {lead} is still not acknowledged. It is with Femke de Boer.
 Mon 16 11:30 | Mia   | Nothing happens. Femke de Boer has not touched {lead} for too long.
@@ -106,14 +106,14 @@ Tue 10 10:05 | Femke | Not answered in time. The answer on {lead} was due Tue 10
 Tue 10 10:05 | Mia   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:05 UTC. It is with Jonas Keller.
 Tue 10 10:05 | Jonas | New lead for you. {lead} is yours. Your answer is due Tue 10 Mar 10:10 UTC.
 Tue 10 10:05 | Mia   | With somebody else now. The answer on {lead} was due Tue 10 Mar 10:05 UTC and did not come. It is with Jonas Keller now.
-Tue 10 10:05 | Jonas | Not contacted in time. The first contact with {lead} was due Tue 10 Mar 10:05 UTC. It is with Jonas Keller.
+Tue 10 10:05 | Jonas | Not contacted in time. The first contact with {lead} was due Tue 10 Mar 10:05 UTC. It is with you.
 Tue 10 10:05 | Mia   | Not contacted in time. The first contact with {lead} was due Tue 10 Mar 10:05 UTC. It is with Jonas Keller.
 Tue 10 10:08 | Jonas | Half the time is gone. Your answer on {lead} is due Tue 10 Mar 10:10 UTC.
 Tue 10 10:09 | Jonas | Nearly due. Your answer on {lead} is due Tue 10 Mar 10:10 UTC.
 Tue 10 10:10 | Jonas | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:10 UTC. It is with Mia Brandt.
-Tue 10 10:10 | Mia   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:10 UTC. It is with Mia Brandt.
+Tue 10 10:10 | Mia   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:10 UTC. It is with you.
 Tue 10 10:10 | Mia   | New lead for you. {lead} is yours. Your answer is due Tue 10 Mar 10:15 UTC.
-Tue 10 10:10 | Mia   | With somebody else now. The answer on {lead} was due Tue 10 Mar 10:10 UTC and did not come. It is with Mia Brandt now.
+Tue 10 10:10 | Mia   | With somebody else now. The answer on {lead} was due Tue 10 Mar 10:10 UTC and did not come. It is with you now.
 Tue 10 10:13 | Mia   | Half the time is gone. Your answer on {lead} is due Tue 10 Mar 10:15 UTC.
 Tue 10 10:14 | Mia   | Nearly due. Your answer on {lead} is due Tue 10 Mar 10:15 UTC.
 Tue 10 10:15 | Mia   | Not answered in time. The answer on {lead} was due Tue 10 Mar 10:15 UTC. It is with the queue Overflow.
