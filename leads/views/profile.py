@@ -86,7 +86,12 @@ def add_absence(request: HttpRequest) -> HttpResponse:
     absence = form.save()
     moved = escalation.let_go(frame.user, Act(frame.now, frame.user)) if _is_now(absence, frame.now) else 0
     plural = "" if moved == 1 else "s"
-    tell(request, f"Kept. {moved} lead{plural} went to somebody who can answer." if moved else "Kept.")
+    tell(
+        request,
+        f"Absence saved. {moved} lead{plural} went to somebody who can answer."
+        if moved
+        else "Absence saved.",
+    )
     return redirect("leads:profile")
 
 

@@ -168,7 +168,7 @@ def test_one_that_begins_today_moves_what_is_owed(as_: SignIn, cast: Cast) -> No
     route_to(cast.jonas)
     sent = {"first": "2026-03-10", "last": "2026-03-12", "cover": str(cast.jonas.pk)}
     page = html(as_(cast.femke).post(AWAY, sent, follow=True))
-    assert "Kept. 1 lead went to somebody who can answer." in page
+    assert "Absence saved. 1 lead went to somebody who can answer." in page
     owed.refresh_from_db()
     worked.refresh_from_db()
     assert (owed.assignee, worked.assignee) == (cast.jonas, cast.femke)
@@ -266,3 +266,10 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
             cover=cast.mia,
         )
     assert queries(client, "/profile/") == one
+
+
+def test_an_answer_stands_where_it_was_asked(as_: SignIn, cast: Cast) -> None:
+    """The page is long: what was refused or saved is shown at its part, not at the top."""
+    page = html(as_(cast.femke).get("/profile/"))
+    assert 'action="/profile/told/#told"' in page and 'id="told"' in page
+    assert 'action="/profile/absences/#away"' in page and 'id="away"' in page
