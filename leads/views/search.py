@@ -18,6 +18,7 @@ from leads.search import finding
 from leads.views import inbox
 from leads.views.leads import latest_handoffs
 from leads.views.shell import shell_of
+from routing.people import REP
 
 
 @require_safe
@@ -44,6 +45,7 @@ def search(request: HttpRequest) -> HttpResponse:
             }
             for company in found.companies
         ],
+        "is_own": frame.user.roles == {REP} and not frame.user.is_superuser,
         "is_cut": found.is_cut,
         "is_short": found.is_short,
     }

@@ -98,6 +98,8 @@ def test_what_is_not_theirs_is_not_found(as_: SignIn, cast: Cast, lead: Lead) ->
     for words in ("bjork", "western", "thora@west", "15-ab", str(lead.pk), f"handoff {handoff.pk}"):
         page = html(client.get("/search/", {"q": words}))
         assert "Nothing that you may see fits" in page
+        assert "ask your manager" in page
+    assert "ask your manager" not in html(as_(cast.otto).get("/search/", {"q": "zzz"}))
     assert ids(as_(cast.rosa), "bjork") == [lead.pk]
 
 
