@@ -289,7 +289,9 @@ def test_a_queue_member_claims_and_accepts(as_: SignIn, cast: Cast) -> None:
     queue.members.add(cast.femke)
     one, two = make_handoff("queued", queue=queue), make_handoff("queued", queue=queue)
     client = as_(cast.femke)
+    assert b"Claim makes it yours" in client.get(f"/handoffs/{one.pk}/").content
     assert _act(client, one, "claim", queue="dach").context["pane"].handoff == one
+    assert b"Claim makes it yours" not in client.get(f"/handoffs/{one.pk}/").content
     assert _act(client, two, "accept", queue="dach").status_code == 200
     assert (_state(one), _state(two)) == ("assigned", "accepted")
     assert _act(as_(cast.jonas), one, "claim").status_code == 404
@@ -630,3 +632,14 @@ def test_an_opening_line_leads_to_its_evidence(as_: SignIn, cast: Cast, mine: Ha
     for opener in page.context["pane"].openers:
         assert f'href="#act-{opener.activity}"' in html
         assert html.count(f'id="act-{opener.activity}"') == 1
+
+
+def test_a_wrong_time_is_said_beside_its_field(
+    as_: Callable[[User], Client], cast: Cast, mine: Handoff
+) -> None:
+    answer = _act(
+        as_(cast.femke), mine, "contact", channel="email", outcome="no_answer", at="2036-03-10T12:00"
+    )
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'id="contact-at-error"' in page and 'aria-describedby="contact-at-error ' in page
