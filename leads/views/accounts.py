@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -23,6 +24,7 @@ from leads.choices import CompanyStage
 from leads.filters import NONE, AccountFilter
 from leads.lifecycle import Act, Invalid
 from leads.models import Company, Lead
+from leads.presenters import heads
 from leads.presenters.signals import cut
 from leads.views.routes import frame
 from leads.views.shell import shell_of, tell
@@ -30,7 +32,17 @@ from routing.people import User
 
 SIZE = 50
 MOST_EXPORTED = 50_000
-ORDER = ("name_key", "id")
+# The orders, each by columns that are never null.
+ORDERS = {
+    "name": ("name_key", "id"),
+    "-name": ("-name_key", "-id"),
+    "stage": ("stage", "name_key", "id"),
+    "-stage": ("-stage", "-name_key", "-id"),
+    "owner": ("owner_words", "name_key", "id"),
+    "-owner": ("-owner_words", "-name_key", "-id"),
+}
+FIRST = "name"
+HEADS = (("Account", "name"), ("Stage", "stage"), ("Owner", "owner"))
 # As a file of companies is read again.
 HEADER = ("domain", "name", "owner", "stage", "named_account", "country_code")
 SAID = {"owner": "owner", "stage": "stage", "named_account": "named account"}
@@ -64,17 +76,21 @@ class Line:
 
 @require_safe
 def accounts(request: HttpRequest) -> HttpResponse:
-    """The list: searched, filtered and paged by its address."""
+    """The list: searched, filtered, ordered and paged by its address."""
     frame.reader(request)
     found = _found(request)
-    page = paging.page(found.qs.select_related("owner"), ORDER, request.GET.get("after", ""), SIZE)
+    rows, order = _in_order(found.qs.select_related("owner"), request.GET.get("sort", ""))
+    page = paging.page(rows, order, request.GET.get("after", ""), SIZE)
     likes = _likes(page.rows)
-    own = {name: value for name, value in request.GET.items() if value and name != "after"}
+    own = {name: str(value) for name, value in request.GET.items() if value and name != "after"}
     count = paging.count(found.qs, page)
     values = {
         "rows": [line(row, likes.get(row.pk, ())) for row in page.rows],
+        "heads": [
+            heads.head(label, sort, list(own.items()), ORDERS, FIRST, usual=sort) for label, sort in HEADS
+        ],
         "filter": found,
-        "given": {name: request.GET.get(name, "") for name in found.filters},
+        "given": {name: request.GET.get(name, "") for name in (*found.filters, "sort")},
         "owners": [(str(pk), str(name or email)) for pk, name, email in _owners()],
         "nobody": NONE,
         "stages": CompanyStage.choices,
@@ -90,10 +106,11 @@ def accounts(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
-    """The list as CSV, with its filters; the first 50,000. It can be read in again."""
+    """The list as CSV, with its filters and its order; the first 50,000. It can be read in again."""
     frame.reader(request)
-    rows = _found(request).qs.select_related("owner").order_by(*ORDER)[:MOST_EXPORTED]
-    return exports.download("accounts.csv", HEADER, _lines(rows))
+    found = _found(request).qs.select_related("owner")
+    rows, order = _in_order(found, request.GET.get("sort", ""))
+    return exports.download("accounts.csv", HEADER, _lines(rows.order_by(*order)[:MOST_EXPORTED]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -228,6 +245,17 @@ def _what(changed: set[str]) -> str:
 
 def _found(request: HttpRequest) -> AccountFilter:
     return AccountFilter(request.GET, owning.accounts())
+
+
+def _in_order(companies: QuerySet[Company], sort: str) -> tuple[QuerySet[Company], tuple[str, ...]]:
+    """The query with what it is ordered by, and that order; what has no owner comes before what has one."""
+    order = ORDERS.get(sort, ORDERS[FIRST])
+    if "owner_words" in order[0]:
+        named = Coalesce(
+            NullIf("owner__name", Value("")), "owner__email", Value(""), output_field=CharField()
+        )
+        companies = companies.annotate(owner_words=named)
+    return companies, order
 
 
 def _owners() -> QuerySet[User, tuple[int, str, str]]:

@@ -21,6 +21,7 @@ from leads.choices import Check, LeadType
 from leads.handoff_filter import FIRST, NEEDS, ORDERS, STATES, WHOSE, HandoffFilter, in_order
 from leads.models import Handoff, RejectionReason, SavedView
 from leads.presenters import handoffs as words
+from leads.presenters import heads
 from leads.views import saved
 from leads.views.shell import Shell, shell_of
 from leads.views.worklist import default_calendar
@@ -34,7 +35,7 @@ PAGE = SavedView.Page.HANDOFFS
 # Of these a column is chosen from what came last.
 CHOSEN = {"source": "lead_source", "campaign": "campaign", "territory": "territory", "rule": "rule_name"}
 # These stand in the first row of filters; with one of the others the rest is open.
-ALWAYS = ("q", "state", "needs", "holder", "source")
+ALWAYS = ("q", "whose", "state", "needs", "holder", "source")
 
 
 @require_safe
@@ -105,18 +106,9 @@ def head(label: str, sort: str, own: list[tuple[str, str]]) -> dict[str, Any]:
     """A column's head: by which link the list goes in its order, once more for the other way round."""
     if not sort:
         return {"label": label}
-    now = dict(own).get("sort") or FIRST
     # The soonest due first; of points and moments the highest and latest.
     usual = sort if sort == "due" else f"-{sort}"
-    other = usual.removeprefix("-") if usual.startswith("-") else f"-{usual}"
-    wanted = other if now == usual else usual
-    rest = [(name, value) for name, value in own if name != "sort"]
-    aria = "" if now.removeprefix("-") != sort else "descending" if now.startswith("-") else "ascending"
-    return {
-        "label": label,
-        "href": f"?{urlencode([*rest, ('sort', wanted)])}",
-        "aria": aria if now in ORDERS else "",
-    }
+    return heads.head(label, sort, own, ORDERS, FIRST, usual=usual)
 
 
 def _choices(user: User) -> dict[str, Any]:

@@ -125,6 +125,45 @@ def test_it_goes_on_page_by_page_without_a_gap(
     assert seen == made
 
 
+@pytest.mark.parametrize(
+    ("sort", "wanted"),
+    [
+        ("", ["Acme", "Brandt", "Cargo", "Dorn"]),
+        ("-name", ["Dorn", "Cargo", "Brandt", "Acme"]),
+        ("stage", ["Brandt", "Cargo", "Dorn", "Acme"]),
+        ("-stage", ["Acme", "Dorn", "Cargo", "Brandt"]),
+        ("owner", ["Brandt", "Cargo", "Dorn", "Acme"]),
+        ("-owner", ["Acme", "Dorn", "Cargo", "Brandt"]),
+        ("nonsense", ["Acme", "Brandt", "Cargo", "Dorn"]),
+    ],
+)
+def test_each_head_orders_the_list_its_pages_and_its_file(
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch, sort: str, wanted: list[str]
+) -> None:
+    monkeypatch.setattr("leads.views.accounts.SIZE", 3)
+    make_company(name="Acme", owner=cast.rosa)
+    make_company(name="Brandt", stage="customer")
+    make_company(name="Cargo", stage="customer", owner=cast.femke)
+    make_company(name="Dorn", stage="open_opportunity", owner=cast.femke)
+    client, seen, query = as_(cast.otto), [], f"?sort={sort}"
+    while query:
+        response = client.get(f"{URL}{query}")
+        seen += [row.name for row in response.context["rows"]]
+        query = response.context["more"]
+    assert seen == wanted
+    assert [line.split(",")[1] for line in file_of(client.get(f"{CSV}?sort={sort}"))[1:]] == wanted
+
+
+def test_a_head_says_the_order_and_keeps_the_filters(as_: SignIn, cast: Cast) -> None:
+    make_company(name="Acme", owner=cast.rosa)
+    name, stage, owner = as_(cast.otto).get(f"{URL}?q=acme").context["heads"]
+    assert (name["aria"], stage["aria"], owner["aria"]) == ("ascending", "", "")
+    assert (name["href"], owner["href"]) == ("?q=acme&sort=-name", "?q=acme&sort=owner")
+    page = html(as_(cast.otto).get(f"{URL}?sort=owner"))
+    assert '<th scope="col" aria-sort="ascending"><a href="?sort=-owner">Owner</a></th>' in page
+    assert '<input type="hidden" name="sort" value="owner">' in page
+
+
 def test_what_could_be_taken_for_one_another_is_shown(as_: SignIn, cast: Cast) -> None:
     make_company(name="Acme GmbH", domain="acme.de", country_code="DE", owner=cast.rosa)
     make_company(name="Acme Inc", domain="acme.com", country_code="US", stage="customer")
