@@ -1,4 +1,4 @@
-"""The filters of the lists of leads and of accounts, as they stand in the address.
+"""The filters of the lists of leads, accounts, imports, duplicates and messages, as addresses name them.
 
 Owns their names, bounds and what each selects. What cannot be read selects nothing away and is said. Never
 widens what a person may see: the query comes from `leads.search.finding`.
@@ -12,9 +12,10 @@ import django_filters
 from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from leads import notifications as telling
 from leads import permissions
 from leads.choices import OPEN, CompanyStage, LeadType, State
-from leads.models import Company, DuplicatePair, Handoff, Lead, LeadImport
+from leads.models import Company, DuplicatePair, Handoff, Lead, LeadImport, Notification
 from leads.search import finding
 from routing.people import User
 
@@ -136,6 +137,28 @@ class PairFilter(Told, django_filters.FilterSet):
         # Only marketing ops and admins come here, who see addresses.
         leads = Lead.objects.filter(finding.matching(value, personal=True)).order_by().values("pk")
         return found.filter(Q(first__in=leads) | Q(second__in=leads))
+
+
+class NotificationFilter(Told, django_filters.FilterSet):
+    """Words of the lead or the company that a message names, of what happened, or of its rule or queue."""
+
+    q = django_filters.CharFilter(method="by_words", max_length=finding.LONGEST)
+
+    class Meta:
+        model = Notification
+        fields: tuple[str, ...] = ()
+
+    def by_words(self, messages: QuerySet[Notification], name: str, value: str) -> QuerySet[Notification]:
+        # A message outlives the sight of its lead and names no address, so none finds it.
+        leads = Lead.objects.filter(finding.matching(value, personal=False)).order_by().values("pk")
+        words = finding.plain(value).casefold()
+        kinds = [kind for kind, head in telling.HEADS.items() if words and words in head.casefold()]
+        return messages.filter(
+            Q(handoff__lead__in=leads)
+            | Q(kind__in=kinds)
+            | Q(data__rule__icontains=finding.plain(value))
+            | Q(data__queue__icontains=finding.plain(value))
+        )
 
 
 class AccountFilter(Told, django_filters.FilterSet):

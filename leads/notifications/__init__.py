@@ -9,6 +9,7 @@ from leads.notifications.urgency import UNDO_FOR, is_urgent, leaves_at
 from leads.notifications.who import admins, present, recipients
 from leads.notifications.wordings import WORDINGS, Todo, Wording
 from leads.notifications.words import (
+    HEADS,
     QUEUE_GIVEN,
     Words,
     company_words,
@@ -20,6 +21,7 @@ from leads.notifications.words import (
 )
 
 __all__ = [
+    "HEADS",
     "QUEUE_GIVEN",
     "UNDO_FOR",
     "WORDINGS",

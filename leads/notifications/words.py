@@ -35,6 +35,12 @@ from routing.people import User
 
 # The kinds of messages that are not about a handoff.
 QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
+# What is said first of each kind; what is not about a handoff goes on with a name.
+HEADS = {
+    **{kind: wording.head for kind, wording in WORDINGS.items()},
+    QUEUE_GIVEN: "Your queue now",
+    RULE_REVIEW: "Review due",
+}
 LONGEST_NAME = 80
 LONGEST_READ = 2000
 # Format characters that names in Persian and Hindi are written with.

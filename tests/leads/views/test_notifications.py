@@ -11,6 +11,7 @@ from django.test import Client
 
 from leads import lifecycle
 from leads.models import Handoff, Notification
+from leads.search import indexing
 from routing.models import User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
@@ -188,3 +189,95 @@ def test_ten_thousand_take_no_more_queries_than_one(as_: SignIn, cast: Cast, han
     assert len(seen) == len(set(seen)) == 200
     newest = Notification.objects.order_by("-created_at", "-pk").values_list("pk", flat=True)[:200]
     assert seen == list(newest)
+
+
+def test_words_find_lead_company_and_what_happened_but_no_address(
+    as_: SignIn, cast: Cast, handoff: Handoff
+) -> None:
+    lead = handoff.lead
+    told(cast.femke, handoff, "contact_breach")
+    other = make_handoff("assigned", cast.femke)
+    Notification.objects.filter(handoff=other).delete()
+    type(lead).objects.filter(pk=other.lead_id).update(first_name="Zbigniew", last_name="Xanthos")
+    indexing.keep([type(lead).objects.get(pk=other.lead_id)])
+    told(cast.femke, other)
+    told(cast.femke, other, "made_up")
+    Notification.objects.create(
+        user=cast.femke, kind="rule_review", data={"rule": "Nordic hotels"}, created_at=NOW
+    )
+    client = as_(cast.femke)
+    assert len(subjects(client, "?q=xanth")) == 2
+    assert [said.split(":")[0] for said in subjects(client, "?q=NOT+contacted")] == ["Not contacted in time"]
+    assert subjects(client, "?q=hotels") == ["Review due: Nordic hotels"]
+    other.lead.refresh_from_db()
+    assert other.lead.email
+    assert subjects(client, f"?q={other.lead.email}") == []
+    page = html(client.get("/notifications/?q=xanth"))
+    assert "2 found" in page
+    # Marking everything would mark what is not shown.
+    assert "Mark all as read" not in page
+    assert "No unread message fits." in html(client.get("/notifications/?q=qqqq"))
+    assert 'class="error" role="alert"' in html(client.get(f"/notifications/?q={'x' * 300}"))
+
+
+def test_a_search_finds_nobody_elses(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    told(cast.jonas, handoff, "contact_breach")
+    assert subjects(as_(cast.femke), "?q=contacted&show=all") == []
+
+
+@pytest.mark.parametrize("sort", ["when", "-when", "what", "-what", "lead", "-lead", "nonsense"])
+def test_each_order_goes_through_all_page_by_page(
+    as_: SignIn, cast: Cast, handoff: Handoff, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    monkeypatch.setattr("leads.views.notifications.SIZE", 2)
+    other = make_handoff("assigned", cast.femke)
+    Notification.objects.all().delete()
+    type(other.lead).objects.filter(pk=other.lead_id).update(name_key="aaa")
+    for minute, (about, kind) in enumerate(
+        [(handoff, "assigned"), (other, "claimed"), (handoff, "black_hole"), (other, "assigned")]
+    ):
+        told(cast.femke, about, kind, NOW + timedelta(minutes=minute))
+    Notification.objects.create(user=cast.femke, kind="rule_review", created_at=NOW + timedelta(minutes=9))
+    keys = {
+        "when": lambda row: (row.created_at, row.pk),
+        "what": lambda row: (row.kind, row.created_at),
+        "lead": lambda row: (row.handoff.lead.name_key if row.handoff else "", row.created_at),
+    }
+    by = sort if sort.removeprefix("-") in keys else "-when"
+    rows = Notification.objects.select_related("handoff__lead")
+    wanted = sorted(rows, key=keys[by.removeprefix("-")], reverse=by.startswith("-"))
+    client, seen, query = as_(cast.femke), [], f"?sort={sort}"
+    while query:
+        response = client.get(f"/notifications/{query}")
+        seen += [line.id for line in response.context["lines"]]
+        query = response.context["more"]
+    assert seen == [row.pk for row in wanted]
+
+
+def test_the_heads_turn_the_order_round_and_keep_the_words(as_: SignIn, cast: Cast) -> None:
+    what, lead, when = as_(cast.femke).get("/notifications/?q=a&show=all").context["heads"]
+    assert (what["aria"], lead["aria"], when["aria"]) == ("", "", "descending")
+    assert when["href"] == "?q=a&show=all&sort=when"
+    assert lead["href"] == "?q=a&show=all&sort=lead"
+
+
+def test_marking_one_keeps_the_search(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
+    message = told(cast.femke, handoff)
+    form = {"stay": "1", "query": "q=acme&sort=lead"}
+    response = as_(cast.femke).post(f"/notifications/{message.pk}/read/", form)
+    assert response["Location"] == "/notifications/?q=acme&sort=lead"
+    hostile = {"stay": "1", "query": "//evil.example/\r\nX: y"}
+    response = as_(cast.femke).post(f"/notifications/{message.pk}/read/", hostile)
+    assert response["Location"].startswith("/notifications/?%2F%2Fevil")
+
+
+def test_search_and_order_take_a_constant_number_of_queries(
+    as_: SignIn, cast: Cast, handoff: Handoff
+) -> None:
+    told(cast.femke, handoff, "contact_breach")
+    client, url = as_(cast.femke), "/notifications/?q=contacted&sort=lead"
+    one = queries(client, url)
+    for _ in range(3):
+        told(cast.femke, make_handoff("assigned", cast.femke), "contact_breach")
+    assert len(subjects(client, "?q=contacted&sort=lead")) == 4
+    assert queries(client, url) == one
