@@ -74,7 +74,6 @@ GROUPS = (
         "",
         True,
     ),
-    ("late", "Overdue", "longest late first", "Nothing is past its deadline.", True),
     (
         "hole",
         "Black holes",
@@ -88,6 +87,13 @@ GROUPS = (
         "Never looked at",
         "held for hours and not opened once",
         "No lead lies unopened for long.",
+        True,
+    ),
+    (
+        "late",
+        "Overdue",
+        "past their time and not silent yet, longest late first",
+        "Nothing is past its deadline.",
         True,
     ),
     (

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, Count, DateTimeField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from leads import attention, escalation, permissions
 from leads.attention import RISK
 from leads.choices import HOLDS_TURN, State
+from leads.handoff_filter import LATEST
 from leads.models import Handoff
 from leads.presenters import teams, times
 from leads.presenters.orphans import Trouble, trouble
@@ -158,7 +159,10 @@ def load(user: User, params: Params, now: datetime) -> Overview:
     )
     if rep is not None:
         overview.beside = reps.load(user, rep, now)
-        everything = _ids(rows.exclude(state=State.INCOMPLETE), ("next_due_at", "pk"), MOST_WORK + 1)
+        # What is worked on has a next touch instead of a deadline.
+        due = Coalesce("next_due_at", "next_touch_at", Value(LATEST, output_field=DateTimeField()))
+        theirs = rows.exclude(state=State.INCOMPLETE).annotate(due=due)
+        everything = _ids(theirs, ("due", "pk"), MOST_WORK + 1)
         found = _loaded(everything[:MOST_WORK])
         calendar = default_calendar()
         overview.work = [teams.row(found[pk], "", now, calendar) for pk in everything if pk in found]

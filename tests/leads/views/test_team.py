@@ -11,6 +11,7 @@ from django.test import Client
 
 from leads import escalation, lifecycle
 from leads.models import Handoff
+from leads.presenters import teams
 from routing.models import Absence, PoolMember, Queue, User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
@@ -157,6 +158,21 @@ def test_a_queue_whose_owner_only_reads_is_named(as_: SignIn, cast: Cast) -> Non
     Queue.objects.filter(kind="overflow").update(owner=cast.vera)
     [said] = troubles(as_(cast.otto))
     assert "no owner who can answer: Vera Costa is no more than a viewer." in said
+
+
+def test_the_worst_stand_first() -> None:
+    assert list(teams.groups()) == ["lost", "hole", "silent", "unseen", "late", "risk", "unowned"]
+
+
+def test_a_persons_work_is_by_its_deadline_then_its_next_touch(as_: SignIn, cast: Cast) -> None:
+    touched, answered = make_handoff("working", cast.femke), make_handoff("assigned", cast.femke)
+    Handoff.objects.filter(pk=touched.pk).update(next_touch_at=LATER + timedelta(days=14))
+    never = make_handoff("working", cast.femke)
+    Handoff.objects.filter(pk=never.pk).update(next_touch_at=None)
+    response = as_(cast.mia).get(f"/team/?rep={cast.femke.pk}")
+    work = [row.id for row in response.context["overview"].work]
+    assert work == [answered.pk, touched.pk, never.pk]
+    assert f"/handoffs/?holder={cast.femke.pk}&amp;state=open&amp;sort=due" in html(response)
 
 
 def test_nothing_to_do_is_said_with_its_reason(as_: SignIn, cast: Cast) -> None:
