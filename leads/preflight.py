@@ -21,6 +21,7 @@ from routing.facts import Facts
 
 # What a rep says is wrong: a finding of its own, that no check makes and no waiver lets pass.
 BAD_DATA = "bad_data"
+SCORE_IS_SENT = "The system that scored the lead has to send the parts. Without them, waive with a reason."
 DEFAULT_PLACEHOLDERS = (
     "test", "tester", "testing", "asdf", "asdfgh", "qwerty", "n/a", "na", "none", "null", "nil", "self", "me",
     "-", "--", ".", "..", "x", "xx", "xxx", "?", "unknown", "anonymous", "company", "my company", "abc",
@@ -186,19 +187,22 @@ def _trigger_event(case: Case, words: frozenset[str]) -> Finding:
     if case.trigger in choices.TriggerKind.values:
         return Finding(Check.TRIGGER_EVENT, True)
     return Finding(
-        Check.TRIGGER_EVENT, False, "Nothing says which action crossed the threshold.", "Name the trigger."
+        Check.TRIGGER_EVENT,
+        False,
+        "Nothing says which action crossed the threshold.",
+        "The system that sent the lead has to name the trigger. Without it, waive with a reason.",
     )
 
 
 def _score_breakdown(case: Case, words: frozenset[str]) -> Finding:
     if case.score is None:
-        return Finding(Check.SCORE_BREAKDOWN, False, "There is no score.", "Send the score with its parts.")
+        return Finding(Check.SCORE_BREAKDOWN, False, "There is no score.", SCORE_IS_SENT)
     if not case.score.has_breakdown:
         return Finding(
             Check.SCORE_BREAKDOWN,
             False,
             f"Only the total of {case.score.total} came, without fit, intent and behavior.",
-            "Send the score with its parts, or waive with a reason.",
+            SCORE_IS_SENT,
         )
     return Finding(Check.SCORE_BREAKDOWN, True)
 

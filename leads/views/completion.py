@@ -73,7 +73,10 @@ def _lines(params: Params) -> Iterator[tuple[Any, ...]]:
 
 @require_POST
 def save(request: HttpRequest, pk: int) -> HttpResponse:
-    """Write what was typed about the lead and its company; the checks then run by themselves."""
+    """Write what was typed about the lead and its company; the checks then run by themselves.
+
+    Enter in the field of a reason sends this too: what still fails and has its reason written is waived.
+    """
     handoff = _handoff(request, pk)
     act = _act(request)
     try:
@@ -82,7 +85,23 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
         return _again(request, handoff, invalid.errors, 422)
     if not changed:
         lifecycle.recheck(pk, act)
-    return _done(request, handoff, "saved" if changed else "checked again")
+    done = ["saved"] if changed else []
+    for check in _reasoned(request, pk):
+        try:
+            lifecycle.waive(pk, act, check=check, reason=request.POST[f"reason_{check}"])
+        except Refused as refused:
+            return _refused(request, handoff, refused)
+        except Invalid as invalid:
+            return _again(request, handoff, invalid.errors, 422, check)
+        done.append(f"{repair.label_of(check).lower()} waived")
+    begun = bool(request.POST.get("reason_discard", "").strip())
+    return _done(request, handoff, ", ".join(done) or "checked again", keeps=begun)
+
+
+def _reasoned(request: HttpRequest, pk: int) -> list[str]:
+    """The checks that this handoff still fails and may go without, for the reason written beside each."""
+    missing = Handoff.objects.incomplete().filter(pk=pk).values_list("missing", flat=True).first() or []
+    return [check for check in missing if request.POST.get(f"reason_{check}", "").strip()]
 
 
 @require_POST

@@ -11,7 +11,7 @@ import time_machine
 from django.test import Client
 
 from leads import lifecycle
-from leads.choices import EventKind
+from leads.choices import EventKind, State
 from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff, Waiver
 from tests.conftest import NOW, Cast
 from tests.factories import make_company, make_handoff, make_lead, make_score, open_handoff, route_to
@@ -281,6 +281,31 @@ def test_a_waiver_of_one_of_two_keeps_what_was_typed(as_: SignIn, cast: Cast) ->
     board = response.context["board"]
     assert [step.check for step in board.opened.steps] == ["business_email"]
     assert [bar.tone for bar in board.rows[0].bars][:2] == ["late", "soon"]
+
+
+def test_saving_waives_what_still_fails_and_has_its_reason_written(as_: SignIn, cast: Cast) -> None:
+    handoff = waiting(cast)
+    sent = {"reason_full_name": "Known as J."} | form(handoff, job_title="CFO")
+    response = as_(cast.otto).post(f"/completion/{handoff.pk}/", sent, follow=True)
+    assert "saved, full name waived. It went to Femke de Boer" in html(response)
+    assert Waiver.objects.get().reason == "Known as J."
+
+
+def test_saving_waives_nothing_that_was_put_right(as_: SignIn, cast: Cast) -> None:
+    handoff = waiting(cast)
+    sent = {"reason_full_name": "Known as J."} | form(handoff, first_name="Jeanne", last_name="Moreau")
+    as_(cast.otto).post(f"/completion/{handoff.pk}/", sent)
+    handoff.refresh_from_db()
+    assert handoff.state != State.INCOMPLETE
+    assert not Waiver.objects.exists()
+
+
+def test_saving_keeps_a_reason_to_discard_that_was_begun(as_: SignIn, cast: Cast) -> None:
+    handoff = waiting(cast)
+    response = as_(cast.otto).post(f"/completion/{handoff.pk}/", {"reason_discard": "A te"}, headers=HTMX)
+    assert 'value="A te"' in html(response)
+    handoff.refresh_from_db()
+    assert handoff.state == State.INCOMPLETE
 
 
 def test_a_second_waiver_changes_nothing(as_: SignIn, cast: Cast) -> None:
