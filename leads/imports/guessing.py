@@ -68,7 +68,7 @@ _WORDS: Mapping[str, str] = {
     "score_fit": "fit score, score fit, fit, demographic score, profile score, hubspot fit score",
     "score_intent": "intent score, score intent, intent",
     "score_behavior": "behavior score, behaviour score, score behavior, score behaviour, engagement score,"
-    " behavior, engagement",
+    " behavior, behaviour, engagement",
     "scored_at": "scored at, score date, last scored",
     "lead_source": "lead source, leadsource, original source, source, hs analytics source, latest source,"
     " lead quelle, quelle, leadquelle, origine, fuente, fonte, bron, zrodlo, kalla, leadsourcecode,"

@@ -217,6 +217,7 @@ def _result(request: HttpRequest, run: LeadImport) -> dict[str, Any]:
         "more": f"?after={page.next}#failed" if page.next else "",
         "is_later": bool(page.after),
         "failed": run.counts.get("failed", 0),
+        "waiting": run.counts.get(words.HELD, 0),
         "kind": run.get_kind_display(),
     }
 
