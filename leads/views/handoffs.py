@@ -6,7 +6,7 @@ Owns the page and the file. What a filter selects is `leads.handoff_filter`, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leads import bulk, exports, paging, permissions, saved_views
-from leads.choices import Check, LeadType
+from leads.choices import Check, LeadType, State
 from leads.handoff_filter import FIRST, NEEDS, ORDERS, STATES, WHOSE, HandoffFilter, in_order
 from leads.models import Handoff, RejectionReason, SavedView
 from leads.presenters import handoffs as words
@@ -68,6 +68,7 @@ def handoffs(request: HttpRequest) -> HttpResponse:
         "most": f"{bulk.MOST:,}",
         "is_too_many": count > bulk.MOST,
         "verbs": bulk.verbs_for(frame.user),
+        "first_verb": _first_verb(request.GET),
         "query": urlencode(own),
         "more": f"?{urlencode([*own, ('after', page.next)])}" if page.next else "",
         "first": f"?{urlencode(own)}" if page.after else "",
@@ -75,6 +76,13 @@ def handoffs(request: HttpRequest) -> HttpResponse:
         **saved.values(frame.user, PAGE, request.GET),
     }
     return render(request, "leads/lists/handoffs.html", values)
+
+
+def _first_verb(params: Mapping[str, str]) -> str:
+    """The act that a list narrowed in this way is mostly for; "" where it is the usual one."""
+    if params.get("needs") == "triage":
+        return "settle"
+    return "recheck" if params.get("state") == State.INCOMPLETE else ""
 
 
 @require_safe

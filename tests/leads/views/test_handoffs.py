@@ -226,3 +226,11 @@ def test_every_need_has_its_condition(as_: SignIn, cast: Cast) -> None:
     client = as_(cast.otto)
     found = {code: shown(client, f"needs={code}") for code, _ in NEEDS}
     assert found == {code: [handoff.pk] if code == "triage" else [] for code, _ in NEEDS}
+
+
+@pytest.mark.parametrize(
+    ("query", "first"), [("needs=triage", "settle"), ("state=incomplete", "recheck"), ("", "")]
+)
+def test_the_act_that_a_list_is_for_is_offered_first(as_: SignIn, cast: Cast, query: str, first: str) -> None:
+    make_handoff(state="incomplete")
+    assert as_(cast.otto).get(f"/handoffs/?{query}").context["first_verb"] == first
