@@ -375,5 +375,7 @@
     button.onclick = ask;
     box.onchange = () => { mayCall(); if (box.checked && known === "default") ask(); };
   }
+  /* On a phone the navigation is a strip: the page one is on is in sight. */
+  $(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   settle();
 })();
