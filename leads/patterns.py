@@ -60,13 +60,13 @@ def _pattern(group: str, said: Sequence[Said], of: str) -> Pattern | None:
 
 
 def sentence(count: int, total: int, label: str, where: str) -> str:
-    """ "30 % of rejections from Webinar say wrong title: 12 of 40, so between 18 and 45 %." """
+    """ "30 % of rejections from Webinar say wrong title: 12 of 40 (true share between 18 and 45 %)." """
     if total < ENOUGH:
         return f"{count} of {total} rejections {where} say {label.lower()}: too few to be sure."
     low, high = interval(count, total)
     share = round(100 * count / total)
-    between = f"so between {round(100 * low)} and {round(100 * high)} %"
-    return f"{share} % of rejections {where} say {label.lower()}: {count} of {total}, {between}."
+    between = f" (true share between {round(100 * low)} and {round(100 * high)} %)"
+    return f"{share} % of rejections {where} say {label.lower()}: {count} of {total}{between}."
 
 
 def interval(count: int, total: int) -> tuple[float, float]:

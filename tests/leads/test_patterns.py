@@ -16,7 +16,7 @@ def said(group: str, **counts: int) -> list[Said]:
 def test_enough_of_them_are_told_in_per_cent_with_counts_and_a_span() -> None:
     [found] = patterns(said("Webinar", wrong_title=12, timing=10, other=9, not_icp=9), "from ")
     assert found.text == (
-        "30 % of rejections from Webinar say wrong title: 12 of 40, so between 18 and 45 %."
+        "30 % of rejections from Webinar say wrong title: 12 of 40 (true share between 18 and 45 %)."
     )
     assert (found.code, found.count, found.total) == ("wrong_title", 12, 40)
 
