@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from leads import lifecycle
@@ -18,6 +18,7 @@ from leads.models import Handoff
 from tests.browser.conftest import axe_violations, sign_in
 from tests.conftest import PASSWORD, Cast
 from tests.factories import event, make_handoff, route_to
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 WORDS = "They want to hear from us after the fair"
@@ -148,6 +149,25 @@ def test_a_server_that_is_not_there(mine: Handoff, page: Page, connection: Calla
     connection("Connected again.")
     page.keyboard.press("a")
     expect(page.locator("#toasts")).to_contain_text("accepted")
+
+
+def test_an_answer_that_takes_long_is_announced_by_a_line(mine: Handoff, page: Page) -> None:
+    held: list[Route] = []
+    holds: list[bool] = []
+    page.route("**/accept/**", lambda route: held.append(route) if holds else route.continue_())
+    page.reload()
+    holds.append(True)
+
+    def line() -> tuple[str, str]:
+        of = "getComputedStyle(document.body, '::before')"
+        return page.evaluate(f"{of}.content"), page.evaluate(f"{of}.opacity")
+
+    assert line()[0] == "none"
+    page.keyboard.press("a")
+    wait_for(lambda: line() == ('""', "1"), 10)
+    held[0].continue_()
+    expect(page.locator("#toasts")).to_contain_text("accepted")
+    wait_for(lambda: line()[0] == "none", 10)
 
 
 def test_new_leads_come_in_without_moving_what_one_writes(cast: Cast, mine: Handoff, page: Page) -> None:
