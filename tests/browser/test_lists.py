@@ -52,6 +52,12 @@ def test_some_are_ticked_with_the_keyboard_and_given_away_at_once(cast, open_pag
         shot(page, f"bulk-result-{look}")
         assert axe_violations(page) == [], look
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
+    page.goto("/handoffs/bulk/")
+    expect(page.get_by_role("heading", name="Past bulk acts")).to_be_visible()
+    for size, look in looks(page):
+        shot(page, f"bulks-{look}")
+        assert axe_violations(page) == [], look
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
     assert set(Handoff.objects.filter(assignee=cast.rosa)) == set(made)
     worked.refresh_from_db()
     assert worked.assignee == cast.jonas
