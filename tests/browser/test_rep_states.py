@@ -153,3 +153,17 @@ def test_an_empty_inbox_says_what_would_be_here(cast: Cast, open_page: OpenPage,
         expect(page.locator("#list")).to_contain_text("New leads appear here by themselves")
         assert axe_violations(page) == [], look
         shot(page, f"empty-{look}")
+
+
+def test_paper_keeps_what_is_said_and_leaves_out_what_is_pressed(
+    cast: Cast, open_page: OpenPage, shot: Shot
+) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    make_activity(handoff.lead, "chat", timezone.now() - timedelta(hours=1), title="Do you support SSO?")
+    page = open_page(cast.femke)
+    page.goto(f"/handoffs/{handoff.pk}/")
+    page.emulate_media(media="print")
+    expect(page.locator(".openers .evidence").first).to_be_visible()
+    for pressed in (".nav", ".top", ".actions", ".openers [data-use]"):
+        expect(page.locator(pressed).first).to_be_hidden()
+    shot(page, "lead-print")
