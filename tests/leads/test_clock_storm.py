@@ -5,10 +5,13 @@ The long storm in tests/storm/long draws others each time.
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import Cast
 from tests.storm.clockwork import DONE, storm
 
 
+@pytest.mark.storm
 def test_no_orphan_no_step_twice_none_missed(cast: Cast) -> None:
     storm(cast, runs=50, steps=50)
     assert DONE["runs"] >= 50 and DONE["steps"] >= 2500
