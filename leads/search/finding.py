@@ -9,7 +9,7 @@ find by them either.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_, or_
@@ -28,7 +28,7 @@ LONGEST = 200
 MOST_LEADS, MOST_COMPANIES = 25, 10
 # A word that more rows have is common.
 RARE = 2_000
-# One that more have is looked for among what is somebody's to see, rather than the other way round.
+# One that more have is asked of each lead, rather than all who have it being listed.
 MANY = 20_000
 # Where common words are looked for first: with words that everybody has a page is full long before.
 NEWEST = 5_000
@@ -160,28 +160,28 @@ class Query:
         rarest = self._rarest(whole)
         if not rarest.rows:
             return []
-        each = self._each(whole, but=rarest)
         if rarest.is_whole:
-            return _latest(few_of(user).filter(rarest.leads(), each), most)
-        if not sees_all(user):
-            fewest = self._fewest(whole)
-            if fewest[: MANY + 1].count() <= MANY:
-                return _latest(few_of(user).filter(_somebody(fewest), each), most)
-            return _latest(leads_of(user).filter(each), most)
+            return _latest(few_of(user).filter(rarest.leads(), self._each(whole, but=rarest.known)), most)
+        listed = {term: rows for term, rows in self._stands(whole) if rows[: MANY + 1].count() <= MANY}
+        each = self._each(whole, but=listed)
+        if listed:
+            return _latest(few_of(user).filter(_everybody(listed.values()), each), most)
         rows = leads_of(user).filter(each)
+        if not sees_all(user):
+            return _latest(rows, most)
         since = Lead.objects.order_by(*ORDER).values_list("updated_at", flat=True)[NEWEST : NEWEST + 1]
         newest = rows.filter(updated_at__gt=since[0]) if since else rows
         found = list(newest.select_related("company").order_by(*ORDER)[:most])
         if len(found) == most or not since:
             return found
-        return _latest(rows.filter(_somebody(self._fewest(whole))), most)
+        return _latest(rows.filter(_everybody([self._fewest(whole)])), most)
 
     def companies(self, user: User, most: int) -> list[Company]:
         """Companies whose own words fit, by name."""
         rarest = self._rarest(False, of_company=True)
         if not rarest.rows:
             return []
-        each = self._each(False, but=rarest, of_company=True)
+        each = self._each(False, but=rarest.known, of_company=True)
         if rarest.is_whole:
             theirs = few_of(user).filter(company=OuterRef("pk"))
             seen = Company.objects.all() if sees_all(user) else Company.objects.filter(Exists(theirs))
@@ -199,7 +199,7 @@ class Query:
         rarest = self._rarest(False)
         if not rarest.rows:
             return Q(pk__in=())
-        each = self._each(False, but=rarest)
+        each = self._each(False, but=rarest.known)
         return rarest.leads() & each if rarest.is_whole else each
 
     def company_condition(self) -> Q:
@@ -207,15 +207,13 @@ class Query:
         rarest = self._rarest(False, of_company=True)
         if not rarest.rows:
             return Q(pk__in=())
-        each = self._each(False, but=rarest, of_company=True)
+        each = self._each(False, but=rarest.known, of_company=True)
         return Q(pk__in=rarest.companies) & each if rarest.is_whole else each
 
     def _rarest(self, whole: bool, of_company: bool = False) -> Rows:
         """The rows of the term that fewest have; none if there is a term that nobody has."""
         found = []
-        for term in self.terms:
-            # Of a group every word must be there, so one of them stands for it: the longest.
-            rows = self._rows((max(group, key=len) for group in term.groups), whole)
+        for term, rows in self._stands(whole):
             if of_company:
                 rows = rows.filter(company__isnull=False)
             found.append(Rows(term, list(rows.values_list("lead", "company")[: RARE + 1])))
@@ -223,8 +221,15 @@ class Query:
 
     def _fewest(self, whole: bool) -> QuerySet[SearchWord]:
         """The rows of the term that fewest have, where all have many."""
-        stand = [self._rows((max(group, key=len) for group in term.groups), whole) for term in self.terms]
-        return min(stand, key=lambda rows: rows[:MANY].count()) if len(stand) > 1 else stand[0]
+        stands = [rows for _, rows in self._stands(whole)]
+        return min(stands, key=lambda rows: rows[:MANY].count()) if len(stands) > 1 else stands[0]
+
+    def _stands(self, whole: bool) -> list[tuple[Term, QuerySet[SearchWord]]]:
+        """Each term with rows among which all are that fit it: of a group every word must be there, so one
+        of them stands for it, the longest."""
+        return [
+            (term, self._rows((max(group, key=len) for group in term.groups), whole)) for term in self.terms
+        ]
 
     def _rows(self, words: Iterable[str], whole: bool) -> QuerySet[SearchWord]:
         """Rows with one of these words, or with one that begins so."""
@@ -233,7 +238,7 @@ class Query:
         # Only what stands for an address has this sign.
         return rows if self.personal else rows.exclude(word__contains="@")
 
-    def _each(self, whole: bool, *, but: Rows, of_company: bool = False) -> Q:
+    def _each(self, whole: bool, *, but: Collection[Term], of_company: bool = False) -> Q:
         """Every term fits: one of its groups, with each word. What was looked up is not asked again."""
 
         def has(word: str) -> Q:
@@ -245,7 +250,7 @@ class Query:
 
         fits = Q()
         for term in self.terms:
-            if not (term is but.term and but.is_whole and all(len(group) == 1 for group in term.groups)):
+            if not (term in but and all(len(group) == 1 for group in term.groups)):
                 fits &= _any_of(reduce(and_, map(has, group)) for group in term.groups)
         return fits
 
@@ -263,6 +268,11 @@ class Rows:
         return len(self.rows) <= RARE
 
     @property
+    def known(self) -> tuple[Term, ...]:
+        """The term, if its rows are everybody."""
+        return (self.term,) if self.is_whole else ()
+
+    @property
     def companies(self) -> set[int]:
         return {company for _, company in self.rows if company is not None}
 
@@ -271,11 +281,19 @@ class Rows:
         return Q(pk__in={lead for lead, _ in self.rows if lead is not None}) | Q(company__in=self.companies)
 
 
-def _somebody(rows: QuerySet[SearchWord]) -> Q:
-    """The leads with these words, their own or their company's."""
+def _everybody(asked: Iterable[QuerySet[SearchWord]]) -> Q:
+    """The leads that have a word of each of these rows, their own or their company's."""
+    first, *others = map(_ids, asked)
+    both = first.intersection(*others) if others else first
+    # A few are named one by one: a planner expects many, and would rather start with all leads there are.
+    ids = [pk for (pk,) in both.values_list("lead_id")[: RARE + 1]]
+    return Q(pk__in=ids if len(ids) <= RARE else both)
+
+
+def _ids(rows: QuerySet[SearchWord]) -> QuerySet[Any, Any]:
     of_company = rows.filter(company__isnull=False).values("company_id")
     of_theirs = Lead.objects.filter(company__in=of_company).order_by().values("pk")
-    return Q(pk__in=rows.filter(lead__isnull=False).values("lead_id").union(of_theirs))
+    return rows.filter(lead__isnull=False).values("lead_id").union(of_theirs)
 
 
 def _latest(rows: QuerySet[Lead], most: int) -> list[Lead]:

@@ -18,4 +18,12 @@
     if (keeps) for (const field of typed()) if (since.has(field.name)) field.value = since.get(field.name);
     since = new Map();
   });
+
+  /* A field that was chosen before these scripts were there, or put back by the browser: ask for its operators now. */
+  window.addEventListener("load", () => {
+    const fields = [...document.querySelectorAll("#conds select[name$='.field']")];
+    const sent = (field) => Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+    const chosen = fields.find((field) => field.selectedIndex !== sent(field));
+    if (chosen) htmx.trigger(chosen, "change");
+  });
 })();

@@ -8,7 +8,7 @@ its mould: the log still folds into the row. How rows reach the database is `wri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -87,7 +87,7 @@ def cast(handoffs: Iterable[Handoff]) -> list[Mould]:
     return [_Caster(handoff).mould() for handoff in handoffs]
 
 
-def stamp(moulds: Sequence[Mould], peers: dict[int, Sequence[int]], count: int, weeks: int) -> None:
+def stamp(moulds: Sequence[Mould], peers: Mapping[int, Sequence[int]], count: int, weeks: int) -> None:
     """Write `count` copies of the moulds in turn, spread over the `weeks` before them.
 
     `peers` gives for each holder the people who take turns with them; copies go round among those.
@@ -207,7 +207,7 @@ class _Caster:
         if isinstance(column, models.ForeignKey):
             if column.related_model is User:
                 return Mark("u") if value == self.holder else value
-            place = self.places.get((column.related_model, value))  # type: ignore[arg-type]
+            place = self.places.get((column.related_model, value))
             return Mark(place) if place else value
         if isinstance(value, datetime):
             return Mark(f"t{self._time(value)}")

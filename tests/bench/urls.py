@@ -7,6 +7,7 @@ from tests.bench.yardstick import views
 
 urlpatterns = [
     path("bare/empty", views.empty),
+    path("bare/session", views.session),
     path("bare/rows", views.rows),
     path("bare/insert", views.insert),
     *site,

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+BODILESS = (204, 304)
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
@@ -59,17 +60,19 @@ class Client:
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._read()
         head = data[: end + 2]
+        status = int(head[9:12])
         found = _LENGTH.search(head)
-        if found is None:
+        if found is None and status not in BODILESS:
             raise ValueError(f"an answer without a length: {head[:200]!r}")
-        parts, missing = [data[end + 4 :]], int(found[1]) - len(data) + end + 4
+        length = int(found[1]) if found is not None else 0
+        parts, missing = [data[end + 4 :]], length - len(data) + end + 4
         while missing > 0:
             more = self._read()
             parts.append(more)
             missing -= len(more)
         if b"\r\nconnection: close" in head.lower():
             self.close()
-        return Answer(int(head[9:12]), b"".join(parts))
+        return Answer(status, b"".join(parts))
 
     def _read(self) -> bytes:
         assert self._socket is not None

@@ -46,6 +46,15 @@ def sign_in(context: BrowserContext, user: User, url: str) -> None:
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}])
 
 
+def wait_for_scripts(page: Page) -> None:
+    """A person is slower than a page's scripts, a test is not: nothing is filled, pressed or expected before
+    the page has loaded."""
+    page.add_init_script("addEventListener('load', () => { document.documentElement.dataset.loaded = '' })")
+    page.add_locator_handler(
+        page.locator("html:not([data-loaded])"), lambda: page.wait_for_load_state("load")
+    )
+
+
 @pytest.fixture
 def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., Page]]:
     """open_page(user, size=DESK) is a page signed in as that person; errors fail the test."""
@@ -62,6 +71,7 @@ def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
+        wait_for_scripts(page)
         page.set_default_navigation_timeout(30_000)  # the first page of a process compiles its templates
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on(

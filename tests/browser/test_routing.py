@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from leads.keys import make_key
 from leads.models import Handoff
@@ -16,6 +16,7 @@ from routing.models import NamedList, Pool, PoolMember, Queue, Rule, Territory
 from tests.browser.conftest import axe_violations, looks
 from tests.conftest import PASSWORD
 from tests.factories import event, make_handoff
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -164,6 +165,25 @@ def test_axe_finds_nothing(cast, rules, open_page, shot):
                 if wide > 0:
                     found[f"{name}{look} width"] = [f"{wide} px too wide"]
     assert found == {}
+
+
+def test_a_field_chosen_before_the_scripts_are_there(cast, open_page):
+    """The operators come all the same, once the scripts do."""
+    page: Page = open_page(cast.otto)
+    held: list[Route] = []
+    is_slow = False
+    page.route("**/*.js", lambda route: held.append(route) if is_slow else route.continue_())
+    page.goto("/routing/?tab=draft")
+    is_slow = True
+    page.goto("/routing/territories/new/", wait_until="commit")
+    # By hand: Playwright's own acts wait for the page to be loaded here.
+    field = "document.querySelector('#c-0-field')"
+    wait_for(lambda: page.evaluate(f"{field} !== null"), what="the form")
+    page.evaluate(f"{field}.value = 'country'")
+    assert page.evaluate("document.querySelector('#c-0-op')") is None
+    for route in held:
+        route.continue_()
+    expect(page.locator("#c-0-op")).to_be_visible()
 
 
 def test_somebody_new_routes_a_lead(cast, open_page, shot):

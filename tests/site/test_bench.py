@@ -83,7 +83,7 @@ def test_the_client_reads_answers_by_their_length() -> None:
     port = _serve(
         [
             b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
-            b"HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 204 No\r\n\r\n",
         ]
     )
     with wire.Client(port) as client:

@@ -1,4 +1,4 @@
-"""The three bare views: an empty answer, 25 rows through a template, one INSERT."""
+"""The bare views: an empty answer, the same behind the sign-in, 25 rows through a template, one INSERT."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +11,11 @@ from tests.bench.yardstick.models import Bare
 
 @login_not_required
 def empty(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(b"")
+
+
+def session(request: HttpRequest) -> HttpResponse:
+    """The login wall asks who it is: the session and the person."""
     return HttpResponse(b"")
 
 
