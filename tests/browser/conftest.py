@@ -113,6 +113,11 @@ def looks(page: Page) -> Iterator[tuple[tuple[int, int], str]]:
             yield size, f"{size[0]}{'-dark' if dark else ''}"
 
 
+def too_wide(page: Page) -> int:
+    """By how many px the page must be scrolled sideways."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
 def axe_violations(page: Page) -> list[str]:
     """What axe has against the page as it stands, one line a rule with the first place."""
     result = Axe().run(page)
