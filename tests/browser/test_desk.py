@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from leads import lifecycle
 from leads.models import DuplicatePair, Handoff, TriageItem
-from tests.browser.conftest import axe_violations, looks
+from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.conftest import PASSWORD
 from tests.factories import make_handoff, make_lead, open_handoff, route_to
 
@@ -169,7 +169,7 @@ def test_axe_finds_nothing(cast, plenty, open_page, shot):
                 shot(page, f"{name}{look}")
                 if wrong := axe_violations(page):
                     found[f"{name}{look}"] = wrong
-                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                wide = too_wide(page)
                 if wide > 0:
                     found[f"{name}{look} width"] = [f"{wide} px too wide"]
     assert found == {}

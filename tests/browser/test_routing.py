@@ -13,7 +13,7 @@ from leads.keys import make_key
 from leads.models import Handoff
 from routing import publish
 from routing.models import NamedList, Pool, PoolMember, Queue, Rule, Territory
-from tests.browser.conftest import axe_violations, looks
+from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.conftest import PASSWORD
 from tests.factories import event, make_handoff
 from tests.processes import wait_for
@@ -161,7 +161,7 @@ def test_axe_finds_nothing(cast, rules, open_page, shot):
                 page.set_viewport_size({"width": size[0], "height": size[1]})
                 if wrong := axe_violations(page):
                     found[f"{name}{look}"] = wrong
-                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                wide = too_wide(page)
                 if wide > 0:
                     found[f"{name}{look} width"] = [f"{wide} px too wide"]
     assert found == {}

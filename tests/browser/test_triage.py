@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from leads import lifecycle
 from leads.models import DuplicatePair, Handoff, Lead, Merge
 from routing.models import Absence
-from tests.browser.conftest import axe_violations, looks
+from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.factories import make_handoff, make_lead
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -114,7 +114,7 @@ def test_axe_finds_nothing(cast, rejected, pair, open_page, shot):
                 shot(page, f"{name}{look}")
                 if wrong := axe_violations(page):
                     found[f"{name}{look}"] = wrong
-                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                wide = too_wide(page)
                 cut = page.evaluate(
                     "[...document.querySelectorAll('main button, main input')]"
                     ".filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth)"
