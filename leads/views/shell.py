@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from leads import drafts
+from leads import drafts, triaging
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
@@ -218,6 +218,8 @@ class Shell:
                 count=Count("pk"), late=Count("pk", filter=overdue(self.now))
             )
             return found["count"], found["late"], "waiting for data"
+        if icon == "triage":
+            return triaging.waiting(MOST_COUNTED + 1), 0, "to decide"
         return 0, 0, ""
 
     def _breached(self) -> int:

@@ -9,8 +9,9 @@ import pytest
 import time_machine
 from django.test import Client
 
-from leads import lifecycle
+from leads import lifecycle, triaging
 from leads.models import DuplicatePair, Handoff, TriageItem
+from routing.models import User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff, make_lead
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
@@ -71,6 +72,30 @@ def test_a_rejection_is_settled_once(as_: SignIn, cast: Cast) -> None:
     assert (record.kind, record.settled_by, record.settled_at) == ("rejected", cast.otto, LATER)
     assert waiting(client) == ([], [])
     assert handoff.events.count() == events
+
+
+def test_the_navigation_counts_what_waits(as_: SignIn, cast: Cast) -> None:
+    def badge(user: User) -> list[tuple[str, str]]:
+        nav = as_(user).get("/leads/").context["shell"].nav
+        return [(place.count, place.counts) for place in nav if place.label == "Triage"]
+
+    assert badge(cast.otto) == [("", "to decide")]
+    handoff, found = rejected(cast), item()
+    one = queries(as_(cast.otto), "/profile/")
+    rejected(cast)
+    rejected(cast, "not_icp")
+    assert badge(cast.otto) == badge(cast.ada) == [("3", "to decide")]
+    assert badge(cast.mia) == []
+    assert queries(as_(cast.otto), "/profile/") == one
+    as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/")
+    as_(cast.otto).post(f"/triage/items/{found.pk}/settle/")
+    assert badge(cast.otto) == [("1", "to decide")]
+
+
+def test_past_so_many_the_navigation_counts_no_further(cast: Cast) -> None:
+    item()
+    rejected(cast)
+    assert [triaging.waiting(most) for most in (1, 2, 3)] == [1, 2, 2]
 
 
 def test_rejected_again_it_waits_again(as_: SignIn, cast: Cast) -> None:
