@@ -58,7 +58,7 @@ def test_rejections_are_decided_by_keyboard_alone(cast, rejected, open_page, sho
     # The next one is open already; letting it stand is one key.
     expect(page).to_have_url(re.compile(f"h={oldest.pk}"))
     page.keyboard.press("a")
-    expect(page.locator("#toasts")).to_contain_text(": settled.")
+    expect(page.locator("#toasts")).to_contain_text(": the rejection stands.")
     expect(page.locator("#main")).to_contain_text("No rejection waits")
     steps = [Handoff.objects.get(pk=row.pk).next_step for row in (newest, oldest)]
     assert steps == ["recycled", "triage"]
