@@ -213,7 +213,7 @@ def _result(request: HttpRequest, run: LeadImport) -> dict[str, Any]:
     return {
         "shape": words.shape(run),
         "tiles": words.tiles(run),
-        "failures": page.rows,
+        "failures": [words.failed(failure, run) for failure in page.rows],
         "more": f"?after={page.next}#failed" if page.next else "",
         "is_later": bool(page.after),
         "failed": run.counts.get("failed", 0),

@@ -59,6 +59,8 @@ def test_a_file_is_chosen_mapped_taken_in_and_its_result_read(cast, as_, asked):
     body = html(client.get(page))
     assert "every 2s" not in body and "<dd>2</dd>" in body
     assert "Rows that failed" in body and "“Narnia” is not a country." in body
+    failed = body[body.index("Rows that failed") :]
+    assert "Ada Lovelacedason" in failed and "ada3@lovelace-3.com, Lovelace Engines 3" in failed
     assert Handoff.objects.filter(assignee=cast.femke).count() == 2
     assert "2 taken in, 1 failed" in html(client.get(URL))
 

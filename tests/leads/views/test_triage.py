@@ -153,7 +153,7 @@ def test_what_was_decided_meanwhile_is_said(as_: SignIn, cast: Cast) -> None:
     handoff = rejected(cast)
     as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/suppress/")
     page = html(as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/", follow=True))
-    assert "was decided already: do not contact" in page
+    assert "was decided already: never again" in page
     assert f'href="/triage/?h={handoff.pk}#row-{handoff.pk}">Look again</a>' in page
 
 
