@@ -135,6 +135,12 @@ def items() -> QuerySet[TriageItem]:
     return TriageItem.objects.filter(settled_at__isnull=True).order_by("at", "pk")
 
 
+def waiting(most: int) -> int:
+    """How much waits, of both kinds, counted to `most` and in one query."""
+    found = rejections().order_by().values("pk").union(items().order_by().values("pk"), all=True)
+    return found[:most].count()
+
+
 @transaction.atomic
 def settle_rejection(handoff: Handoff, act: Act) -> bool:
     """Somebody has looked at the rejection and it stands, with what followed. False when it was settled

@@ -89,6 +89,7 @@ urlpatterns = [
     path("duplicates/<int:pk>/", duplicates.duplicate, name="duplicate"),
     path("duplicates/<int:pk>/merge/", duplicates.merge, name="duplicate_merge"),
     path("duplicates/<int:pk>/different/", duplicates.different, name="duplicate_different"),
+    path("duplicates/<int:pk>/reopen/", duplicates.reopen, name="duplicate_reopen"),
     path("merges/<int:pk>/undo/", duplicates.unmerge, name="unmerge"),
     path("triage/", triage.triage, name="triage"),
     path("triage/handoffs/<int:pk>/settle/", triage.settle_rejection, name="settle_rejection"),

@@ -51,6 +51,7 @@ _TRIGGERS = {
     "flagged": TriggerKind.MANUAL_FLAG,
     "flagged by marketing": TriggerKind.MANUAL_FLAG,
 }
+_ONE_WORD = frozenset({"demo", "pricing", "quote"})
 
 
 def text(value: str) -> str:
@@ -170,6 +171,9 @@ def activity(value: str) -> str:
         return key.replace(" ", "_")
     if found := _kinds().get(key):
         return found
+    # Only what can be nothing but a form: "Pricing" may be a page that was looked at.
+    if key not in _ONE_WORD and (asked := str(_TRIGGERS.get(key, ""))) in ActivityKind.values:
+        return asked
     return str(ActivityKind.OTHER)
 
 

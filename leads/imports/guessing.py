@@ -6,13 +6,20 @@ known is left out. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leads import identity
+from leads.imports import cells
 
 # The column that the file of failed rows adds; never a lead's.
 ERROR_HEADING = "What is wrong"
+_FORM = frozenset(
+    {"form", "form name", "formular", "formulaire", "formulario", "modulo", "formulier", "formularz"}
+)
+_DATE = frozenset({"date", "datum", "fecha", "data", "timestamp", "zeitstempel"})
+_DAY = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}(?!\d)")
 # A column is taken for addresses when that much of what was looked at is one.
 _MOSTLY = 0.8
 
@@ -170,6 +177,7 @@ def guess(header: Sequence[str], samples: Sequence[Sequence[str]], product: str 
         targets[place] = code
     if "email" not in best:
         _by_contents(targets, samples)
+    _by_both(header, targets, samples)
     if "full_name" in best and {"first_name", "last_name"} <= best.keys():
         targets[best["full_name"][1]] = ""
     return targets
@@ -183,6 +191,36 @@ def _by_contents(targets: list[str], samples: Sequence[Sequence[str]]) -> None:
             if addresses / len(held) >= _MOSTLY:
                 targets[place] = "email"
                 return
+
+
+def _by_both(header: Sequence[str], targets: list[str], samples: Sequence[Sequence[str]]) -> None:
+    """Headings that say too little by themselves: a form, which may be a trigger, and a date, which is that
+    of the trigger or else of what they did."""
+    for place, heading in enumerate(header):
+        held = [row[place] for row in samples if row[place]]
+        if targets[place] or not held:
+            continue
+        if key(heading) in _FORM:
+            asked = [_is_trigger(cell) for cell in held]
+            # Of a mixed column the demo requests are found as such, and no row fails for the others.
+            code = "trigger" if all(asked) else "activity" if any(asked) else "activity_title"
+            targets[place] = "" if code in targets else code
+    for place, heading in enumerate(header):
+        held = [row[place] for row in samples if row[place]]
+        if targets[place] or not held or key(heading) not in _DATE:
+            continue
+        did = "trigger" not in targets and {"activity", "activity_title"} & set(targets)
+        code = "activity_at" if did else "triggered_at"
+        days = sum(_DAY.match(cell.strip()) is not None for cell in held)
+        if code not in targets and days / len(held) >= _MOSTLY:
+            targets[place] = code
+
+
+def _is_trigger(cell: str) -> bool:
+    try:
+        return bool(cells.trigger(cell))
+    except ValueError:
+        return False
 
 
 def product_of(header: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from leads.lifecycle.answering import accept, claim, defer, note, reject, resume
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
 from leads.lifecycle.draining import drain, drain_soon
 from leads.lifecycle.mending import mend
-from leads.lifecycle.merging import different, merge
+from leads.lifecycle.merging import different, merge, reopen
 from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.reclocking import affected, move_deadlines
 from leads.lifecycle.reporting import report
@@ -49,6 +49,7 @@ __all__ = [
     "recycle",
     "reject",
     "release",
+    "reopen",
     "report",
     "reroute",
     "resume",

@@ -176,3 +176,16 @@ def different(pair: DuplicatePair, act: Act) -> DuplicatePair:
         pair.save(update_fields=["status", "decided_at", "decided_by"])
         recheck_leads([pair.first_id, pair.second_id], act)
     return pair
+
+
+@transaction.atomic
+def reopen(pair: DuplicatePair, act: Act) -> DuplicatePair:
+    """They may be one person after all: the pair waits again. What went on meanwhile goes on."""
+    pair = DuplicatePair.objects.select_for_update(of=("self",)).get(pk=pair.pk)
+    if pair.status == DuplicatePair.Status.DIFFERENT:
+        if Lead.objects.filter(pk__in=(pair.first_id, pair.second_id), merged_into__isnull=False).exists():
+            raise Invalid({"lead": "One of the two was merged since."})
+        pair.status, pair.decided_at, pair.decided_by = DuplicatePair.Status.OPEN, None, None
+        pair.save(update_fields=["status", "decided_at", "decided_by"])
+        recheck_leads([pair.first_id, pair.second_id], act)
+    return pair

@@ -13,7 +13,7 @@ from typing import Any
 from leads.choices import Check
 from leads.imports import Would
 from leads.imports.running import FAILED, HANDED, HELD, IGNORED, REPEATED, TAKEN
-from leads.models import LeadImport
+from leads.models import ImportFailure, LeadImport
 from leads.presenters import times
 from leads.presenters.signals import cut
 
@@ -143,7 +143,7 @@ def columns(run: LeadImport, samples: Sequence[Sequence[str]]) -> list[Column]:
 
 def would(found: Would, run: LeadImport, names: Mapping[str, str]) -> Row:
     """`names` are people by e-mail address."""
-    who, sub = _who(found, run)
+    who, sub = _who(found.row, run)
     problems = [problem.to_json() for problem in found.problems]
     if found.answer is None:
         return Row(found.number, who, sub, "Is left out", "late", "", problems)
@@ -170,8 +170,14 @@ def would(found: Would, run: LeadImport, names: Mapping[str, str]) -> Row:
     return Row(found.number, who, sub, "Is handed over", "line", f"{known}; {where}{rule}", [])
 
 
-def _who(found: Would, run: LeadImport) -> tuple[str, str]:
-    held = {code: cell for code, cell in zip(run.targets, found.row, strict=False) if code}
+def failed(failure: ImportFailure, run: LeadImport) -> Row:
+    """A row that was left out, as it is kept."""
+    who, sub = _who(failure.cells, run)
+    return Row(failure.row, who, sub, "", "", "", failure.problems)
+
+
+def _who(row: Sequence[str], run: LeadImport) -> tuple[str, str]:
+    held = {code: cell for code, cell in zip(run.targets, row, strict=False) if code}
     name = held.get("full_name") or f"{held.get('first_name', '')} {held.get('last_name', '')}".strip()
     address = held.get("email") or held.get("record_id") or ""
     sub = ", ".join(part for part in (address if name else "", held.get("company", "")) if part)

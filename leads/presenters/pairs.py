@@ -62,6 +62,19 @@ class Pair:
     stays: str
     seen: tuple[str, str]
     decided: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A pair on the list of what was decided. `merged` is one of two that were made one: its page leads to
+    the lead that stayed."""
+
+    id: int
+    names: str
+    words: str
+    exact: str
+    merged: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,19 @@ def pair(
         stays=picked.get("stays") or stays,
         seen=(first.updated_at.isoformat(), second.updated_at.isoformat()),
         decided=decided_words(row, now),
+        status=row.status,
+    )
+
+
+def decided_line(row: DuplicatePair, now: datetime) -> Decided:
+    """A pair that is decided, with both leads and who decided loaded."""
+    names = [people.name_of(lead, personal=True) for lead in (row.first, row.second)]
+    return Decided(
+        id=row.pk,
+        names=" and ".join(names),
+        words=decided_words(row, now),
+        exact=times.exact(row.decided_at, now) if row.decided_at else "",
+        merged=row.first_id if row.status == DuplicatePair.Status.MERGED else None,
     )
 
 

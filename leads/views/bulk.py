@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -22,7 +23,7 @@ from leads.choices import Check
 from leads.handoff_filter import in_order
 from leads.models import BulkRow, BulkRun, Handoff
 from leads.presenters import handoffs as words
-from leads.presenters import rows, times
+from leads.presenters import people, rows, times
 from leads.views.handoffs import lines, narrowed
 from leads.views.shell import Shell, shell_of, tell
 
@@ -82,11 +83,14 @@ def _back(request: HttpRequest, query: str, why: str) -> HttpResponse:
 def _list(request: HttpRequest, frame: Shell) -> HttpResponse:
     found = BulkRun.objects.filter(created_by=frame.user)
     page = paging.page(found, ("-created_at", "-id"), request.GET.get("after", ""), RUNS)
+    of_these = BulkRow.objects.filter(run__in=[run.pk for run in page.rows]).order_by()
+    counts: dict[int, int] = dict(of_these.values_list("run").annotate(n=Count("pk")))
     values = {
         "lines": [
             {
                 "id": run.pk,
                 "what": verbs.ALL[run.verb].label,
+                "count": counts.get(run.pk, 0),
                 "when": times.day(run.created_at, frame.now),
                 "exact": times.exact(run.created_at, frame.now),
                 "status": "" if run.finished_at else "Under way" if run.started_at else "Not confirmed",
@@ -159,7 +163,7 @@ def _sorted(found: Any) -> list[bulk.Would]:
 
 def _result(request: HttpRequest, frame: Shell, run: BulkRun) -> HttpResponse:
     counts = bulk.counts(run)
-    kept = list(run.rows.select_related("handoff__lead__company"))
+    kept = list(run.rows.select_related("handoff__lead__company", "handoff__assignee", "handoff__queue"))
     seen = set(Handoff.objects.visible_to(frame.user).filter(bulk_rows__run=run).values_list("pk", flat=True))
     order = [str(status) for status, _, _ in ENDS]
     kept.sort(key=lambda row: order.index(row.status))
@@ -187,6 +191,7 @@ def _row(row: BulkRow, handoff: Handoff | None, status: str, why: str) -> dict[s
         "name": rows.name_of(handoff) if handoff is not None else f"Handoff {row.handoff_id}",
         "sub": rows.sub_of(handoff) if handoff is not None else "",
         "state": handoff.get_state_display() if handoff is not None else "",
+        "holder": people.holder_words(handoff) if handoff is not None else "",
         "label": label,
         "tone": tone,
         "status": status,

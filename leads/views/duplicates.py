@@ -1,13 +1,14 @@
 """Possible duplicates: two leads side by side, merged value by value or called different people, and a merge
 taken back.
 
-Owns the pages and their three acts; `leads.lifecycle` carries them out. Never finds duplicates; what is
+Owns the pages and their acts; `leads.lifecycle` carries them out. Never finds duplicates; what is
 proposed is `leads.choosing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from leads.views.shell import shell_of, tell
 from routing.people import ADMIN, MARKETING
 
 SIZE = 10
+LATELY = 10
 MOST_EXPORTED = 50_000
 HEADER = (
     "pair", "found at", "lead", "name", "e-mail", "phone", "company",
@@ -51,8 +53,15 @@ def duplicates(request: HttpRequest) -> HttpResponse:
         "more": f"?{urlencode(own | {'after': page.next})}" if page.next else "",
         "first": f"?{urlencode(own)}",
         "is_later": bool(page.after),
+        "decided": [] if found.is_narrowed or page.after else _decided(shell_of(request).now),
     }
     return render(request, "leads/duplicates/duplicates.html", values)
+
+
+def _decided(now: datetime) -> list[pairs.Decided]:
+    """What was decided last, to look at and to take back; one query."""
+    rows = _pairs().exclude(status=Status.OPEN).filter(decided_at__isnull=False)
+    return [pairs.decided_line(row, now) for row in rows.order_by("-decided_at", "-id")[:LATELY]]
 
 
 def _narrowed(request: HttpRequest) -> PairFilter:
@@ -106,7 +115,8 @@ def merge(request: HttpRequest, pk: int) -> HttpResponse:
         except Invalid as invalid:
             return _again(request, pair, " ".join(invalid.errors.values()), 422)
         name = people.name_of(keep, personal=True)
-        tell(request, f"Merged into {name}. Its page has the merge, with an undo.")
+        made = f"{reverse('leads:lead', args=[keep.pk])}#merges"
+        tell(request, f"Merged into {name}.", link=(made, "See the merge or undo it"))
     else:
         tell(request, f"This was decided already: {pairs.decided_words(pair, shell_of(request).now)}")
     return _back(request)
@@ -140,11 +150,25 @@ def different(request: HttpRequest, pk: int) -> HttpResponse:
     was_open = pair.status == Status.OPEN
     after = lifecycle.different(pair, _act(request))
     if after.status == Status.DIFFERENT and (was_open or after.decided_by_id == shell_of(request).user.pk):
-        tell(request, "Different people. The two are never raised again.")
+        own = reverse("leads:duplicate", args=[pk])
+        tell(request, "Different people. The two are never raised again.", link=(own, "Look at them again"))
     else:
         after = _pair(pk)
         tell(request, f"This was decided already: {pairs.decided_words(after, shell_of(request).now)}")
     return _back(request)
+
+
+@require_POST
+def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+    """Two that were called different people wait for a decision again."""
+    access.only(request, MARKETING, ADMIN)
+    pair = _pair(pk)
+    access.marketing(request)
+    try:
+        lifecycle.reopen(pair, _act(request))
+    except Invalid as invalid:
+        tell(request, " ".join(invalid.errors.values()))
+    return redirect("leads:duplicate", pk)
 
 
 def _act(request: HttpRequest) -> Act:

@@ -78,7 +78,9 @@ def _beside(now: datetime) -> Beside:
     share = round(100 * counts["clean"] / counts["all"]) if counts["all"] else None
     return Beside(
         clean="none" if share is None else f"{share} %",
-        clean_words=f"{counts['clean']:,} of {counts['all']:,} passed every check on arrival.",
+        clean_words=f"{counts['clean']:,} of {counts['all']:,} passed every check on arrival."
+        if counts["all"]
+        else "Nothing has come in this week.",
         median=times.length(statistics.median(took)) if took else "none",
         late=late,
         sources=sources,

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from leads import permissions
 from leads.models import ApiKey, Lead
 from leads.views import access
 from leads.views.shell import address, person
@@ -58,14 +59,15 @@ def place(user: User) -> str:
 @require_safe
 def first_steps(request: HttpRequest) -> HttpResponse:
     """What a new installation needs before the first lead finds its way."""
-    access.only(request, ADMIN)
-    items = checklist()
+    items = checklist(access.only(request, ADMIN))
     values = {"items": items, "done": sum(item.is_done for item in items)}
     return render(request, "leads/first_steps.html", values)
 
 
-def checklist() -> list[Item]:
-    """The steps in the order in which they are best done; six queries."""
+def checklist(user: User) -> list[Item]:
+    """The steps in the order in which they are best done; six queries. Who edits routing, marketing ops, is
+    led to the pages for it, others to the administration: our own pages would only be read by them."""
+    edits = permissions.is_marketing(user)
     sales = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER])
     calendar = Calendar.objects.filter(is_default=True).first()
     return [
@@ -81,21 +83,21 @@ def checklist() -> list[Item]:
             "Territories",
             "Named conditions with an owner, if leads go by region or segment. Skip them if not.",
             Territory.objects.exists(),
-            address("admin:routing_territory_changelist"),
+            address("leads:territories" if edits else "admin:routing_territory_changelist"),
             "Territories",
         ),
         Item(
             "Rules",
             "Who gets which lead. Until there are some, every lead waits in the overflow queue.",
             Rule.objects.filter(is_active=True).count() > 1 or Ruleset.objects.filter(version__gt=1).exists(),
-            address("admin:routing_rule_changelist"),
+            address("leads:routing" if edits else "admin:routing_rule_changelist"),
             "Rules",
         ),
         Item(
             "Calendar",
             "Working hours and public holidays: deadlines count in them.",
             calendar is not None and bool(calendar.country or calendar.revision > 1),
-            address("admin:routing_calendar_changelist"),
+            address("leads:calendars" if edits else "admin:routing_calendar_changelist"),
             "Calendars",
         ),
         Item(

@@ -174,7 +174,13 @@ def _mapping(request: HttpRequest, run: LeadImport, problem: str = "") -> HttpRe
         "wrong": wrong,
         "preview": preview,
         "rows": [words.would(would, run, names) for would in preview.rows],
-        "failures": [words.would(would, run, names) for would in preview.failures],
+        # Of a short file the first rows say it all.
+        "failures": [
+            words.would(would, run, names)
+            for would in preview.failures
+            if preview.checked > len(preview.rows)
+        ],
+        "left": run.total - preview.failed if preview.checked == run.total else run.total,
         "tells_many": opens > 0 and run.total > MANY and not run.is_quiet,
         "earlier": (before := imports.same_before(run)),
         "earlier_words": words.earlier(before, shell.now),
@@ -213,7 +219,7 @@ def _result(request: HttpRequest, run: LeadImport) -> dict[str, Any]:
     return {
         "shape": words.shape(run),
         "tiles": words.tiles(run),
-        "failures": page.rows,
+        "failures": [words.failed(failure, run) for failure in page.rows],
         "more": f"?after={page.next}#failed" if page.next else "",
         "is_later": bool(page.after),
         "failed": run.counts.get("failed", 0),

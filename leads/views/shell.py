@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from leads import drafts
+from leads import drafts, triaging
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
@@ -218,6 +218,8 @@ class Shell:
                 count=Count("pk"), late=Count("pk", filter=overdue(self.now))
             )
             return found["count"], found["late"], "waiting for data"
+        if icon == "triage":
+            return triaging.waiting(MOST_COUNTED + 1), 0, "to decide"
         return 0, 0, ""
 
     def _breached(self) -> int:
@@ -265,9 +267,19 @@ def capped(count: int) -> str:
     return str(count) if count else ""
 
 
-def tell(request: HttpRequest, text: str, *, undo: int | None = None, now: datetime | None = None) -> None:
-    """Says on the next page what was done; `undo` is the handoff whose last act can be undone."""
+def tell(
+    request: HttpRequest,
+    text: str,
+    *,
+    undo: int | None = None,
+    now: datetime | None = None,
+    link: tuple[str, str] | None = None,
+) -> None:
+    """Says on the next page what was done; `undo` is the handoff whose last act can be undone, `link` an
+    address of our own and what it is called."""
     tags = f"undo-{undo}-{int(now.timestamp()) + UNDO_SECONDS}" if undo and now else ""
+    if link is not None:
+        tags = f"link-{link[0]} {link[1]}"
     messages.success(request, text, extra_tags=tags)
 
 
@@ -275,13 +287,15 @@ def _told(request: HttpRequest) -> Iterable[Toast]:
     now = timezone.now().timestamp()
     toasts = []
     for message in messages.get_messages(request):
-        undo_href, seconds = "", 0
-        if message.extra_tags and message.extra_tags.startswith("undo-"):
+        undo_href, seconds, href, link = "", 0, "", ""
+        if message.extra_tags and message.extra_tags.startswith("link-"):
+            href, _, link = message.extra_tags.removeprefix("link-").partition(" ")
+        elif message.extra_tags and message.extra_tags.startswith("undo-"):
             handoff_id, until = message.extra_tags.removeprefix("undo-").split("-")
             seconds = max(0, int(until) - int(now))
             undo_href = reverse("leads:act", args=[int(handoff_id), "undo"]) if seconds else ""
         tone = "late" if message.level >= messages.WARNING else ""
-        toasts.append(Toast(str(message.message), tone=tone, undo_href=undo_href, seconds=seconds))
+        toasts.append(Toast(str(message.message), tone, href, link, undo_href, seconds))
     return toasts
 
 

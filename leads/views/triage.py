@@ -6,6 +6,7 @@ that move something are `leads.lifecycle.settling`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from leads.choices import NextStep, State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.answering import COMPLAINT_FIELDS
 from leads.models import DuplicatePair, Handoff, Lead, Rejection, TriageItem
-from leads.presenters import people, repair, rows, triages
+from leads.presenters import people, repair, rows, times, triages
 from leads.presenters.triages import Decision, Line
 from leads.views import access
 from leads.views.inbox import number
@@ -34,6 +35,8 @@ from routing.people import ADMIN, MARKETING
 SIZE = 25
 MOST_ITEMS = 100
 ALL = "all"
+# The address of a lead's page, as it is copied from the browser.
+_PAGE = re.compile(r"/leads/(\d{1,18})/?(?:[?#].*)?$", re.ASCII)
 # Where a recycled lead may come back at the earliest, proposed where the reason says nothing, and the latest.
 PROPOSED = timedelta(days=90)
 LATEST = timedelta(days=729)
@@ -82,7 +85,9 @@ def settle_rejection(request: HttpRequest, pk: int) -> HttpResponse:
     """The rejection stands."""
     handoff = _handoff(request, pk)
     done = triaging.settle_rejection(handoff, _act(request))
-    return _done(request, handoff, "settled" if done else "was settled already")
+    return _done(
+        request, handoff, "the rejection stands" if done else _already(handoff, shell_of(request).now)
+    )
 
 
 @require_POST
@@ -123,7 +128,8 @@ def send_back(request: HttpRequest, pk: int) -> HttpResponse:
         revision = number(request.POST.get("revision"))
         lifecycle.send_back(pk, _act(request), text=text, field=field, revision=revision)
 
-    return _tried(request, handoff, "send_back", go, "sent back for data; it waits in completion")
+    waits = (f"{reverse('leads:completion')}?h={pk}#row-{pk}", "See it there")
+    return _tried(request, handoff, "send_back", go, "sent back for data; it waits in completion", waits)
 
 
 @require_POST
@@ -134,9 +140,9 @@ def same_person(request: HttpRequest, pk: int) -> HttpResponse:
     other = _other(typed)
     if other is None:
         what = (
-            f"No lead has the address or number “{typed}”."
+            f"No lead has the e-mail address, number or page “{typed}”."
             if typed
-            else "Write the other’s address or number."
+            else "Write the other’s e-mail address or lead number, or paste the address of its page."
         )
         return _again(request, handoff, "merge", {"other": what})
     if other.pk == handoff.lead_id:
@@ -185,6 +191,8 @@ def _handoff(request: HttpRequest, pk: int) -> Handoff:
 
 def _other(typed: str) -> Lead | None:
     found = Lead.objects.filter(merged_into__isnull=True)
+    if page := _PAGE.search(typed):
+        typed = page[1]
     if (pk := number(typed)) is not None:
         return found.filter(pk=pk).first()
     key = identity.normalise_email(typed)
@@ -193,22 +201,44 @@ def _other(typed: str) -> Lead | None:
 
 
 def _tried(
-    request: HttpRequest, handoff: Handoff, form: str, go: Callable[[], None], what: str
+    request: HttpRequest,
+    handoff: Handoff,
+    form: str,
+    go: Callable[[], None],
+    what: str,
+    link: tuple[str, str] | None = None,
 ) -> HttpResponse:
     """The act; what was typed stays when it is wrong (422), and when somebody was faster (409)."""
+    # That a rejection was let stand is no event of the handoff, so its revision does not tell.
+    item = triaging.settled_by([handoff]).get(handoff.pk) if request.POST.get("waits") else None
+    if item is not None and item.settled_by_id != shell_of(request).user.pk:
+        at = times.day(item.settled_at or item.at, shell_of(request).now)
+        words = f"{item.settled_by or 'Somebody'} let this rejection stand, {at}. Decide again if you must."
+        return _again(request, handoff, form, {"": words}, 409)
     try:
         go()
     except Refused as refused:
         return _again(request, handoff, form, {"": refused.message}, 409)
     except Invalid as invalid:
         return _again(request, handoff, form, invalid.errors)
-    return _done(request, handoff, what)
+    return _done(request, handoff, what, link)
 
 
-def _done(request: HttpRequest, handoff: Handoff, what: str) -> HttpResponse:
+def _already(handoff: Handoff, now: datetime) -> str:
+    """What somebody else made of it before."""
+    if handoff.state != State.REJECTED:
+        return f"is {people.state_words(handoff).lower()} now, there is nothing to decide"
+    [line], *_ = _lines([handoff], now)
+    return f"was decided already: {line.follows[:1].lower()}{line.follows[1:]}"
+
+
+def _done(
+    request: HttpRequest, handoff: Handoff, what: str, link: tuple[str, str] | None = None
+) -> HttpResponse:
     """Says what was done; the one below it is open then, as long as the list is of what waits."""
     params = Params.of(request.POST)
-    tell(request, f"{rows.name_of(handoff)}: {what}.")
+    again = (f"{reverse('leads:triage')}?h={handoff.pk}#row-{handoff.pk}", "Look again")
+    tell(request, f"{rows.name_of(handoff)}: {what}.", link=link or again)
     open_id = None if params.show else _after(handoff, params)
     anchor = f"#row-{open_id}" if open_id is not None else ""
     return redirect(f"{reverse('leads:triage')}{params.query(h=open_id)}{anchor}")

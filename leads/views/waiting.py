@@ -103,6 +103,7 @@ class Board:
     open_id: int | None = None
     notice: str = ""
     kept: str = ""
+    is_new: bool = False  # nothing has ever come in
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
         more=params.query(after=found.next) if found.next else "",
         first=params.query(after=None),
         owner=queue.owner if queue else None,
+        is_new=not tally and not Handoff.objects.exists(),
     )
     opened = next((handoff for handoff in handoffs if handoff.pk == open_id), None)
     if opened is not None:

@@ -204,9 +204,8 @@ class Waiting:
 
 def _queues(user: User) -> list[Waiting]:
     """The sales queues that this person is a member or the owner of."""
-    ids = set(user.queues.values_list("pk", flat=True))
-    sales = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)
-    found = [Waiting(queue) for queue in sales if queue.pk in ids or queue.owner_id == user.pk]
+    own = Q(owner=user) | Q(pk__in=user.queues.order_by().values("pk"))
+    found = [Waiting(queue) for queue in Queue.objects.exclude(kind=Queue.Kind.COMPLETION).filter(own)]
     if found:
         waiting = Handoff.objects.filter(
             queue__in=[row.queue.pk for row in found], state=State.QUEUED, is_history=False

@@ -45,7 +45,7 @@ def test_a_file_is_mapped_taken_in_and_read(cast, open_page, tmp_path, shot):
         shot(page, f"imports-mapping-{look}")
         assert axe_violations(page) == [], look
         assert too_wide(page) <= 0, look
-    page.get_by_role("button", name="Take 4 rows in").click()
+    page.get_by_role("button", name="Take 3 of 4 rows in").click()
     expect(page.locator("#progress")).to_contain_text("waiting for the worker")
     for size, look in looks(page):
         shot(page, f"imports-progress-{look}")

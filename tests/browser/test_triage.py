@@ -58,7 +58,7 @@ def test_rejections_are_decided_by_keyboard_alone(cast, rejected, open_page, sho
     # The next one is open already; letting it stand is one key.
     expect(page).to_have_url(re.compile(f"h={oldest.pk}"))
     page.keyboard.press("a")
-    expect(page.locator("#toasts")).to_contain_text(": settled.")
+    expect(page.locator("#toasts")).to_contain_text(": the rejection stands.")
     expect(page.locator("#main")).to_contain_text("No rejection waits")
     steps = [Handoff.objects.get(pk=row.pk).next_step for row in (newest, oldest)]
     assert steps == ["recycled", "triage"]
@@ -79,11 +79,36 @@ def test_two_leads_become_one_and_two_again(cast, pair, open_page, shot):
     expect(page.locator("#toasts")).to_contain_text("Merged into Christina Schmidt")
     kept = Lead.objects.get(pk=pair.first_id)
     assert (kept.last_name, kept.job_title) == ("Schmidt", "Chief Financial Officer")
-    page.goto(f"/leads/{pair.first_id}/")
+    page.get_by_role("link", name="See the merge or undo it").click()
+    expect(page).to_have_url(re.compile(f"/leads/{pair.first_id}/#merges"))
     page.get_by_role("button", name="Undo the merge").click()
     expect(page.locator("#toasts")).to_contain_text("is undone")
     assert Merge.objects.get().undone_by == cast.otto
     assert Lead.objects.get(pk=pair.first_id).job_title == "CFO"
+
+
+def test_different_people_are_found_again_and_decided_again(cast, pair, open_page, shot):
+    page: Page = open_page(cast.otto)
+    page.goto("/duplicates/")
+    page.get_by_role("button", name="Different people").click()
+    decided = page.get_by_role("region", name="Decided lately")
+    expect(decided).to_contain_text("Different people by")
+    shot(page, "duplicates-decided-1440")
+    decided.get_by_role("link", name="Look again").click()
+    page.get_by_role("button", name="Decide again").click()
+    expect(page.get_by_role("button", name="Merge as chosen")).to_be_visible()
+    pair.refresh_from_db()
+    assert pair.status == "open"
+
+
+def test_on_a_phone_the_opened_rejection_stands_below_the_bar(cast, rejected, open_page):
+    page: Page = open_page(cast.otto)
+    page.set_viewport_size({"width": 360, "height": 500})
+    page.goto(f"/triage/?h={rejected[0].pk}#row-{rejected[0].pk}")
+    row = page.locator(f"#row-{rejected[0].pk}")
+    expect(row).to_be_in_viewport()
+    box, bar = row.bounding_box(), page.locator(".top").bounding_box()
+    assert box and bar and box["y"] >= bar["y"] + bar["height"]
 
 
 def test_axe_finds_nothing(cast, rejected, pair, open_page, shot):

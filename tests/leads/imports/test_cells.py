@@ -49,6 +49,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (cells.activity, "Webinar attendance", "webinar_attendance"),
         (cells.activity, "Attended a webinar", "webinar_attendance"),
         (cells.activity, "Visited the booth", "other"),
+        (cells.activity, "Request a demo", "demo_request"),
+        (cells.activity, "Preisanfrage", "pricing_inquiry"),
+        (cells.activity, "Pricing", "other"),
+        (cells.activity, "Score", "other"),
     ],
 )
 def test_what_a_cell_means(read, cell: str, value: object) -> None:

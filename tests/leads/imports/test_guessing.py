@@ -50,6 +50,35 @@ def test_addresses_are_found_by_what_the_column_holds() -> None:
     assert guessing.guess(("Spalte", "Kontakt"), [["x", "no"]]) == ["", ""]
 
 
+@pytest.mark.parametrize(
+    ("form", "date", "targets"),
+    [
+        ("Demo request", "2026-03-09", ["email", "trigger", "triggered_at"]),
+        ("Newsletter", "09.03.2026 14:10", ["email", "activity_title", "activity_at"]),
+        ("", "3/9/2026", ["email", "", "triggered_at"]),
+        ("Newsletter", "last Tuesday", ["email", "activity_title", ""]),
+        ("", "", ["email", "", ""]),
+    ],
+)
+def test_a_form_and_a_date_by_what_they_hold(form: str, date: str, targets: list[str]) -> None:
+    rows = [["ada@lovelace.com", form, date], ["bob@brandt.com", "", ""]]
+    assert guessing.guess(("Email", "Form", "Date"), rows) == targets
+
+
+def test_of_several_forms_the_demo_requests_are_found() -> None:
+    rows = [
+        ["ada@lovelace.com", "Demo request", "2026-03-09"],
+        ["bob@brandt.com", "Newsletter", "2026-03-09"],
+    ]
+    assert guessing.guess(("Email", "Form", "Date"), rows) == ["email", "activity", "activity_at"]
+
+
+def test_a_form_and_a_date_take_nothing_from_plainer_headings() -> None:
+    header = ("Email", "Form", "Trigger", "Date", "MQL date")
+    rows = [["ada@lovelace.com", "Demo request", "demo_request", "2026-03-09", "2026-03-08"]]
+    assert guessing.guess(header, rows) == ["email", "", "trigger", "", "triggered_at"]
+
+
 def test_the_column_of_errors_is_never_a_lead_s() -> None:
     assert guessing.guess(("Email", guessing.ERROR_HEADING), [["a@b.de", "c@d.de"]]) == ["email", ""]
 

@@ -100,6 +100,9 @@ def test_it_goes_on_on_a_second_page(as_: SignIn, cast: Cast, monkeypatch: pytes
 
 
 def test_an_empty_queue_says_so(as_: SignIn, cast: Cast) -> None:
+    page = html(as_(cast.otto).get("/completion/"))
+    assert "No lead has come in yet." in page and "Nothing has come in this week." in page
+    make_handoff("assigned", cast.femke)
     assert "Every lead that came in has all that sales needs" in html(as_(cast.otto).get("/completion/"))
 
 

@@ -94,6 +94,54 @@ def test_different_people_are_remembered_and_go_on(as_: SignIn, cast: Cast) -> N
     assert "No two leads look like one person" in html(client.get("/duplicates/"))
 
 
+def test_what_was_decided_is_listed_with_the_way_back(as_: SignIn, cast: Cast) -> None:
+    apart, one = twins(), twins()
+    client = as_(cast.otto)
+    assert "Decided lately" not in html(client.get("/duplicates/"))
+    client.post(urls(apart)[2])
+    page = html(client.post(urls(one)[1], {"keep": str(one.second_id)}, follow=True))
+    assert f'href="/leads/{one.second_id}/#merges">See the merge or undo it</a>' in page
+    lines = client.get("/duplicates/").context["decided"]
+    assert [(line.id, line.merged) for line in lines] == [(one.pk, one.first_id), (apart.pk, None)]
+    assert 'id="merges"' in html(client.get(f"/leads/{one.first_id}/", follow=True))
+    assert client.get("/duplicates/?q=ada").context["decided"] == []
+
+
+def test_two_that_were_called_different_can_be_decided_on_again(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    client, url = as_(cast.otto), f"/duplicates/{pair.pk}/reopen/"
+    client.post(urls(pair)[2])
+    assert "Decide again" in html(client.get(urls(pair)[0]))
+    for _ in range(2):
+        assert "Merge as chosen" in html(client.post(url, follow=True))
+    pair.refresh_from_db()
+    assert (pair.status, pair.decided_at, pair.decided_by) == ("open", None, None)
+    assert "1 to decide" in html(client.get("/duplicates/"))
+
+
+def test_one_that_was_merged_since_is_not_decided_on_again(as_: SignIn, cast: Cast) -> None:
+    pair, third = twins(), make_lead()
+    client, url = as_(cast.otto), f"/duplicates/{pair.pk}/reopen/"
+    client.post(urls(pair)[2])
+    Lead.objects.filter(pk=pair.second_id).update(merged_into=third, email_key=None)
+    assert "One of the two was merged since." in html(client.post(url, follow=True))
+    pair.refresh_from_db()
+    assert pair.status == "different"
+
+
+def test_deciding_again_is_marketing_s(as_: SignIn, cast: Cast) -> None:
+    pair = twins()
+    url = f"/duplicates/{pair.pk}/reopen/"
+    as_(cast.otto).post(urls(pair)[2])
+    assert "Decide again" not in html(as_(cast.ada).get(urls(pair)[0]))
+    refuses(as_(cast.ada), 403, post=(url,))
+    refuses(as_(cast.otto), 405, get=(url,))
+    for user in (cast.femke, cast.mia, cast.vera):
+        refuses(as_(user), 404, post=(url,))
+    pair.refresh_from_db()
+    assert pair.status == "different"
+
+
 def test_the_way_back_is_the_repair_it_came_from(as_: SignIn, cast: Cast) -> None:
     pair = twins()
     client = as_(cast.otto)

@@ -76,6 +76,17 @@ def test_each_step_is_ticked_when_it_is_done(as_: SignIn, cast: Cast) -> None:
     assert done() == ["People", "Territories", "Calendar", "First key", "First lead"]
 
 
+def test_who_edits_routing_is_led_to_its_own_pages(as_: SignIn, cast: Cast) -> None:
+    def hrefs() -> list[str]:
+        return [item.href for item in as_(cast.ada).get("/first-steps/").context["items"]][1:4]
+
+    assert all(href.startswith("/admin/") for href in hrefs())
+    cast.ada.groups.add(Group.objects.get(name=MARKETING))
+    assert hrefs() == ["/routing/territories/", "/routing/", "/routing/calendars/"]
+    for href in hrefs():
+        assert as_(cast.ada).get(href).status_code == 200
+
+
 def test_each_step_leads_somewhere(as_: SignIn, cast: Cast) -> None:
     client = as_(cast.ada)
     response = client.get("/first-steps/")

@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Group
 from django.test import Client
 
-from leads import lifecycle
+from leads import lifecycle, triaging
 from leads.models import DuplicatePair, Handoff, TriageItem
+from routing.models import User
+from routing.people import MARKETING
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff, make_lead
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
@@ -65,12 +68,36 @@ def test_a_rejection_is_settled_once(as_: SignIn, cast: Cast) -> None:
     handoff = rejected(cast)
     client, url = as_(cast.otto), f"/triage/handoffs/{handoff.pk}/settle/"
     events = handoff.events.count()
-    assert ": settled." in html(client.post(url, follow=True))
-    assert "was settled already" in html(client.post(url, follow=True))
+    assert ": the rejection stands." in html(client.post(url, follow=True))
+    assert "was decided already: let stand by Otto" in html(client.post(url, follow=True))
     record = TriageItem.objects.get()
     assert (record.kind, record.settled_by, record.settled_at) == ("rejected", cast.otto, LATER)
     assert waiting(client) == ([], [])
     assert handoff.events.count() == events
+
+
+def test_the_navigation_counts_what_waits(as_: SignIn, cast: Cast) -> None:
+    def badge(user: User) -> list[tuple[str, str]]:
+        nav = as_(user).get("/leads/").context["shell"].nav
+        return [(place.count, place.counts) for place in nav if place.label == "Triage"]
+
+    assert badge(cast.otto) == [("", "to decide")]
+    handoff, found = rejected(cast), item()
+    one = queries(as_(cast.otto), "/profile/")
+    rejected(cast)
+    rejected(cast, "not_icp")
+    assert badge(cast.otto) == badge(cast.ada) == [("3", "to decide")]
+    assert badge(cast.mia) == []
+    assert queries(as_(cast.otto), "/profile/") == one
+    as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/")
+    as_(cast.otto).post(f"/triage/items/{found.pk}/settle/")
+    assert badge(cast.otto) == [("1", "to decide")]
+
+
+def test_past_so_many_the_navigation_counts_no_further(cast: Cast) -> None:
+    item()
+    rejected(cast)
+    assert [triaging.waiting(most) for most in (1, 2, 3)] == [1, 2, 2]
 
 
 def test_rejected_again_it_waits_again(as_: SignIn, cast: Cast) -> None:
@@ -93,8 +120,50 @@ def test_an_item_is_settled_once(as_: SignIn, cast: Cast) -> None:
 def test_only_what_waits_can_be_settled(as_: SignIn, cast: Cast) -> None:
     handoff = make_handoff("assigned", cast.femke)
     page = html(as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/", follow=True))
-    assert "was settled already" in page
+    assert "is assigned now, there is nothing to decide" in page
     assert not TriageItem.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "typed"),
+    [("recycle", {"until": "2026-12-24"}), ("suppress", {}), ("send-back", {"text": "The phone is wrong"})],
+)
+def test_of_two_who_decide_at_once_the_second_is_asked_again(
+    as_: SignIn, cast: Cast, verb: str, typed: dict[str, str]
+) -> None:
+    cast.nils.groups.add(Group.objects.get(name=MARKETING))
+    handoff = rejected(cast)
+    page = html(as_(cast.nils).get(f"/triage/?h={handoff.pk}"))
+    assert 'name="waits" value="1"' in page
+    as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/")
+    seen = {"revision": str(handoff.revision), "waits": "1"} | typed
+    url = f"/triage/handoffs/{handoff.pk}/{verb}/"
+    page = html(as_(cast.nils).post(url, seen), 409)
+    assert f"{cast.otto} let this rejection stand, " in page
+    assert all(value in page for value in typed.values())
+    handoff.refresh_from_db()
+    assert (handoff.state, handoff.next_step) == ("rejected", "triage")
+    # What the page shows now is decided again on purpose.
+    assert as_(cast.nils).post(url, {"revision": str(handoff.revision)} | typed).status_code == 302
+    handoff.refresh_from_db()
+    assert handoff.next_step != "triage"
+
+
+def test_what_was_decided_meanwhile_is_said(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/suppress/")
+    page = html(as_(cast.otto).post(f"/triage/handoffs/{handoff.pk}/settle/", follow=True))
+    assert "was decided already: never again" in page
+    assert f'href="/triage/?h={handoff.pk}#row-{handoff.pk}">Look again</a>' in page
+
+
+def test_the_other_lead_is_known_by_the_address_of_its_page(as_: SignIn, cast: Cast) -> None:
+    handoff, other = rejected(cast), make_lead()
+    url, client = f"/triage/handoffs/{handoff.pk}/same-person/", as_(cast.otto)
+    for typed in (f"http://testserver/leads/{other.pk}/#merges", f"/leads/{other.pk}", str(other.pk)):
+        assert client.post(url, {"other": typed})["Location"].startswith("/duplicates/"), typed
+    refused = html(client.post(url, {"other": "/leads/987654/"}), 422)
+    assert "No lead has the e-mail address, number or page" in refused
 
 
 def test_an_admin_looks_on(as_: SignIn, cast: Cast) -> None:
