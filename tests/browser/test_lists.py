@@ -92,3 +92,14 @@ def test_what_is_shown_is_kept_as_a_view_and_opens_the_list(cast, open_page, sho
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], look
     page.goto("/handoffs/")
     expect(page).to_have_url(re.compile(rf"state=open&.*view={SavedView.objects.get().pk}$"))
+
+
+def test_the_frame_stays_however_long_the_page_is(cast, open_page):
+    """Only what is in the frame scrolls: the search and the menu never leave the window."""
+    for _ in range(4):
+        make_handoff("assigned", cast.femke)
+    page: Page = open_page(cast.mia, (1440, 320))
+    for path in ("/handoffs/", "/team/", f"/team/?rep={cast.femke.pk}#away"):
+        page.goto(path)
+        assert page.locator("main").evaluate("main => main.scrollHeight > main.clientHeight"), path
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), path
