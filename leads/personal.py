@@ -122,7 +122,7 @@ def _time_words(minutes: int | None) -> str:
 
 
 class AbsenceForm(forms.Form):
-    """From a day to a day, both included; who answers meanwhile."""
+    """From a day to a day, both included; who answers meanwhile. `by` is who writes it, if somebody else."""
 
     first = forms.DateField(
         error_messages={"required": "Write the first day away.", "invalid": "Write the date as 2026-03-31."}
@@ -137,9 +137,9 @@ class AbsenceForm(forms.Form):
     )
     note = forms.CharField(max_length=200, required=False)
 
-    def __init__(self, data: Any = None, *, user: User, now: datetime) -> None:
+    def __init__(self, data: Any = None, *, user: User, now: datetime, by: User | None = None) -> None:
         super().__init__(data)
-        self.user, self.now = user, now
+        self.user, self.now, self.by = user, now, by or user
         self.fields["cover"].queryset = covers(user)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
@@ -160,7 +160,8 @@ class AbsenceForm(forms.Form):
 
     def _refuse_overlaps(self, starts: datetime, ends: datetime, cover: User | None) -> None:
         if _overlaps(self.user, starts, ends):
-            self.add_error("first", "You are away then already; delete the other first.")
+            who = "You are" if self.by == self.user else f"{self.user} is"
+            self.add_error("first", f"{who} away then already; delete the other first.")
         if cover is not None and _overlaps(cover, starts, ends):
             self.add_error("cover", f"{cover} is away in that time too.")
 
@@ -176,8 +177,12 @@ class AbsenceForm(forms.Form):
         )
 
     def _at(self, day: date) -> datetime:
-        zone = zoneinfo.ZoneInfo(self.user.time_zone or settings.ORG_TIME_ZONE)
-        return datetime.combine(day, time(), tzinfo=zone)
+        return datetime.combine(day, time(), tzinfo=zone_of(self.user))
+
+
+def zone_of(user: User) -> zoneinfo.ZoneInfo:
+    """The zone that this person's days are days in."""
+    return zoneinfo.ZoneInfo(user.time_zone or settings.ORG_TIME_ZONE)
 
 
 def covers(user: User) -> QuerySet[User]:

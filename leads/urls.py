@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from leads.views import (
     accounts,
     accounts_file,
+    away,
     bulk,
     completion,
     duplicates,
@@ -78,6 +79,8 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("team/", team.team, name="team"),
     path("team/<int:pk>/reassign/", team.reassign, name="team_reassign"),
+    path("team/<int:pk>/absences/", away.add, name="team_absence"),
+    path("team/<int:pk>/absences/<int:absence>/delete/", away.delete, name="team_absence_delete"),
     path("completion/", completion.completion, name="completion"),
     path("completion/completion.csv", completion.as_file, name="completion_csv"),
     path("completion/<int:pk>/", completion.save, name="completion_save"),

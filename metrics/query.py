@@ -40,7 +40,8 @@ class Act(NamedTuple):
     by_id: int | None
 
 
-def _in(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None) -> HandoffQuerySet:
+def within(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None) -> HandoffQuerySet:
+    """The handoffs whose trigger fired in the span, up to the moment; None is of all."""
     rows = (Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
     if span.start is not None:
         rows = rows.filter(mql_at__gte=span.start)
@@ -52,7 +53,7 @@ def load(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None) -
 
     `handoffs` limits them to what somebody may see; None is all.
     """
-    rows = _in(span, as_of, handoffs).order_by().values_list(*Fact._fields)
+    rows = within(span, as_of, handoffs).order_by().values_list(*Fact._fields)
     return list(as_seen(map(Fact._make, rows.iterator(5000)), as_of))
 
 
@@ -62,7 +63,7 @@ def rejections(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = N
     A handoff rejected twice counts twice: reasons count acts, rates count handoffs.
     """
     acts = Rejection.objects.filter(
-        handoff__in=_in(span, as_of, handoffs).order_by(), at__lte=as_of, undone_at__isnull=True
+        handoff__in=within(span, as_of, handoffs).order_by(), at__lte=as_of, undone_at__isnull=True
     ).order_by()
     fields = ("handoff_id", "reason__code", "handoff__lead_source", "handoff__lead_type", "by_id")
     return [Act(*row) for row in acts.values_list(*fields).iterator(5000)]

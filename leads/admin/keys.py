@@ -17,10 +17,17 @@ from leads.admin.base import Kept, acting, save_changed
 from leads.keys import SCOPES, make_key, revoke
 from leads.models import ApiKey
 
+SCOPE_WORDS = {
+    "intake": "send events and leads in",
+    "read": "read handoffs and figures",
+    "act": "act for a person who is named in each call",
+}
+
 
 class NewKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
+        choices=[(scope, f"{scope}: {SCOPE_WORDS[scope]}") for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple,
     )
 
     class Meta:

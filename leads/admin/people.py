@@ -22,7 +22,7 @@ from leads.lifecycle import Act
 from leads.models import Handoff
 from routing import rotation
 from routing.models import Absence, Queue, Team, User
-from routing.people import ROLES, VIEWER
+from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, VIEWER
 from routing.rotation.able import IN_SALES
 
 
@@ -151,6 +151,24 @@ class NewPersonForm(OneAddress, AdminUserCreationForm):
         fields = ("email", "name", "team", "groups")
 
 
+# What somebody decides on who gives a role; who may what is `leads.permissions`.
+ROLE_WORDS = {
+    REP: "answers and contacts the leads they are given",
+    MANAGER: "watches the teams they lead, reassigns, enters absences; may take leads too",
+    MARKETING: "completes data, edits routing, decides in triage; sees every lead",
+    VIEWER: "reads figures and lists, no personal phone or e-mail",
+    ADMIN: "keeps people, keys and settings; sees everything, signs nothing",
+}
+
+
+class RolesField(forms.ModelMultipleChoiceField):
+    """Roles, each with what it does."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        means = ROLE_WORDS.get(obj.name)
+        return f"{obj.name}: {means}" if means else str(obj.name)
+
+
 @admin.register(User)
 class PersonAdmin(Kept, Recorded, UserAdmin):
     """People. They are deactivated, never deleted: the log names them for ever."""
@@ -183,6 +201,12 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs |= {"form_class": RolesField, "widget": forms.CheckboxSelectMultiple, "label": "Roles"}
+            kwargs["help_text"] = "Several may be given; what each allows adds up."
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         # Whoever may change a password may become that person.

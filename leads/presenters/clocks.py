@@ -141,6 +141,45 @@ def later(at: datetime, now: datetime, *, is_demo: bool = False) -> Clock:
     )
 
 
+def by(due: datetime, now: datetime, minutes: int | None) -> str:
+    """When something is due, of a window of so many minutes (None: unknown): to the second only where its
+    clock ticks by the second, "10:47:18"; else "10:47", "Wed 09:00"."""
+    is_fine = minutes is not None and timedelta(minutes=minutes) <= FINE
+    return times.by(due, now) if is_fine else times.moment(due, now)
+
+
+def answer_by(handoff: Handoff, now: datetime) -> str:
+    """Until when the holder has to answer (the policy is loaded); "" without a deadline."""
+    due, policy = handoff.accept_due_at, handoff.policy
+    return by(due, now, policy.accept_minutes if policy else None) if due is not None else ""
+
+
+def contact_by(handoff: Handoff, now: datetime) -> str:
+    """Until when the first contact has to be made (the policy is loaded); "" without a deadline."""
+    due, policy = handoff.contact_due_at, handoff.policy
+    return by(due, now, policy.contact_minutes if policy else None) if due is not None else ""
+
+
+def deadlines(handoff: Handoff, now: datetime) -> str:
+    """What comes by when, the soonest first: "answer and contact by 10:47:18"."""
+    answer, contact = handoff.accept_due_at, handoff.contact_due_at
+    if handoff.state in (State.ASSIGNED, State.QUEUED) and answer is not None:
+        answer_words, contact_words = answer_by(handoff, now), contact_by(handoff, now)
+        if contact is None:
+            return f"answer by {answer_words}"
+        if abs((answer - contact).total_seconds()) < 60:
+            return f"answer and contact by {answer_words if answer <= contact else contact_words}"
+        words = [(answer, f"answer by {answer_words}"), (contact, f"contact by {contact_words}")]
+        return ", ".join(text for _, text in sorted(words))
+    if handoff.state == State.ACCEPTED and contact is not None:
+        return f"contact by {contact_by(handoff, now)}"
+    if handoff.state == State.DEFERRED and handoff.deferred_until is not None:
+        return f"comes back {times.away(handoff.deferred_until, now)}"
+    if handoff.state == State.WORKING and handoff.next_touch_at is not None:
+        return f"next touch {times.away(handoff.next_touch_at, now)}"
+    return ""
+
+
 def holders_calendar(handoff: Handoff, default: hours.Calendar | None) -> hours.Calendar | None:
     """The working time that the handoff's windows count in: the person's, their team's, the queue's, or the
     default. Assignee, team, queue and their calendars are loaded."""

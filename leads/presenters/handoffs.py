@@ -41,6 +41,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """A column's words for one handoff; `label` names it where there is no room for heads."""
+
+    label: str
     text: str
     exact: str = ""
     is_number: bool = False
@@ -126,8 +129,9 @@ def row(
 def _cell(column: Column, handoff: Handoff, now: datetime) -> Cell:
     value = column.value(handoff)
     if isinstance(value, datetime):
-        return Cell(times.day(value, now), times.exact(value, now))
-    return Cell("" if value is None else cut(str(value), LONGEST), is_number=column.is_number)
+        return Cell(column.label, times.day(value, now), times.exact(value, now))
+    text = "" if value is None else cut(str(value), LONGEST)
+    return Cell(column.label, text, is_number=column.is_number)
 
 
 def line(handoff: Handoff, *, personal: bool) -> tuple[Any, ...]:

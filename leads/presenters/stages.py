@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from leads.choices import CLOSED, Check, EventKind, NextStep, State, TriggerKind
 from leads.models import ContactAttempt, Deferral, Event, Handoff, Inspection, Note, Rejection
-from leads.presenters import times
+from leads.presenters import clocks, times
 from leads.presenters.rows import attempt_words, outcome_words
 from leads.presenters.signals import cut
 from routing import sla
@@ -92,7 +92,7 @@ def _enrichment(handoff: Handoff, inspection: Inspection | None, now: datetime) 
     label, since = "Enrichment pass", handoff.received_at
     if handoff.state == State.INCOMPLETE:
         due = handoff.completion_due_at
-        note = f"Marketing, by {times.by(due, now)}" if due else "Marketing"
+        note = f"Marketing, by {times.moment(due, now)}" if due else "Marketing"
         return _step(label, "now", note, None, handoff.completion_since or since, now)
     if handoff.ready_at is None:
         return _step(label, "done" if handoff.assigned_at else "todo", "Not recorded", None, None, now)
@@ -123,7 +123,7 @@ def _acceptance(handoff: Handoff, now: datetime, me: int | None) -> Step:
     label = "Acceptance"
     if handoff.state in (State.ASSIGNED, State.QUEUED):
         holder = called(handoff.assignee, me) if handoff.assignee else f"Queue {handoff.queue}"
-        due = f", by {times.by(handoff.accept_due_at, now)}" if handoff.accept_due_at else ""
+        due = f", by {clocks.answer_by(handoff, now)}" if handoff.accept_due_at else ""
         return _step(label, "now", f"{holder}{due}", None, handoff.held_since, now)
     at = handoff.acknowledged_at
     if at is None:
@@ -151,7 +151,7 @@ def _contact(handoff: Handoff, now: datetime, me: int | None) -> Step:
     if handoff.state == State.DEFERRED and handoff.deferred_until:
         note = f"After {times.moment(handoff.deferred_until, now)}"
         return _step(label, "now", note, None, handoff.deferred_at, now)
-    due = f"by {times.by(handoff.contact_due_at, now)}" if handoff.contact_due_at else ""
+    due = f"by {clocks.contact_by(handoff, now)}" if handoff.contact_due_at else ""
     if handoff.state == State.ACCEPTED:
         note = ", ".join(part for part in (called(handoff.assignee, me), due) if part)
         return _step(label, "now", note, None, handoff.accepted_at, now)

@@ -65,6 +65,21 @@ def stamp(at: datetime, now: datetime) -> str:
     return f"{there:%a} {there.day} {there:%b}" if there.year == now.year else f"{there.day} {there:%b %Y}"
 
 
+def days(starts: datetime, ends: datetime, now: datetime) -> str:
+    """From when to when somebody is away, in `now`'s zone: whole days as days, the last included, "Wed 25 Nov
+    to Mon 30 Nov"; else the moments."""
+    first, end = local(starts, now), local(ends, now)
+    if any((at.hour, at.minute, at.second) != (0, 0, 0) for at in (first, end)):
+        return f"{_day_and_time(first)} to {_day_and_time(end)}"
+    last = local(ends - timedelta(seconds=1), now)
+    shown = f"{first:%a} {first.day} {first:%b}"
+    return shown if first.date() == last.date() else f"{shown} to {last:%a} {last.day} {last:%b}"
+
+
+def _day_and_time(at: datetime) -> str:
+    return f"{at:%a} {at.day} {at:%b %H:%M}"
+
+
 def by(at: datetime, now: datetime) -> str:
     """When something is due: "10:47:18" within the hour, else as `moment`."""
     if abs((at - now).total_seconds()) < HOUR and local(at, now).date() == now.date():

@@ -21,7 +21,7 @@ from leads import editing, enrichment, exports, identity, lifecycle, permissions
 from leads.choices import State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff
-from leads.presenters import repair, rows, times
+from leads.presenters import clocks, repair, rows
 from leads.views import access, held, inbox, waiting
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.waiting import Params, Typed
@@ -284,7 +284,7 @@ def _and_now(handoff: Handoff, now: Any) -> str:
         return "."
     if handoff.state in (State.ASSIGNED, State.QUEUED):
         to = handoff.assignee or f"the queue {handoff.queue}"
-        due = f", due {times.by(handoff.accept_due_at, now)}" if handoff.accept_due_at else ""
+        due = f", due {clocks.answer_by(handoff, now)}" if handoff.accept_due_at else ""
         return f". It went to {to}{due}."
     return f". It is {handoff.get_state_display().lower()} now."
 

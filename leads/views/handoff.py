@@ -20,7 +20,7 @@ from leads import lifecycle, permissions
 from leads.forms import FIELD_OF, FORMS, complaints
 from leads.lifecycle import guard
 from leads.models import Handoff
-from leads.presenters import rows, times
+from leads.presenters import clocks, rows, times
 from leads.presenters.actions import Panel
 from leads.views import inbox, news, pane, worklist
 from leads.views.shell import UNDO_SECONDS, Shell, Toast, shell_of, tell
@@ -220,7 +220,7 @@ def _visible(user: User, pk: int | None) -> Handoff | None:
 def _said(after: Handoff, verb: str, frame: Shell) -> str:
     text = f"{rows.name_of(after)}: {SAID[verb]}"
     if verb == "accept" and after.contact_due_at is not None:
-        text += f", contact due {times.by(after.contact_due_at, frame.now)}"
+        text += f", contact due {clocks.contact_by(after, frame.now)}"
     elif verb == "reject" and after.rejection_reason is not None:
         text += f", {after.rejection_reason.label.lower()}"
     elif verb == "reassign":

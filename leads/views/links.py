@@ -26,7 +26,7 @@ from leads.lifecycle import guard
 from leads.models import Handoff, RejectionReason, UsedLink
 from leads.notifications import links
 from leads.notifications.links import ACCEPT, REJECT, Link
-from leads.presenters import rows, times
+from leads.presenters import clocks, rows, times
 from leads.presenters.actions import reason_groups
 from leads.views import news
 from leads.views.shell import Shell, shell_of, tell
@@ -174,9 +174,9 @@ def _ask(
         "company": notifications.company_words(found),
         "type": LeadType(found.effective_type).label,
         "is_demo": found.effective_type == LeadType.DEMO,
-        "due": _due(found.accept_due_at, now),
+        "due": _due(found.accept_due_at, clocks.answer_by(found, now), now),
         "is_late": found.accept_due_at is not None and found.accept_due_at <= now,
-        "contact": _due(found.contact_due_at, now),
+        "contact": _due(found.contact_due_at, clocks.contact_by(found, now), now),
         "seal": _seal(request, token),
         "href": reverse("leads:handoff", args=[found.pk]),
         "errors": errors or {},
@@ -191,21 +191,21 @@ def _over(request: HttpRequest, over: Over) -> HttpResponse:
     return render(request, "leads/one_tap.html", {"over": over}, status=over.status)
 
 
-def _due(at: datetime | None, now: datetime) -> str:
+def _due(at: datetime | None, by: str, now: datetime) -> str:
     """A deadline and what is left of it: "10:47:18, 4 min left"."""
     if at is None:
         return ""
     left = at - now
     if left.total_seconds() > 0:
-        return f"{times.by(at, now)}, {times.length(left)} left"
-    return f"{times.by(at, now)}, {times.length(-left)} late"
+        return f"{by}, {times.length(left)} left"
+    return f"{by}, {times.length(-left)} late"
 
 
 def _said(after: Handoff, verb: str, now: datetime) -> str:
     name = rows.name_of(after)
     if verb == REJECT:
         return f"{name}: rejected."
-    due = f", contact due {times.by(after.contact_due_at, now)}" if after.contact_due_at else ""
+    due = f", contact due {clocks.contact_by(after, now)}" if after.contact_due_at else ""
     return f"{name}: accepted{due}."
 
 

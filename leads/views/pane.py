@@ -175,7 +175,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         company_name=signals.cut(str(lead.company), 120) if lead.company else "",
         flags=rows.flags_of(handoff, has_duplicate=has_duplicate, is_weak=is_weak),
         clock=clocks.of_handoff(handoff, now, clocks.holders_calendar(handoff, worklist.default_calendar())),
-        deadlines=_deadlines(handoff, now),
+        deadlines=clocks.deadlines(handoff, now),
         state_words=_state_words(handoff, now, user),
         email=mail(lead.email) if personal else None,
         phone=phone(lead.phone) if personal else None,
@@ -325,24 +325,6 @@ def _receivers(user: User) -> list[Receiver]:
     receivers = [Receiver(row.email, "Me" if row.pk == user.pk else str(row)) for row in found]
     queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST_RECEIVERS]
     return receivers + [Receiver(f"queue:{queue.slug}", f"Queue {queue.name}") for queue in queues]
-
-
-def _deadlines(handoff: Handoff, now: datetime) -> str:
-    """Both deadlines in words: "answer and contact by 10:47:18"."""
-    answer, contact = handoff.accept_due_at, handoff.contact_due_at
-    if handoff.state in (State.ASSIGNED, State.QUEUED) and answer is not None:
-        if contact is None:
-            return f"answer by {times.by(answer, now)}"
-        if abs((answer - contact).total_seconds()) < 60:
-            return f"answer and contact by {times.by(min(answer, contact), now)}"
-        return f"answer by {times.by(answer, now)}, contact by {times.by(contact, now)}"
-    if handoff.state == State.ACCEPTED and contact is not None:
-        return f"contact by {times.by(contact, now)}"
-    if handoff.state == State.DEFERRED and handoff.deferred_until is not None:
-        return f"comes back {times.away(handoff.deferred_until, now)}"
-    if handoff.state == State.WORKING and handoff.next_touch_at is not None:
-        return f"next touch {times.away(handoff.next_touch_at, now)}"
-    return ""
 
 
 def _state_words(handoff: Handoff, now: datetime, user: User) -> str:

@@ -1,21 +1,20 @@
 """One's own profile: name, time zone, theme, single keys, how one is told, and when one is away.
 
-Owns the page. The forms are `leads.personal`; an absence that has begun moves on what the person still owes
-an answer (`leads.escalation`), a later one does so when it begins.
+Owns the page. The forms are `leads.personal`; what follows an absence is `leads.absences`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import escalation, lifecycle
+from leads import absences, escalation
 from leads.forms import complaints
 from leads.lifecycle import Act
 from leads.models import Preference
@@ -83,15 +82,7 @@ def add_absence(request: HttpRequest) -> HttpResponse:
     form = AbsenceForm(request.POST, user=frame.user, now=frame.now)
     if not form.is_valid():
         return _page(request, away=_given(request), away_errors=complaints(form), status=422)
-    absence = form.save()
-    moved = escalation.let_go(frame.user, Act(frame.now, frame.user)) if _is_now(absence, frame.now) else 0
-    plural = "" if moved == 1 else "s"
-    tell(
-        request,
-        f"Absence saved. {moved} lead{plural} went to somebody who can answer."
-        if moved
-        else "Absence saved.",
-    )
+    tell(request, absences.moved_words(absences.enter(form, Act(frame.now, frame.user))))
     return redirect("leads:profile")
 
 
@@ -102,20 +93,13 @@ def delete_absence(request: HttpRequest, pk: int) -> HttpResponse:
     absence = Absence.objects.filter(user=frame.user, pk=pk).first()
     if absence is None:
         raise Http404("no such absence")
-    if absence.starts_at < frame.now < absence.ends_at:
-        absence.ends_at = frame.now
-        absence.save(update_fields=["ends_at"])
-        # What waits for want of a place may be theirs now; what their cover was given stays there.
-        lifecycle.drain_soon(frame.now)
-        tell(request, "Welcome back. New leads come to you again.")
-    elif absence.ends_at > frame.now:
-        absence.delete()
-        tell(request, "The absence is deleted.")
+    done = absences.take_back(absence, frame.now)
+    if done:
+        tell(
+            request,
+            "Welcome back. New leads come to you again." if done == "ended" else "The absence is deleted.",
+        )
     return redirect("leads:profile")
-
-
-def _is_now(absence: Absence, now: datetime) -> bool:
-    return absence.starts_at <= now < absence.ends_at
 
 
 def _given(request: HttpRequest) -> dict[str, str]:
@@ -162,18 +146,10 @@ def _absences(user: User, now: datetime) -> list[Away]:
     return [
         Away(
             id=row.pk,
-            days=_days(row, now),
+            days=times.days(row.starts_at, row.ends_at, now),
             cover=str(row.cover) if row.cover else "",
             note=row.note,
-            is_now=_is_now(row, now),
+            is_now=absences.is_now(row, now),
         )
         for row in rows[:MOST_ABSENCES]
     ]
-
-
-def _days(absence: Absence, now: datetime) -> str:
-    """The days in words; the end is the first moment after them."""
-    first = times.local(absence.starts_at, now)
-    last = times.local(absence.ends_at - timedelta(seconds=1), now)
-    shown = f"{first:%a} {first.day} {first:%b}"
-    return shown if first.date() == last.date() else f"{shown} to {last:%a} {last.day} {last:%b}"

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from leads.choices import EventKind
 from leads.models import Event, Handoff
+from leads.personal import covers, zone_of
 from leads.presenters import rows, times
 from routing.models import User
 
@@ -43,6 +44,7 @@ class Answer:
 class Away:
     """One absence, now or to come."""
 
+    id: int
     words: str
     cover: str
     note: str
@@ -56,6 +58,8 @@ class Rep:
     tally: str
     answers: Sequence[Answer]
     aways: Sequence[Away]
+    covers: Sequence[tuple[int, str]]
+    today: str
 
 
 def load(viewer: User, person: User, now: datetime) -> Rep:
@@ -65,19 +69,24 @@ def load(viewer: User, person: User, now: datetime) -> Rep:
     acts = acts.filter(handoff__in=Handoff.objects.visible_to(viewer))
     counted = Counter(acts.order_by("-recorded_at").values_list("kind", flat=True)[:MOST_COUNTED])
     latest = acts.select_related("handoff__lead", "handoff__rejection_reason").order_by("-recorded_at", "-pk")
+    # Their days are days where they are.
+    there = now.astimezone(zone_of(person))
     aways = person.absences.filter(ends_at__gt=now).select_related("cover").order_by("starts_at")
     return Rep(
         tally=", ".join(f"{counted[kind]} {word}" for kind, word in ANSWERS.items() if counted[kind]),
         answers=[_answer(event, now) for event in latest[:MOST]],
         aways=[
             Away(
-                words=f"{times.moment(away.starts_at, now)} to {times.moment(away.ends_at, now)}",
+                id=away.pk,
+                words=times.days(away.starts_at, away.ends_at, there),
                 cover=str(away.cover) if away.cover else "",
                 note=away.note,
                 is_now=away.starts_at <= now,
             )
             for away in aways[:MOST_ABSENCES]
         ],
+        covers=[(cover.pk, str(cover)) for cover in covers(person)],
+        today=there.date().isoformat(),
     )
 
 

@@ -6,8 +6,8 @@ lead and of the queues they own. A constant number of queries, whatever the numb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -111,6 +111,8 @@ class Overview:
     troubles: Sequence[Trouble] = ()
     notice: str = ""
     kept: str = ""
+    away: Mapping[str, str] = field(default_factory=dict)
+    away_errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def calm(self) -> bool:

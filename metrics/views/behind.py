@@ -1,7 +1,7 @@
 """The handoffs behind a figure, as a page and as CSV.
 
-The list is made by the measure that made the figure, so both always agree. Only what the person may see
-is in either; a lead is named, its address is not shown.
+The list is made by the measure that made the figure, so both always agree; words and order narrow and turn
+it (`metrics.listing`). Only what the person may see is in it; a lead is named, its address is not shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from django.views.decorators.http import require_safe
 from leads.models import Handoff, RejectionReason
 from leads.presenters import times
 from leads.querysets import HandoffQuerySet
-from metrics import address, query, words
+from leads.search import finding
+from leads.views.shell import person
+from metrics import address, listing, query, words
 from metrics.address import Asked
 from metrics.facts import Fact
 from metrics.filters import Filters
@@ -65,25 +67,33 @@ class Listed:
 
 @require_safe
 def behind_figure(request: HttpRequest) -> HttpResponse:
-    """The handoffs behind one figure, newest first, as a page or as CSV (`format=csv`).
+    """The handoffs behind one figure, as a page or as CSV (`format=csv`).
 
-    A figure is `measure` and `part` (hits, misses, all), or `reason` for those rejected for it.
+    A figure is `measure` and `part` (hits, misses, all), or `reason` for those rejected for it; without
+    either the `metric` that the dashboard draws. `q` are words to find, `sort` the order.
     """
+    if wrong := _wrong_name(request):
+        back = {"wrong": wrong, "back": reverse("metrics:dashboard"), "back_label": "To the dashboard"}
+        return render(request, "404.html", back, status=404)
     asked = address.read(request)
     weeks = address.read_range(request, asked.weeks)
-    facts = query.load(weeks.span, asked.as_of, address.visible(request))
-    facts.sort(key=lambda fact: (fact.mql_at, fact.id), reverse=True)
+    visible = address.visible(request)
+    facts = query.load(weeks.span, asked.as_of, visible)
     if request.GET.get("reason"):
-        listed = _rejected_for(request.GET["reason"], facts, weeks, asked, address.visible(request))
+        listed = _rejected_for(request.GET["reason"], facts, weeks, asked, visible)
     else:
         part = request.GET.get("part") or "all"
-        listed = _of_measure(request.GET.get("measure") or "acceptance_rate", part, facts, asked)
+        listed = _of_measure(request.GET.get("measure") or asked.metric.measure, part, facts, asked)
+    of_weeks = query.within(weeks.span, asked.as_of, visible)
+    typed = request.GET.get("q", "")
+    found = listing.fitting(listed.facts, typed, of_weeks, person(request))
+    found = listing.in_order(found, request.GET.get("sort", ""), of_weeks)
     if request.GET.get("format") == "csv":
-        return _as_csv(listed.facts[:MOST_CSV], f"{listed.file}-{weeks.first.name}.csv")
-    start = _after(listed.facts, request.GET.get("after", ""))
-    own = {name: value for name, value in request.GET.items() if name not in {"after", "format"}}
-    page = listed.facts[start : start + PAGE]
-    more = start + PAGE < len(listed.facts)
+        return _as_csv(found[:MOST_CSV], f"{listed.file}-{weeks.first.name}.csv")
+    start = _after(found, request.GET.get("after", ""))
+    own = {name: str(value) for name, value in request.GET.items() if name not in {"after", "format"}}
+    page = found[start : start + PAGE]
+    more = start + PAGE < len(found)
     base = reverse("metrics:behind")
     context = {
         "listed": listed,
@@ -91,6 +101,13 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
         "part": own.get("part") or "all",
         "span": _span_words(weeks),
         "count": f"{len(listed.facts):,}",
+        "is_searched": bool(finding.plain(typed)),
+        "found": f"{len(found):,}",
+        "typed": typed[: finding.LONGEST],
+        # What a form has to send along to stay on this list.
+        "kept": [(name, value) for name, value in own.items() if name != "q" and value],
+        "clear": f"{base}?{urlencode({name: value for name, value in own.items() if name != 'q'})}",
+        "heads": listing.columns(list(own.items())),
         "rows": _rows(page, asked.now),
         "first": start + 1 if page else 0,
         "last": start + len(page),
@@ -103,11 +120,22 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
     return render(request, "metrics/behind.html", context)
 
 
+def _wrong_name(request: HttpRequest) -> str:
+    """What in the address names a figure that there is none of, in words; "" when all of it can be found."""
+    measure, metric = request.GET.get("measure"), request.GET.get("metric")
+    if measure and all(measure != shown.measure for shown in (*SHOWN.values(), MQLS)):
+        return f"There is no figure that is called “{measure[:60]}”."
+    if metric and metric not in SHOWN:
+        return f"There is no figure that is called “{metric[:60]}”."
+    part = request.GET.get("part")
+    if part and part not in PARTS:
+        return f"A figure has no part that is called “{part[:60]}”: it is all, hits or misses."
+    return ""
+
+
 def _of_measure(measure: str, part: str, facts: Sequence[Fact], asked: Asked) -> Listed:
-    """What a measure counts, or one half of it; 404 for a measure or part that there is none of."""
+    """What a measure counts, or one half of it."""
     shown = _shown(measure, asked.filters)
-    if shown is None or part not in PARTS:
-        raise Http404
     belongs = asked.filters.belongs(query.people())
     halves = {"all": shown.counted, "hits": shown.hits, "misses": shown.misses}
     return Listed(
@@ -142,6 +170,7 @@ def _rejected_for(
 class Row:
     """One handoff of a list, in words, as of the moment that the figure was taken."""
 
+    id: int
     name: str
     href: str
     company: str
@@ -169,6 +198,7 @@ def _rows(facts: Sequence[Fact], now: datetime) -> list[Row]:
             contact = words.minutes((fact.first_contact_at - fact.mql_at).total_seconds() / 60)
         rows.append(
             Row(
+                id=fact.id,
                 name=_name(handoff),
                 href=reverse("leads:handoff", args=[handoff.pk]),
                 company=handoff.lead.company.name if handoff.lead.company else "",
@@ -270,7 +300,7 @@ def _span_words(weeks: WeekRange) -> str:
     return f"{words.short(weeks.first)} to {words.short(weeks.last)}"
 
 
-def _shown(measure: str, filters: Filters) -> Shown | None:
-    """The words for a measure; for times those of the lead type that is filtered for."""
+def _shown(measure: str, filters: Filters) -> Shown:
+    """The words for a measure that there is; for times those of the lead type that is filtered for."""
     fitting = [shown for shown in (*SHOWN.values(), MQLS) if shown.measure == measure]
-    return next((shown for shown in fitting if shown.lead_type == filters.type), next(iter(fitting), None))
+    return next((shown for shown in fitting if shown.lead_type == filters.type), fitting[0])

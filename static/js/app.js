@@ -165,8 +165,8 @@
     const key = event.key;
     if (waitingG > Date.now()) {
       waitingG = 0;
-      const to = { i: "/inbox/", t: "/team/", d: "/dashboard/", l: "/leads/", c: "/completion/" }[key];
-      const link = to && $(`.nav a[href="${to}"]`);
+      const to = { i: "/inbox/", t: "/team/", d: "/dashboard/", l: "/leads/", c: "/completion/", n: "/notifications/" }[key];
+      const link = to && $(`:is(.nav, .top) a[href="${to}"]`);
       if (link) { event.preventDefault(); link.click(); }
       return;
     }
@@ -182,7 +182,11 @@
     const next = at < 0 ? null : stops[at + (event.key === "ArrowDown" ? 1 : -1)];
     if (next && stops.length > 1) { event.preventDefault(); next.focus(); }
   }
-  document.addEventListener("focusin", (event) => { if (!event.target.closest(".find")) $("#quick")?.replaceChildren(); });
+  document.addEventListener("focusin", (event) => {
+    if (!event.target.closest(".find")) $("#quick")?.replaceChildren();
+    /* An open menu that one has left would lie over what has the focus. */
+    for (const menu of $$(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
   function escape(event) {
     const form = $("form.panel:not([hidden])"), menu = $(".menu[open]");
     if (menu) { menu.open = false; $("summary", menu).focus(); }
@@ -196,7 +200,7 @@
     } else if (inField(event.target)) event.target.blur();
   }
   function move(step, event) {
-    const rows = $$(".list .row[data-id], [data-rows] a[data-id]").filter(isShown);
+    const rows = $$(".list .row[data-id], [data-rows] :is(a, button)[data-id]").filter(isShown);
     if (!rows.length) return;
     event.preventDefault();
     const from = rows.findIndex((row) => row === document.activeElement);

@@ -36,6 +36,8 @@ def test_some_are_ticked_with_the_keyboard_and_given_away_at_once(cast, open_pag
         shot(page, f"handoffs-{look}")
         assert axe_violations(page) == [], look
         assert too_wide(page) <= 0, look
+        # On a phone the table too: its deadlines are in sight.
+        assert page.locator(".scroll").evaluate("box => box.scrollWidth <= box.clientWidth + 1"), look
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("heading", name="Reassign")).to_be_visible()
     page.get_by_label("To", exact=True).select_option(cast.rosa.email)
@@ -90,3 +92,14 @@ def test_what_is_shown_is_kept_as_a_view_and_opens_the_list(cast, open_page, sho
         assert too_wide(page) <= 0, look
     page.goto("/handoffs/")
     expect(page).to_have_url(re.compile(rf"state=open&.*view={SavedView.objects.get().pk}$"))
+
+
+def test_the_frame_stays_however_long_the_page_is(cast, open_page):
+    """Only what is in the frame scrolls: the search and the menu never leave the window."""
+    for _ in range(4):
+        make_handoff("assigned", cast.femke)
+    page: Page = open_page(cast.mia, (1440, 320))
+    for path in ("/handoffs/", "/team/", f"/team/?rep={cast.femke.pk}#away"):
+        page.goto(path)
+        assert page.locator("main").evaluate("main => main.scrollHeight > main.clientHeight"), path
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), path

@@ -205,3 +205,29 @@ def test_everything_without_javascript(
     said(page, "rejected")
     context.close()
     assert list(map(state, three)) == ["accepted", "working", "rejected"]
+
+
+def test_a_menu_that_the_focus_has_left_closes(cast: Cast, three: list[int], open_page: OpenPage) -> None:
+    page = open_page(cast.femke)
+    at_the_first(page)
+    page.locator(".menu summary").focus()
+    press(page, "Enter")
+    expect(page.locator(".menu-body")).to_be_visible()
+    page.get_by_role("button", name="Sign out").focus()
+    expect(page.locator(".menu-body")).to_be_visible()
+    press(page, "Tab")
+    expect(page.locator(".menu-body")).to_be_hidden()
+
+
+def test_notifications_by_keyboard(cast: Cast, three: list[int], open_page: OpenPage) -> None:
+    page = open_page(cast.femke)
+    at_the_first(page)
+    press(page, "g", "n")
+    page.wait_for_url("**/notifications/")
+    press(page, "j")
+    first = page.locator("[data-rows] [data-id]").first
+    expect(first).to_be_focused()
+    press(page, "j")
+    expect(page.locator("[data-rows] [data-id]").nth(1)).to_be_focused()
+    press(page, "k", "Enter")
+    page.wait_for_url("**/handoffs/*/")

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from leads import invariants, keys
+from leads.admin.people import ROLE_WORDS
 from leads.choices import EventKind
 from leads.models import (
     ApiKey,
@@ -52,7 +53,7 @@ from routing.models import (
     Territory,
     User,
 )
-from routing.people import MARKETING, REP, VIEWER
+from routing.people import MARKETING, REP, ROLES, VIEWER
 from tests import factories
 from tests.conftest import NOW, Cast
 
@@ -837,3 +838,16 @@ def test_lists_cost_the_same_for_one_row_and_three(ada: Client, cast: Cast) -> N
     for _ in range(2):
         factories.make_handoff("assigned", cast.femke)
     assert {model: queries(model) for model in models} == once
+
+
+# What somebody new reads
+
+
+def test_roles_and_scopes_say_what_they_allow(ada: Client, cast: Cast) -> None:
+    for page in (url(User, "add"), url(User, "change", cast.femke.pk)):
+        shown = ada.get(page).content.decode()
+        for role, words in ROLE_WORDS.items():
+            assert f"{role}: {words}" in shown
+        assert "Control" not in shown
+    assert set(ROLE_WORDS) == set(ROLES)
+    assert "act: act for a person" in ada.get(url(ApiKey, "add")).content.decode()

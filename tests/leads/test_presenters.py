@@ -395,6 +395,28 @@ def test_done_today_shows_the_last_act_and_nothing_that_was_undone() -> None:
     assert [(row.id, row.text) for row in found] == [(8, "disqualified, not our customer profile")]
 
 
+@pytest.mark.parametrize(
+    ("accept", "contact", "minutes", "said"),
+    [
+        (30, 60, 60, "answer by 10:30, contact by 11:00"),
+        (120, 24, 60, "contact by 10:24, answer by 12:00"),
+        (4, 4, 5, "answer and contact by 10:04:00"),
+        (4, None, 5, "answer by 10:04:00"),
+        (-5, 60, 60, "answer by 09:55, contact by 11:00"),
+    ],
+)
+def test_deadlines_stand_in_the_order_in_which_they_come(
+    accept: int, contact: int | None, minutes: int, said: str
+) -> None:
+    """To the second only where the clock ticks by the second."""
+    handoff = a_handoff(
+        policy=SlaPolicy(accept_minutes=minutes, contact_minutes=minutes),
+        accept_due_at=NOW + accept * MINUTE,
+        contact_due_at=None if contact is None else NOW + contact * MINUTE,
+    )
+    assert clocks.deadlines(handoff, NOW) == said
+
+
 # Stages, history, why
 
 
@@ -409,8 +431,8 @@ def test_the_rail_shows_what_is_done_what_is_now_and_what_is_to_come() -> None:
     )
     rail = stages.rail(handoff, None, NOW, me=3)
     assert [step.status for step in rail] == ["done", "done", "done", "now", "todo"]
-    assert (rail[3].note, rail[3].took) == ("You, by 10:30:00", "8 min so far")
-    assert stages.rail(handoff, None, NOW, me=4)[3].note == "Femke, by 10:30:00"
+    assert (rail[3].note, rail[3].took) == ("You, by 10:30", "8 min so far")
+    assert stages.rail(handoff, None, NOW, me=4)[3].note == "Femke, by 10:30"
 
 
 def test_a_rejection_is_an_answer_and_the_contact_was_not_made() -> None:

@@ -202,6 +202,28 @@ def test_nonsense_in_filters_finds_nothing(cast: Cast, some: list[Handoff], as_:
         assert b"<q7>" not in response.content
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("measure=luck%3Cb%3E", "There is no figure that is called “luck<b>”."),
+        ("metric=black_holes", "There is no figure that is called “black_holes”."),
+        ("part=half", "A figure has no part that is called “half”"),
+    ],
+)
+def test_a_wrong_name_is_said(cast: Cast, as_: SignIn, query: str, said: str) -> None:
+    response = as_(cast.otto).get(f"/dashboard/handoffs/?{query}")
+    assert response.status_code == 404
+    assert said in html.unescape(response.content.decode())
+    assert b"<b>" not in response.content
+
+
+def test_a_list_that_names_the_metric_alone_is_of_that_metric(
+    cast: Cast, some: list[Handoff], as_: SignIn
+) -> None:
+    text = as_(cast.otto).get("/dashboard/handoffs/?metric=black_hole_rate").content.decode()
+    assert "<h1>Black holes: " in text
+
+
 # The lists
 
 
@@ -321,6 +343,77 @@ def test_pages_follow_one_another_without_a_gap(cast: Cast, as_: SignIn) -> None
             break
     assert seen == [f"Ada {number}" for number in reversed(range(120))]
     assert response.context["last"] == 120
+
+
+def names_of(client: Client, query: str) -> list[str]:
+    return [row.name for row in client.get(f"/dashboard/handoffs/?{query}").context["rows"]]
+
+
+def test_a_list_goes_in_the_order_of_its_heads(cast: Cast, as_: SignIn) -> None:
+    history.import_history(history_file(3), NOW)
+    client = as_(cast.otto)
+    first = client.get("/dashboard/handoffs/?measure=mqls")
+    assert [row.name for row in first.context["rows"]] == ["Ada 2", "Ada 1", "Ada 0"]
+    heads = {head["label"]: head for head in first.context["heads"]}
+    assert {label: head["aria"] for label, head in heads.items() if head.get("aria")} == {"MQL": "descending"}
+    assert names_of(client, heads["MQL"]["href"].lstrip("?")) == ["Ada 0", "Ada 1", "Ada 2"]
+    assert names_of(client, heads["Lead"]["href"].lstrip("?")) == ["Ada 0", "Ada 1", "Ada 2"]
+    # What nobody has leaves the newest first, and so does an order that there is none of.
+    for sort in ("contact", "-contact", "luck", "%00"):
+        assert names_of(client, f"measure=mqls&sort={sort}") == ["Ada 2", "Ada 1", "Ada 0"]
+
+
+def test_what_was_not_contacted_comes_last_either_way(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    lifecycle.contact(some[-1].pk, lifecycle.Act(NOW, cast.femke), channel="phone", outcome="reached")
+    client = as_(cast.otto)
+    for sort in ("contact", "-contact"):
+        response = client.get(f"/dashboard/handoffs/?measure=mqls&sort={sort}")
+        contacts = [row.contact for row in response.context["rows"]]
+        having = [text for text in contacts if text]
+        assert len(having) == 2 and contacts[:2] == having
+
+
+def test_words_find_in_a_list_and_stay_with_its_pages_order_and_file(cast: Cast, as_: SignIn) -> None:
+    history.import_history(history_file(60), NOW)
+    history.import_history(io.StringIO(history_file(1, "Zoë").getvalue().replace("h-0", "z-0")), NOW)
+    client = as_(cast.otto)
+    assert names_of(client, "measure=mqls&q=zoe") == ["Zoë 0"]
+    response = client.get("/dashboard/handoffs/?measure=mqls&q=ada&sort=mql")
+    assert (response.context["count"], response.context["found"], len(response.context["rows"])) == (
+        "61", "60", 50,
+    )  # fmt: skip
+    assert "q=ada" in response.context["next"] and "sort=mql" in response.context["next"]
+    assert [row.name for row in client.get(response.context["next"]).context["rows"]] == [
+        f"Ada {number}" for number in range(50, 60)
+    ]
+    assert all("q=ada" in href for _, _, href in response.context["parts"])
+    lines = client.get(response.context["csv"]).content.decode().splitlines()
+    assert len(lines) == 61 and "Ada 0" in lines[1]
+    nothing = client.get("/dashboard/handoffs/?measure=mqls&q=nobody")
+    assert "None of them fits." in nothing.content.decode()
+    number = Handoff.objects.get(lead__first_name="Zoë 0").pk
+    assert names_of(client, f"measure=mqls&q=%23{number}") == ["Zoë 0"]
+
+
+def test_a_viewer_finds_by_no_address(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    query = f"measure=mqls&q={some[0].lead.email}"
+    assert len(names_of(as_(cast.otto), query)) == 1
+    assert names_of(as_(cast.vera), query) == []
+
+
+@pytest.mark.parametrize("query", ["", "&q=ada", "&sort=lead", "&q=ada&sort=-contact"])
+def test_no_row_costs_a_query(cast: Cast, as_: SignIn, query: str) -> None:
+    client = as_(cast.otto)
+    counts = []
+    for count in (1, 30):
+        history.import_history(history_file(count), NOW)
+        client.get("/dashboard/handoffs/?measure=mqls")
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            assert client.get(f"/dashboard/handoffs/?measure=mqls{query}").context["found"] == str(count)
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
 
 
 def test_hostile_words_are_words(cast: Cast, as_: SignIn) -> None:

@@ -82,6 +82,19 @@ def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
     assert "migrations are not applied; run manage.py migrate first" in site.refused("start", "--bind", ":0")
 
 
+def test_it_does_not_serve_pages_without_their_styles(tmp_path: Path) -> None:
+    deployed = {
+        "DEBUG": "0",
+        "SECURE_SSL": "0",
+        "SECRET_KEY": "of-this-test-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6-only",
+    }
+    site = Site(tmp_path, {"DATABASE_URL": f"sqlite:///{tmp_path / 'site.sqlite3'}"} | deployed)
+    site.environment["STATIC_ROOT"] = str(tmp_path / "static")
+    site.manage("migrate", "--verbosity", "0")
+    told = site.refused("start", "--only", "web", "--bind", ":0")
+    assert "the static files are not collected; run manage.py collectstatic first" in told
+
+
 def test_a_busy_worker_gives_signs_although_its_heartbeat_waits(db: None) -> None:
     assert signs_of_life() == (None, None)
     heartbeat()

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection
 from django.db.models import Max
@@ -66,6 +67,13 @@ def signs_of_life() -> tuple[datetime | None, datetime | None]:
     return beat, Task.objects.aggregate(last=Max("stopped"))["last"]
 
 
+def has_static_files() -> bool:
+    """Whether the pages find their styles and scripts: where files are served under hashed names, the list of
+    these names has been written. Without it every page would be an error."""
+    manifest = getattr(staticfiles_storage, "manifest_name", None)
+    return manifest is None or staticfiles_storage.exists(manifest)
+
+
 class Pulse:
     """The worker's signs of life, read in a thread: a database that hangs must not hold the supervisor."""
 
@@ -106,6 +114,8 @@ class Command(BaseCommand):
         missing = unapplied_migrations()
         if missing:
             raise CommandError(f"{len(missing)} migrations are not applied; run manage.py migrate first")
+        if options["only"] != "worker" and not has_static_files():
+            raise CommandError("the static files are not collected; run manage.py collectstatic first")
         # Without its schedule the heartbeat never comes, and the watchdog would restart a healthy cluster.
         reference.ensure_schedules(timezone.now())
         connection.close()

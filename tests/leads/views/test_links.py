@@ -60,7 +60,7 @@ def test_looking_shows_what_would_happen_and_changes_nothing(
     shown = html(response)
     assert handoff.lead.full_name in shown and handoff.lead.company.name in shown
     assert "12:00, 1 h 50 left" in shown
-    assert "the first contact is due 11:00:00, 50 min left" in shown
+    assert "the first contact is due 11:00, 50 min left" in shown
     assert (state(handoff), Event.objects.count(), UsedLink.objects.count()) == ("assigned", before, 0)
     assert response["Referrer-Policy"] == "no-referrer"
     assert "no-store" in response["Cache-Control"]
@@ -79,7 +79,7 @@ def test_accepting_is_one_press(as_: SignIn, cast: Cast, handoff: Handoff) -> No
     used = UsedLink.objects.get()
     assert (used.handoff, used.user, used.used_at) == (handoff, cast.femke, LATER)
     shown = html(client.get(response["Location"]))
-    assert f"{handoff.lead.full_name}: accepted, contact due 11:00:00." in shown
+    assert f"{handoff.lead.full_name}: accepted, contact due 11:00." in shown
 
 
 def test_a_reason_rejects_and_can_be_undone(as_: SignIn, cast: Cast, handoff: Handoff) -> None:
