@@ -157,7 +157,10 @@ def test_columns_as_chosen(as_: SignIn, cast: Cast) -> None:
     client = as_(cast.otto)
     assert "Spring fair" not in re.sub("<option.*?</option>", "", html(client.get("/handoffs/?view=all")))
     page = html(client.get("/handoffs/?view=all&col=campaign&col=rule"))
-    assert "<td>Spring fair</td>" in page and "<td>&lt;b&gt;All&lt;/b&gt;</td>" in page
+    assert (
+        '<td data-label="Campaign">Spring fair</td>' in page
+        and '<td data-label="Rule">&lt;b&gt;All&lt;/b&gt;</td>' in page
+    )
     assert ">Source</th>" not in page
 
 
