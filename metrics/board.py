@@ -1,19 +1,17 @@
 """The upper half of the dashboard: five tiles against their targets, and a figure's line over the weeks.
 
-Pure: facts in, plain values for the template out. Numbers come from `metrics.measures`, places from
+Figures in, plain values for the template out. Numbers come from `metrics.query`, places from
 `metrics.charts`, words from `metrics.words`. Sources, reasons and people are `metrics.tables`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from metrics import charts, cohorts, words
-from metrics.facts import Fact, People
-from metrics.measures import Belongs, Dimension, dimensions, figures, within
-from metrics.periods import Week, WeekFinder, WeekRange
+from metrics.periods import Week, WeekRange
+from metrics.query import Asked
 from metrics.words import MQLS, SHOWN, Reading, Shown, Status
 
 # Gives the address of the list behind a figure: (shown, part, weeks, filters on top of the page's own).
@@ -63,36 +61,17 @@ class Weekly:
 
 
 class Board:
-    """The figures of some weeks, read once; each part of the page is worked out from them."""
+    """The figures of some weeks, counted once; each part of the page is worked out from them."""
 
-    def __init__(
-        self,
-        facts: Sequence[Fact],
-        weeks: WeekRange,
-        as_of: datetime,
-        people: People,
-        belongs: Belongs | None,
-        behind: Behind,
-    ) -> None:
+    def __init__(self, asked: Asked, weeks: WeekRange, behind: Behind) -> None:
         self.weeks = weeks
         self.zone = weeks.zone
-        self.as_of = as_of
+        self.as_of = asked.terms.as_of
         self.behind = behind
-        every = dimensions(people, WeekFinder(self.zone))
-        in_week = every["week"]
-        last = self.anchor.name if self.anchor else None
-
-        def source_in_week(fact: Fact, who: int | None) -> str | None:
-            return fact.lead_source if in_week(fact, who) == last else None
-
-        asked: dict[str, Dimension] = {
-            "week": in_week,
-            "source": every["source"],
-            "source_in_week": source_in_week,
-            "rep": every["rep"],
-            "team": every["team"],
-        }
-        self.found = figures(facts, as_of, {name: within(each, belongs) for name, each in asked.items()})
+        self.by_week = asked.by("week")
+        self.by_source = asked.by("source")
+        anchor = self.anchor
+        self.by_source_in_week = asked.by("source", anchor.span(self.zone)) if anchor else {}
 
     # Tiles
 
@@ -168,7 +147,7 @@ class Board:
     def _judge_sources(self) -> Status:
         """Looks at each source over all the weeks shown: a single week of one source says little."""
         rejection = SHOWN["rejection_rate"]
-        return words.judge_rejection([words.read(each, rejection) for each in self.found["source"].values()])
+        return words.judge_rejection([words.read(each, rejection) for each in self.by_source.values()])
 
     def _baseline(self, shown: Shown) -> float | None:
         """The share over all mature weeks shown, pooled; None for times and where nothing counts."""
@@ -252,13 +231,13 @@ class Board:
     @property
     def mqls(self) -> str:
         """MQLs of the last week shown, in words."""
-        found = self.found["week"].get(self.weeks.last.name)
+        found = self.by_week.get(self.weeks.last.name)
         return words.many(found.mqls if found else 0, "MQL")
 
     @property
     def mqls_href(self) -> str:
         """Where their list is; "" for none."""
-        if self.weeks.last.name not in self.found["week"]:
+        if self.weeks.last.name not in self.by_week:
             return ""
         return self.behind(MQLS, "all", self.weeks.only(self.weeks.last), {})
 
@@ -268,7 +247,7 @@ class Board:
         return self._mature_week(SHOWN["rejection_rate"])
 
     def _reading(self, shown: Shown, week: Week | None) -> Reading:
-        return words.read(self.found["week"].get(week.name) if week else None, shown)
+        return words.read(self.by_week.get(week.name) if week else None, shown)
 
     def _is_mature(self, shown: Shown, week: Week) -> bool:
         return cohorts.is_mature(week, shown.measure, self.zone, self.as_of)

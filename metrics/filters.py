@@ -1,58 +1,89 @@
-"""What the figures are narrowed to: a source, a rep, a team, a lead type.
+"""What the figures are narrowed to: a source, a rep, a team, a lead type, and the other dimensions.
 
-Pure. A rep's or team's figures follow each measure's own person, as the groups do, so that a filtered
-page and the row of a table say the same.
+Owns the names in an address, and the conditions on a handoff that they stand for. Who a rep or a team
+stands for depends on the measure: that is `metrics.whose`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from metrics.facts import Fact, People
-from metrics.measures import Belongs
+from django.db.models import Q
+
+from leads.choices import SCORE_BANDS
 
 # How an address says "the empty one": an empty value there means no filter.
 NONE = "(none)"
-NAMES = ("source", "rep", "team", "type")
+# Those of the handoff itself, by the column they compare.
+COLUMNS = {
+    "source": "lead_source",
+    "channel": "channel",
+    "campaign": "campaign",
+    "type": "lead_type",
+    "trigger": "trigger",
+    "territory": "territory",
+    "rule": "rule_name",
+}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """None lets everything through; "" is the group without a name (no source, nobody, no team)."""
+    """None lets everything through; "" is the group without a name (no source, nobody, no team).
+
+    `raised` is "yes" or "no": whether a standard lead became a demo lead while it was open.
+    """
 
     source: str | None = None
     rep: str | None = None
     team: str | None = None
     type: str | None = None
+    channel: str | None = None
+    campaign: str | None = None
+    trigger: str | None = None
+    territory: str | None = None
+    rule: str | None = None
+    band: str | None = None
+    raised: str | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Filters:
         """From an address's query: absent or empty is no filter, NONE the empty group."""
-        found = {name: values.get(name, "") for name in NAMES}
+        # No group's name holds a NUL, which a database may refuse to compare with.
+        found = {name: values.get(name, "").replace("\0", "\ufffd") for name in NAMES}
         return cls(**{name: "" if text == NONE else text for name, text in found.items() if text})
 
     def params(self) -> dict[str, str]:
         """As an address's query; the inverse of `read`."""
         return {name: value or NONE for name in NAMES if (value := getattr(self, name)) is not None}
 
-    def fit(self, source: str, lead_type: str, who: int | None, people: People) -> bool:
-        return (
-            (self.source is None or source == self.source)
-            and (self.type is None or lead_type == self.type)
-            and (self.rep is None or people.email(who) == self.rep)
-            and (self.team is None or people.team(who) == self.team)
-        )
+    def where(self, prefix: str = "") -> Q:
+        """The handoffs themselves; `prefix` leads to them from another table."""
+        found = Q()
+        for name, column in COLUMNS.items():
+            if (value := getattr(self, name)) is not None:
+                found &= Q(**{f"{prefix}{column}": value})
+        if self.band is not None:
+            found &= in_band(self.band, prefix)
+        if self.raised is not None:
+            found &= Q(**{f"{prefix}raised_at__isnull": self.raised != "yes"})
+        return found
 
-    def belongs(self, people: People) -> Belongs | None:
-        """The filter as `metrics.measures` asks it; None when there is none."""
-        if self == NO_FILTERS:
-            return None
-
-        def belongs(fact: Fact, who: int | None) -> bool:
-            return self.fit(fact.lead_source, fact.lead_type, who, people)
-
-        return belongs
+    @property
+    def by_person(self) -> bool:
+        return self.rep is not None or self.team is not None
 
 
+def in_band(name: str, prefix: str = "") -> Q:
+    """The handoffs whose score at `mql_at` lies in the band; "" is those without a score."""
+    if name == "":
+        return Q(**{f"{prefix}score_total__isnull": True})
+    for place, (band, low, high) in enumerate(SCORE_BANDS):
+        if band == name:
+            least = Q(**{f"{prefix}score_total__gte": low}) if place else Q()
+            return least if high is None else least & Q(**{f"{prefix}score_total__lte": high})
+    return Q(**{f"{prefix}pk__isnull": True})
+
+
+NAMES = tuple(each.name for each in fields(Filters))
 NO_FILTERS = Filters()

@@ -1,37 +1,50 @@
 """The order of a list behind a figure, and what of it fits the words somebody types.
 
-Owns the orders and the two queries that ask leads for what a fact does not carry: its name, and whether words
-find it. Never decides what counts: that is `metrics.measures`. A person who is not shown addresses cannot
-find by them either.
+Owns the orders, and how they page. Never decides what counts: that is `metrics.measures`. A person who is not
+shown addresses cannot find by them either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Lower
 
 from leads import permissions
 from leads.models import Lead
 from leads.presenters import heads
 from leads.querysets import HandoffQuerySet
 from leads.search import finding
-from metrics.facts import Fact
+from metrics.measures import EVERY, contacted, happened
+from metrics.spans import Minutes
+from metrics.terms import Terms
 from routing.people import User
 
-# What a list goes by, of one fact; None for what it does not have, which comes last either way round.
-KEYS: dict[str, Callable[[Fact], Any]] = {
-    "source": lambda fact: fact.lead_source.casefold() or None,
-    "type": lambda fact: fact.lead_type,
-    "mql": lambda fact: fact.mql_at,
-    "contact": lambda fact: None if fact.first_contact_at is None else fact.first_contact_at - fact.mql_at,
-    "opportunity": lambda fact: fact.opportunity_at,
+# What a list goes by, and which handoffs have it; the others come last either way round.
+KEYS: dict[str, tuple[Combinable, Callable[[Terms], Q]]] = {
+    "lead": (F("lead__name_key"), lambda terms: ~Q(lead__name_key="")),
+    "source": (Lower("lead_source"), lambda terms: ~Q(lead_source="")),
+    "type": (F("lead_type"), lambda terms: EVERY),
+    "mql": (F("mql_at"), lambda terms: EVERY),
+    "contact": (Minutes(F("first_contact_at"), F("mql_at")), contacted),
+    "opportunity": (F("opportunity_at"), lambda terms: happened("opportunity_at", terms)),
 }
-NAME = "lead"
-ORDERS = frozenset(f"{way}{name}" for name in (*KEYS, NAME) for way in ("", "-"))
+# Where there is none of it, something to compare: all of those are alike.
+_STANDS_IN: dict[str, Combinable] = {
+    "lead": Value(""),
+    "source": Value(""),
+    "contact": Value(0.0),
+    "opportunity": F("mql_at"),
+}
+_LONGEST_NUMBER = 18
+ORDERS = frozenset(f"{way}{name}" for name in KEYS for way in ("", "-"))
 FIRST = "-mql"
 # The columns in the order of the page: (label, what it goes by or "", the way round of the first press).
 COLUMNS = (
-    ("Lead", NAME, NAME),
+    ("Lead", "lead", "lead"),
     ("Company", "", ""),
     ("Source", "source", "source"),
     ("Type", "type", "type"),
@@ -51,32 +64,34 @@ def columns(own: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     ]
 
 
-def in_order(facts: Iterable[Fact], sort: str, handoffs: HandoffQuerySet) -> list[Fact]:
-    """The facts in the order that is asked for, else the newest first; those alike, the newest first too.
-
-    `handoffs` are those that the facts were made of; only the order by name asks them, once.
-    """
+def in_order(rows: HandoffQuerySet, sort: str, terms: Terms) -> tuple[HandoffQuerySet, tuple[str, ...]]:
+    """The handoffs with what they go by, and the names of that for `leads.paging`: the order that is asked
+    for, else the newest first."""
     sort = sort if sort in ORDERS else FIRST
     name = sort.removeprefix("-")
-    key = _by_name(handoffs) if name == NAME else KEYS[name]
-    newest = sorted(facts, key=lambda fact: (fact.mql_at, fact.id), reverse=True)
-    having = [fact for fact in newest if key(fact) is not None]
-    # A stable sort: what is alike stays the newest first, whichever way round.
-    having.sort(key=key, reverse=sort.startswith("-"))
-    return having + [fact for fact in newest if key(fact) is None]
+    key, has = KEYS[name]
+    if has(terms) == EVERY:
+        rows = rows.annotate(goes_by=key)
+        return rows, ("-goes_by", "-id") if sort.startswith("-") else ("goes_by", "id")
+    # Null is no value for a cursor: what there is none of has a place of its own, the last one.
+    there, not_there = Value(1), Value(0)
+    if sort.startswith("-"):
+        rows = rows.annotate(has_it=Case(When(has(terms), then=there), default=not_there))
+        rows = rows.annotate(goes_by=Case(When(has(terms), then=key), default=_STANDS_IN[name]))
+        return rows, ("-has_it", "-goes_by", "-id")
+    rows = rows.annotate(lacks_it=Case(When(has(terms), then=not_there), default=there))
+    rows = rows.annotate(goes_by=Case(When(has(terms), then=key), default=_STANDS_IN[name]))
+    return rows, ("lacks_it", "goes_by", "id")
 
 
-def _by_name(handoffs: HandoffQuerySet) -> Callable[[Fact], Any]:
-    names = dict(handoffs.order_by().values_list("pk", "lead__name_key").iterator(5000))
-    return lambda fact: names.get(fact.id) or None
-
-
-def fitting(facts: Iterable[Fact], typed: str, handoffs: HandoffQuerySet, user: User) -> list[Fact]:
+def fitting(rows: HandoffQuerySet, typed: str, user: User) -> HandoffQuerySet:
     """Those whose lead the words find as they do on the other lists; all of them without words."""
     words = finding.plain(typed)
     if not words:
-        return list(facts)
+        return rows
     leads = Lead.objects.filter(finding.matching(words, permissions.sees_personal_data(user))).order_by()
-    found = set(handoffs.filter(lead__in=leads.values("pk")).order_by().values_list("pk", flat=True))
+    found = Q(lead__in=leads.values("pk"))
     number = words.removeprefix("#")
-    return [fact for fact in facts if fact.id in found or str(fact.id) == number]
+    if number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER:
+        found |= Q(pk=int(number))
+    return rows.filter(found)

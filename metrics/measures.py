@@ -1,297 +1,233 @@
-"""The five metrics and clean handoffs, with their frozen definitions in the docstrings.
+"""The measures, with their frozen definitions in the docstrings: which handoffs count, which are hits, whose.
 
-Pure computing over plain facts. A measure looks at one handoff and says whether it counts (denominator),
-whether it is a hit (numerator), and whose it is. Figures, groups and the list behind a figure all come
-from that one answer, so they cannot disagree. Facts are those that exist as of a moment
-(`metrics.facts.as_seen`).
+Pure: a moment and what was agreed in, conditions on a handoff's columns out. A figure (`metrics.counting`)
+and the list behind it (`listed`) are made of the same two conditions, so they cannot disagree. Only what
+had occurred by the moment exists; what was recorded late counts from when it occurred.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 
-from metrics.facts import Fact, People
-from metrics.periods import WeekFinder
+from django.db.models import F, Q
+
+from leads.choices import State
+from metrics.terms import Target, Terms
 
 BLACK_HOLE = timedelta(hours=24)
-TARGET = {"demo": timedelta(minutes=5), "standard": timedelta(minutes=60)}
+
+Condition = Callable[[Terms], Q]
+Pick = Callable[[Target], Mapping[str, timedelta]]
 
 
-class Verdict(NamedTuple):
-    """A handoff that counts: whether it is a hit, and whom it is put down to (None: a queue, nobody)."""
+@dataclass(frozen=True)
+class Measure:
+    """`counts` is the denominator, `hit` what of it is the numerator; `who` names the person it is put down
+    to: one of `metrics.whose.COLUMNS`."""
 
-    hit: bool
-    who: int | None
+    counts: Condition
+    hit: Condition
+    who: str
+    about: str
 
 
-def acceptance_rate(fact: Fact, as_of: datetime) -> Verdict | None:
-    """Accepted / (accepted + rejected); target above 70 %, alarm below 50 %.
+EVERY = Q(pk__isnull=False)
 
-    Accepted: has `accepted_at`. Rejected: has `rejected_at` and no `accepted_at`, whatever followed. The
-    rest is in neither. Put down to who decided.
+
+def happened(column: str, terms: Terms) -> Q:
+    """The column's moment has come."""
+    return Q(**{f"{column}__lte": terms.as_of})
+
+
+def accepted(terms: Terms) -> Q:
+    return happened("accepted_at", terms)
+
+
+def contacted(terms: Terms) -> Q:
+    return happened("first_contact_at", terms)
+
+
+def decided(terms: Terms) -> Q:
+    return accepted(terms) | happened("rejected_at", terms)
+
+
+def within_target(column: str, start: str, pick: Pick) -> Condition:
+    """From `start` to `column` took at most (<=) what was agreed for the lead type at `mql_at`."""
+
+    def within(terms: Terms) -> Q:
+        found = Q(pk__isnull=True)
+        for target in terms.targets:
+            for kind, most in pick(target).items():
+                found |= target.era & Q(lead_type=kind, **{f"{column}__lte": F(start) + most})
+        return found
+
+    return within
+
+
+def by_deadline(column: str, met: str) -> Condition:
+    """Done by the deadline that stood when it was done."""
+    return lambda terms: happened(column, terms) & Q(**{f"{column}__lte": F(met)})
+
+
+def owed(column: str, met: str, due: str) -> Condition:
+    """Done, or still to be done and its deadline has passed: only of these can be said whether it was in
+    time.
+
+    What nobody set a deadline for (imported history) is not judged by one. Nor is what was rejected before
+    the first contact: no contact is owed any more.
     """
-    if fact.accepted_at is not None:
-        return Verdict(True, fact.accepted_by_id)
-    if fact.rejected_at is not None:
-        return Verdict(False, fact.rejected_by_id)
-    return None
+
+    def found(terms: Terms) -> Q:
+        done = happened(column, terms) & Q(**{f"{met}__isnull": False})
+        missed = ~happened(column, terms) & Q(**{f"{due}__lt": terms.as_of}) & Q(state__in=_STILL_OWED)
+        return done | missed
+
+    return found
 
 
-def time_to_first_contact(fact: Fact, as_of: datetime) -> Verdict | None:
-    """First contact less `mql_at`, elapsed, of those contacted: mean, median, 90th percentile, by lead type.
-
-    A hit is within target (<=): demo 5 minutes, standard 60. The type is the one at `mql_at`, also when it
-    was raised later. Put down to who made the contact.
-    """
-    if fact.first_contact_at is None:
-        return None
-    return Verdict(fact.first_contact_at - fact.mql_at <= TARGET[fact.lead_type], fact.first_contact_by_id)
+_STILL_OWED = [str(state) for state in (State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.DEFERRED)]
 
 
-def mql_to_opportunity(fact: Fact, as_of: datetime) -> Verdict | None:
-    """Accepted with `opportunity_at` / accepted; target: the own baseline. Put down to who accepted."""
-    if fact.accepted_at is None:
-        return None
-    return Verdict(fact.opportunity_at is not None, fact.accepted_by_id)
-
-
-def rejection_rate(fact: Fact, as_of: datetime) -> Verdict | None:
-    """Rejected / (accepted + rejected), read per source; a source above 60 % is an alarm.
-
-    The other side of the acceptance rate: the same handoffs count. Put down to who decided.
-    """
-    decided = acceptance_rate(fact, as_of)
-    return None if decided is None else Verdict(not decided.hit, decided.who)
-
-
-def black_hole_rate(fact: Fact, as_of: datetime) -> Verdict | None:
-    """No sales activity within 24 h of `assigned_at` / assigned at least 24 h ago; target below 10 %.
-
-    Activity at 24 h exactly is in time. Put down to the holder at 24 h.
-    """
-    if fact.assigned_at is None or fact.assigned_at + BLACK_HOLE > as_of:
-        return None
-    active = fact.first_activity_at is not None and fact.first_activity_at <= fact.assigned_at + BLACK_HOLE
-    return Verdict(not active, fact.holder_at_24h_id)
-
-
-def clean_handoff_rate(fact: Fact, as_of: datetime) -> Verdict | None:
-    """Accepted and contacted / all MQLs. Put down to the first holder."""
-    clean = fact.accepted_at is not None and fact.first_contact_at is not None
-    return Verdict(clean, fact.first_holder_id)
-
-
-def mqls(fact: Fact, as_of: datetime) -> Verdict | None:
-    """Every handoff; its trigger fired. Put down to the first holder."""
-    return Verdict(True, fact.first_holder_id)
-
-
-Measure = Callable[[Fact, datetime], Verdict | None]
+# The five metrics and clean handoffs: `metrics.figures` gives them to the contract in this order.
 RATES: dict[str, Measure] = {
-    "acceptance_rate": acceptance_rate,
-    "mql_to_opportunity": mql_to_opportunity,
-    "rejection_rate": rejection_rate,
-    "black_hole_rate": black_hole_rate,
-    "clean_handoff_rate": clean_handoff_rate,
+    "acceptance_rate": Measure(
+        decided,
+        accepted,
+        "decider",
+        """Accepted / (accepted + rejected); target above 70 %, alarm below 50 %. Accepted: has `accepted_at`.
+        Rejected: has `rejected_at` and no `accepted_at`, whatever followed. The rest is in neither. Put
+        down to who decided.""",
+    ),
+    "mql_to_opportunity": Measure(
+        accepted,
+        lambda terms: happened("opportunity_at", terms),
+        "accepter",
+        """Accepted with `opportunity_at` / accepted; target: the own baseline. Put down to who accepted.""",
+    ),
+    "rejection_rate": Measure(
+        decided,
+        lambda terms: ~accepted(terms),
+        "decider",
+        """Rejected / (accepted + rejected), read per source; a source above 60 % is an alarm. The other
+        side of the acceptance rate: the same handoffs count. Put down to who decided.""",
+    ),
+    "black_hole_rate": Measure(
+        lambda terms: Q(assigned_at__lte=terms.as_of - BLACK_HOLE),
+        lambda terms: ~Q(first_activity_at__lte=F("assigned_at") + BLACK_HOLE),
+        "holder_at_24h",
+        """No sales activity within 24 h of `assigned_at` / assigned at least 24 h ago; target below 10 %.
+        Activity at 24 h exactly is in time. Put down to the holder at 24 h.""",
+    ),
+    "clean_handoff_rate": Measure(
+        lambda terms: EVERY,
+        lambda terms: accepted(terms) & contacted(terms),
+        "first_holder",
+        """Accepted and contacted / all MQLs. Put down to the first holder.""",
+    ),
 }
+
+CONTACT = Measure(
+    contacted,
+    within_target("first_contact_at", "mql_at", lambda target: target.contact),
+    "contacter",
+    """First contact less `mql_at`, elapsed, of those contacted: mean, median, 90th percentile, by lead
+    type. A hit is within target (<=): demo 5 minutes, standard 60, or what was agreed at `mql_at`. The type
+    is the one at `mql_at`, also when it was raised later. Put down to who made the contact.""",
+)
+MQLS = Measure(
+    lambda terms: EVERY,
+    lambda terms: EVERY,
+    "first_holder",
+    """Every handoff; its trigger fired. Put down to the first holder.""",
+)
+
+# What stands beside the five: no part of the contract's answer.
+BESIDE: dict[str, Measure] = {
+    "acknowledged_in_time": Measure(
+        lambda terms: happened("acknowledged_at", terms) & Q(assigned_at__isnull=False),
+        within_target("acknowledged_at", "assigned_at", lambda target: target.accept),
+        "first_holder",
+        """Acknowledged (accepted, rejected or deferred) within the agreed time of `assigned_at`, elapsed /
+        acknowledged. Put down to the first holder, whose window it was.""",
+    ),
+    "acknowledged_by_deadline": Measure(
+        owed("acknowledged_at", "acknowledged_due_at", "accept_due_at"),
+        by_deadline("acknowledged_at", "acknowledged_due_at"),
+        "first_holder",
+        """Acknowledged by the holder's deadline, which counts staffed hours / acknowledged or past it.""",
+    ),
+    "contacted_in_time": Measure(
+        contacted,
+        within_target("first_contact_at", "mql_at", lambda target: target.contact),
+        "contacter",
+        """First contact within the agreed time of `mql_at`, elapsed / contacted, demo and standard
+        together.""",
+    ),
+    "contacted_by_deadline": Measure(
+        owed("first_contact_at", "contacted_due_at", "contact_due_at"),
+        by_deadline("first_contact_at", "contacted_due_at"),
+        "first_holder",
+        """First contact by the deadline of the lead's clock, which counts staffed hours / contacted or past
+        it.""",
+    ),
+    "disposed_by_deadline": Measure(
+        owed("disposed_at", "disposed_due_at", "contact_due_at"),
+        by_deadline("disposed_at", "disposed_due_at"),
+        "first_holder",
+        """A disposition of sales by the deadline of the lead's clock / with one or past it. Silence is
+        none.""",
+    ),
+    "personalised": Measure(
+        lambda terms: contacted(terms) & Q(first_contact_personal__isnull=False),
+        lambda terms: Q(first_contact_personal=True),
+        "contacter",
+        """First contacts that referred to one of the lead's signals / first contacts of which that is
+        known.""",
+    ),
+    "rejected_after_acceptance": Measure(
+        accepted,
+        lambda terms: Q(rejected_at__lte=terms.as_of, rejected_at__gte=F("accepted_at")),
+        "accepter",
+        """Rejected at or after acceptance / accepted. They stay accepted in the acceptance rate.""",
+    ),
+    "logged_late": Measure(
+        contacted,
+        lambda terms: Q(first_contact_logged_late=True),
+        "contacter",
+        """First contacts written down more than 60 minutes after they were made / first contacts.""",
+    ),
+    "complete_at_once": Measure(
+        lambda terms: Q(is_history=False),
+        lambda terms: Q(completion_visits=0),
+        "first_holder",
+        """Passed every pre-flight check at once / all MQLs that were checked (not imported history).""",
+    ),
+    "discarded": Measure(
+        lambda terms: EVERY,
+        lambda terms: Q(state=State.DISCARDED, closed_at__lte=terms.as_of),
+        "first_holder",
+        """Discarded by marketing ops / all MQLs.""",
+    ),
+    "went_silent": Measure(
+        lambda terms: Q(assigned_at__isnull=False, is_history=False),
+        lambda terms: happened("no_activity_at", terms),
+        "first_holder",
+        """With the no-activity flag standing / assigned (not imported history).""",
+    ),
+}
+
 MEASURES: dict[str, Measure] = {
-    "mqls": mqls,
+    "mqls": MQLS,
     **RATES,
-    "time_to_first_contact": time_to_first_contact,
+    "time_to_first_contact": CONTACT,
+    **BESIDE,
 }
 
 
-@dataclass
-class Rate:
-    """A share as it is shown: with its numerator and denominator."""
-
-    numerator: int = 0
-    denominator: int = 0
-
-    @property
-    def value(self) -> float | None:
-        """The share between 0 and 1, or None when nothing counts."""
-        return self.numerator / self.denominator if self.denominator else None
-
-    def add(self, hit: bool) -> None:
-        self.denominator += 1
-        self.numerator += hit
-
-
-@dataclass
-class Spread:
-    """Elapsed times to first contact of one lead type, and how many of them were within target."""
-
-    times: list[timedelta] = field(default_factory=list)
-    within: Rate = field(default_factory=Rate)
-
-    @property
-    def n(self) -> int:
-        return len(self.times)
-
-    @property
-    def mean(self) -> float | None:
-        """Minutes."""
-        return sum(self.times, timedelta()) / timedelta(minutes=1) / self.n if self.times else None
-
-    def percentile(self, share: float) -> float | None:
-        """Minutes; see `percentile`."""
-        found = percentile(sorted(self.times), share)
-        return None if found is None else found / timedelta(minutes=1)
-
-
-@dataclass
-class Figures:
-    """All figures of one group."""
-
-    mqls: int = 0
-    rates: dict[str, Rate] = field(default_factory=lambda: {name: Rate() for name in RATES})
-    contact: dict[str, Spread] = field(default_factory=lambda: {kind: Spread() for kind in TARGET})
-
-    def as_json(self) -> dict[str, Any]:
-        """Keys and rounding of the contract: shares to six places, minutes to three."""
-        return {
-            "mqls": self.mqls,
-            **{name: _rate_json(rate) for name, rate in self.rates.items()},
-            "time_to_first_contact": {kind: _spread_json(each) for kind, each in self.contact.items()},
-        }
-
-
-# A dimension names the group of a handoff, or of the person that a measure puts it down to; None is no group.
-Dimension = Callable[[Fact, int | None], str | None]
-Belongs = Callable[[Fact, int | None], bool]
-
-
-def total(fact: Fact, who: int | None) -> str:
-    return "total"
-
-
-def dimensions(people: People, weeks: WeekFinder) -> dict[str, Dimension]:
-    """The groups there are, by name. Sources are verbatim and case-sensitive, "" for none."""
-    return {
-        "source": lambda fact, who: fact.lead_source,
-        "week": lambda fact, who: weeks.of(fact.mql_at).name,
-        "rep": lambda fact, who: people.email(who),
-        "team": lambda fact, who: people.team(who),
-        "type": lambda fact, who: fact.lead_type,
-    }
-
-
-def within(dimension: Dimension, belongs: Belongs | None) -> Dimension:
-    """The dimension over only what belongs; the rest is in no group. None: everything belongs."""
-    if belongs is None:
-        return dimension
-    return lambda fact, who: dimension(fact, who) if belongs(fact, who) else None
-
-
-def figures(
-    facts: Iterable[Fact], as_of: datetime, dimensions: Mapping[str, Dimension]
-) -> dict[str, dict[str, Figures]]:
-    """For each dimension the figures of each of its groups, sorted by name; one pass over the facts.
-
-    Groups by person follow each measure's own person.
-    """
-    result: dict[str, dict[str, Figures]] = {name: {} for name in dimensions}
-    groups: list[tuple[Dimension, defaultdict[str | None, Figures]]] = [
-        (dimension, defaultdict(Figures)) for dimension in dimensions.values()
-    ]
-    for fact in facts:
-        contacted = time_to_first_contact(fact, as_of)
-        rates = [
-            (name, verdict)
-            for name, measure in RATES.items()
-            if (verdict := measure(fact, as_of)) is not None
-        ]
-        for by, found in groups:
-            found[by(fact, fact.first_holder_id)].mqls += 1
-            for name, verdict in rates:
-                found[by(fact, verdict.who)].rates[name].add(verdict.hit)
-            if contacted is not None and fact.first_contact_at is not None:
-                spread = found[by(fact, contacted.who)].contact[fact.lead_type]
-                spread.times.append(fact.first_contact_at - fact.mql_at)
-                spread.within.add(contacted.hit)
-    for name, (_, found) in zip(result, groups, strict=True):
-        result[name] = {key: found[key] for key in sorted(key for key in found if key is not None)}
-    return result
-
-
-def behind(
-    facts: Iterable[Fact],
-    as_of: datetime,
-    measure: str,
-    hit: bool | None = None,
-    belongs: Belongs | None = None,
-) -> list[Fact]:
-    """The handoffs behind a figure: all that count, or only the hits or the misses.
-
-    `belongs` keeps those of one group or filter, asked with the person that the measure puts it down to.
-    """
-    look = MEASURES[measure]
-    kept = []
-    for fact in facts:
-        verdict = look(fact, as_of)
-        if verdict is None or (hit is not None and verdict.hit is not hit):
-            continue
-        if belongs is None or belongs(fact, verdict.who):
-            kept.append(fact)
-    return kept
-
-
-def percentile(ordered: Sequence[timedelta], share: float) -> timedelta | None:
-    """The value below which that share lies, by linear interpolation (as PERCENTILE_CONT); None of nothing.
-
-    `ordered` is ascending, `share` between 0 and 1.
-    """
-    if not ordered:
-        return None
-    place = (len(ordered) - 1) * share
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def report(
-    facts: Sequence[Fact],
-    as_of: datetime,
-    groups: Mapping[str, Dimension],
-    reasons: Mapping[str, int] | None = None,
-    belongs: Belongs | None = None,
-) -> dict[str, Any]:
-    """The contract's shape: `as_of`, `total`, one `by_<name>` a group, `rejections_by_reason` if given."""
-    wanted = {"total": total, **groups}
-    every = figures(facts, as_of, {name: within(each, belongs) for name, each in wanted.items()})
-    answer: dict[str, Any] = {
-        "as_of": as_of.isoformat().replace("+00:00", "Z"),
-        "total": every["total"].get("total", Figures()).as_json(),
-    }
-    for name in groups:
-        answer[f"by_{name}"] = {key: each.as_json() for key, each in every[name].items()}
-    if reasons is not None:
-        answer["rejections_by_reason"] = dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
-    return answer
-
-
-def _rounded(value: float | None, places: int) -> float | None:
-    return None if value is None else round(value, places)
-
-
-def _rate_json(rate: Rate) -> dict[str, Any]:
-    return {
-        "numerator": rate.numerator,
-        "denominator": rate.denominator,
-        "rate": _rounded(rate.value, 6),
-    }
-
-
-def _spread_json(spread: Spread) -> dict[str, Any]:
-    return {
-        "n": spread.n,
-        "mean_minutes": _rounded(spread.mean, 3),
-        "median_minutes": _rounded(spread.percentile(0.5), 3),
-        "p90_minutes": _rounded(spread.percentile(0.9), 3),
-        "within_target": _rate_json(spread.within),
-    }
+def listed(name: str, part: str, terms: Terms) -> Q:
+    """The condition of the list behind a figure: `part` is all, hits or misses."""
+    measure = MEASURES[name]
+    counts, hit = measure.counts(terms), measure.hit(terms)
+    return {"all": counts, "hits": counts & hit, "misses": counts & ~hit}[part]

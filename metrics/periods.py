@@ -32,6 +32,12 @@ class Week:
         return cls(iso.year, iso.week)
 
     @classmethod
+    def holding(cls, day: date) -> Week:
+        """The week that a day falls in."""
+        iso = day.isocalendar()
+        return cls(iso.year, iso.week)
+
+    @classmethod
     def parse(cls, name: str) -> Week:
         """The week called "2026-W41"; ValueError when there is none."""
         match = _NAME.fullmatch(name)

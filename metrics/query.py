@@ -1,46 +1,37 @@
-"""A question to the figures as command, API and page ask it: the queries, and the answer.
+"""A question to the figures as command, API and page ask it, and the one way from a question to an answer.
 
-Owns the lean queries (by the index on `mql_at`), the reading of weeks, days and moments from text, and
-the one way from a question to an answer. What counts is `metrics.measures`; who may ask, the caller's.
+Owns the rows of a span (by the index on `mql_at`), the terms that hold, and the reading of weeks, days and
+moments from text. What counts is `metrics.measures`; who may ask, the caller's.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q
 
 from leads.history.rows import parse_time
 from leads.models import Handoff, Rejection
 from leads.querysets import HandoffQuerySet
-from metrics import measures
-from metrics.facts import Fact, People, as_seen
+from metrics import counting, figures, measures, whose
+from metrics.figures import Figures
 from metrics.filters import NO_FILTERS, Filters
-from metrics.periods import EVERYTHING, Span, Week, WeekFinder, WeekRange, days
-from routing.people import User
+from metrics.periods import EVERYTHING, Span, Week, WeekRange, days
+from metrics.terms import Terms
+from metrics.whose import Chosen
 
 GROUPS = ("source", "rep", "team", "type", "week")
 MAX_WEEKS = 520
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class Act(NamedTuple):
-    """One act of rejection: of which handoff, its reason's code, its frozen source and type, by whom."""
-
-    handoff_id: int
-    reason: str
-    lead_source: str
-    lead_type: str
-    by_id: int | None
-
-
-def within(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None) -> HandoffQuerySet:
+def within(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> HandoffQuerySet:
     """The handoffs whose trigger fired in the span, up to the moment; None is of all."""
     rows = (Handoff.objects.all() if handoffs is None else handoffs).filter(mql_at__lte=as_of)
     if span.start is not None:
@@ -48,33 +39,9 @@ def within(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None) -> Han
     return rows if span.end is None else rows.filter(mql_at__lt=span.end)
 
 
-def load(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> list[Fact]:
-    """The facts of a span of `mql_at` as of a moment, in one query.
-
-    `handoffs` limits them to what somebody may see; None is all.
-    """
-    rows = within(span, as_of, handoffs).order_by().values_list(*Fact._fields)
-    return list(as_seen(map(Fact._make, rows.iterator(5000)), as_of))
-
-
-def rejections(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None) -> list[Act]:
-    """Acts of rejection of the span's handoffs, up to the moment, that were not undone; one query.
-
-    A handoff rejected twice counts twice: reasons count acts, rates count handoffs.
-    """
-    acts = Rejection.objects.filter(
-        handoff__in=within(span, as_of, handoffs).order_by(), at__lte=as_of, undone_at__isnull=True
-    ).order_by()
-    fields = ("handoff_id", "reason__code", "handoff__lead_source", "handoff__lead_type", "by_id")
-    return [Act(*row) for row in acts.values_list(*fields).iterator(5000)]
-
-
-def people() -> People:
-    """Everybody who can stand in a figure; one query."""
-    rows = list(User.objects.values_list("pk", "email", "team__name"))
-    return People(
-        {pk: email for pk, email, _ in rows}, {pk: team for pk, _, team in rows if team is not None}
-    )
+def terms(as_of: datetime) -> Terms:
+    """What handoffs are judged by, as of a moment."""
+    return Terms(as_of)
 
 
 @dataclass(frozen=True)
@@ -85,6 +52,54 @@ class Question:
     span: Span = EVERYTHING
     by: str | None = None
     filters: Filters = NO_FILTERS
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The handoffs of a question, what they are judged by, and to whom they are narrowed."""
+
+    rows: HandoffQuerySet
+    terms: Terms
+    filters: Filters
+    people: Chosen | None
+
+    @classmethod
+    def of(cls, question: Question, handoffs: HandoffQuerySet | None = None) -> Asked:
+        """`handoffs` limits them to what somebody may see; None is all."""
+        rows = counting.pick(question.filters, within(question.span, question.as_of, handoffs))
+        return cls(rows, terms(question.as_of), question.filters, whose.chosen(question.filters))
+
+    def total(self) -> Figures:
+        return counting.total(self.rows, self.terms, self.people)
+
+    def by(self, dimension: str, span: Span | None = None) -> dict[str, Figures]:
+        """The figures of each group; `span` narrows them to a part of the question's."""
+        rows = self.rows if span is None else within(span, self.terms.as_of, self.rows)
+        return counting.by(dimension, rows, self.terms, settings.ORG_TIME_ZONE, self.people)
+
+    def listed(self, measure: str, part: str) -> HandoffQuerySet:
+        """The handoffs behind a figure: `part` is all, hits or misses."""
+        found = self.rows.filter(measures.listed(measure, part, self.terms))
+        if self.people is None:
+            return found
+        return found.filter(self.people.condition(measures.MEASURES[measure].who, self.terms))
+
+    def reasons(self) -> dict[str, int]:
+        """How often each reason was given, by code: acts of rejection up to the moment that were not
+        undone. A handoff rejected twice counts twice: reasons count acts, rates count handoffs. A rep's or
+        team's are those that they did."""
+        acts = self.acts().values_list("reason__code").annotate(count=Count("pk"))
+        return dict(acts.order_by())
+
+    def acts(self) -> Any:
+        """The acts of rejection that are counted."""
+        acts = Rejection.objects.filter(
+            handoff__in=self.rows.order_by(), at__lte=self.terms.as_of, undone_at__isnull=True
+        )
+        if self.people is not None:
+            done = Q(by__in=self.people.ids)
+            acts = acts.filter(done | Q(by=None) if self.people.nobody else done)
+        return acts.order_by()
 
 
 def moment(text: str) -> datetime:
@@ -127,31 +142,14 @@ def ask(question: Question, handoffs: HandoffQuerySet | None = None) -> dict[str
     """
     if question.by is not None and question.by not in GROUPS:
         raise ValueError(f"{question.by[:40]!r} is none of {', '.join(GROUPS)}")
-    everybody = people()
-    belongs = question.filters.belongs(everybody)
-    every = measures.dimensions(everybody, WeekFinder(settings.ORG_TIME_ZONE))
+    asked = Asked.of(question, handoffs)
     names = GROUPS if question.by is None else (question.by,)
-    reasons = None
+    answer: dict[str, Any] = {"as_of": question.as_of.isoformat().replace("+00:00", "Z")}
+    answer |= figures.report(asked.total(), {name: asked.by(name) for name in names})
     if question.by is None:
-        acts = rejections(question.span, question.as_of, handoffs)
-        reasons = count_reasons(acts, question.filters, everybody)
-    return measures.report(
-        load(question.span, question.as_of, handoffs),
-        question.as_of,
-        {name: every[name] for name in names},
-        reasons,
-        belongs,
-    )
-
-
-def count_reasons(acts: Iterable[Act], filters: Filters, everybody: People) -> Counter[str]:
-    """How often each reason was given, by code, among the acts that the filters let through."""
-    return Counter(act.reason for act in passing(acts, filters, everybody))
-
-
-def passing(acts: Iterable[Act], filters: Filters, everybody: People) -> Iterator[Act]:
-    """The acts that the filters let through; a rep's or team's are those that they did."""
-    return (act for act in acts if filters.fit(act.lead_source, act.lead_type, act.by_id, everybody))
+        counts = asked.reasons().items()
+        answer["rejections_by_reason"] = dict(sorted(counts, key=lambda pair: (-pair[1], pair[0])))
+    return answer
 
 
 def as_csv(answer: Mapping[str, Any]) -> str:

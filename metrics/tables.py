@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from metrics import charts, words
-from metrics.measures import Figures
+from metrics.figures import Figures
 from metrics.words import MQLS, SHOWN, Reading, Shown
 
 MOST_BARS = 10

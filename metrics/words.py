@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from leads.presenters import times
-from metrics.measures import TARGET, Figures, Rate, Spread
+from metrics.figures import Figures
 from metrics.periods import Week
+from metrics.terms import SHIPPED
 
 NOTHING = "–"
 ACCEPTANCE_TARGET, ACCEPTANCE_ALARM = 0.70, 0.50
@@ -46,7 +47,7 @@ class Shown:
         return bool(self.lead_type)
 
 
-_DEMO, _STANDARD = (TARGET[kind] / timedelta(minutes=1) for kind in ("demo", "standard"))
+_DEMO, _STANDARD = (SHIPPED[0].contact[kind] / timedelta(minutes=1) for kind in ("demo", "standard"))
 SHOWN = {
     shown.key: shown
     for shown in (
@@ -163,9 +164,9 @@ def read(figures: Figures | None, shown: Shown) -> Reading:
     """The value of a figure in a group; of an empty group there is none."""
     figures = figures or Figures()
     if shown.is_time:
-        spread: Spread = figures.contact[shown.lead_type]
-        return Reading(spread.percentile(0.5), spread.within.numerator, spread.n)
-    rate: Rate = figures.rates[shown.measure]
+        spread = figures.contact[shown.lead_type]
+        return Reading(spread.median, spread.within.numerator, spread.n)
+    rate = figures.rate(shown.measure)
     return Reading(rate.value, rate.numerator, rate.denominator)
 
 

@@ -65,11 +65,29 @@ def clocks(handoff: Handoff) -> sla.Clocks:
     )
 
 
+# What is done, when it was first done, and where the deadline that stood then is kept and comes from.
+_MET = (
+    ("acknowledged_at", "acknowledged_at", "acknowledged_due_at", "accept_due_at"),
+    ("first_contact_at", "first_contact_at", "contacted_due_at", "contact_due_at"),
+    ("disposition_at", "disposed_at", "disposed_due_at", "contact_due_at"),
+)
+
+
 def _lead_clock(handoff: Handoff) -> datetime | None:
     """Since when the lead's clock runs: after a deferral its target counts from the day that was asked for,
     and so do the shares of it."""
     start, asked_for = handoff.clock_runs_from, handoff.deferred_until
     return start if start is None or asked_for is None else max(start, asked_for)
+
+
+def _with_deadlines_met(handoff: Handoff, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, and for what is done for the first time the deadline that stood until now."""
+    met: dict[str, Any] = {}
+    for done, first, met_column, due in _MET:
+        if changes.get(done) is not None and getattr(handoff, first) is None:
+            met[first] = changes[done]
+            met[met_column] = getattr(handoff, due)
+    return met | changes
 
 
 class Book(Known):
@@ -104,7 +122,7 @@ class Book(Known):
         self._look_at_overdue(handoff)
         old: dict[str, Any] = {}
         new: dict[str, Any] = {}
-        for name, value in (changes or {}).items():
+        for name, value in _with_deadlines_met(handoff, changes or {}).items():
             before = getattr(handoff, name)
             if before != value:
                 old[name], new[name] = encode(before), encode(value)

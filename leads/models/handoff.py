@@ -137,6 +137,14 @@ class Handoff(models.Model):
     completion_due_at = models.DateTimeField(null=True, blank=True)
     next_due_at = models.DateTimeField(null=True, blank=True)
     next_step_at = models.DateTimeField(null=True, blank=True)
+    # The deadline that stood when each of these was first done: whether it was in time stays true, whatever
+    # the clocks do later. Null where none was set, as in imported history.
+    acknowledged_due_at = models.DateTimeField(null=True, blank=True)
+    contacted_due_at = models.DateTimeField(null=True, blank=True)
+    disposed_at = models.DateTimeField(
+        null=True, blank=True, help_text="the first disposition; disposition_at is the latest"
+    )
+    disposed_due_at = models.DateTimeField(null=True, blank=True)
     no_activity_at = models.DateTimeField(null=True, blank=True)
     black_hole_at = models.DateTimeField(null=True, blank=True)
 

@@ -7,7 +7,7 @@ it (`metrics.listing`). Only what the person may see is in it; a lead is named, 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from leads import paging
 from leads.models import Handoff, RejectionReason
 from leads.presenters import times
 from leads.querysets import HandoffQuerySet
@@ -25,15 +26,13 @@ from leads.search import finding
 from leads.views.shell import person
 from metrics import address, listing, query, words
 from metrics.address import Asked
-from metrics.facts import Fact
 from metrics.filters import Filters
-from metrics.measures import behind
 from metrics.periods import WeekRange
 from metrics.words import MQLS, SHOWN, Shown
 
 PAGE = 50
 MOST_CSV = 100_000
-PARTS = {"all": None, "hits": True, "misses": False}
+PARTS = ("all", "hits", "misses")
 CSV_COLUMNS = (
     "handoff",
     "name",
@@ -55,12 +54,12 @@ CSV_COLUMNS = (
 
 @dataclass(frozen=True)
 class Listed:
-    """What is listed: facts, newest first, and in words what they are. `parts` are (name, words)."""
+    """What is listed, and in words what they are. `parts` are (name, words)."""
 
     title: str
     which: str
     about: str
-    facts: list[Fact]
+    rows: HandoffQuerySet
     file: str
     parts: tuple[tuple[str, str], ...] = ()
 
@@ -77,42 +76,40 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
         return render(request, "404.html", back, status=404)
     asked = address.read(request)
     weeks = address.read_range(request, asked.weeks)
-    visible = address.visible(request)
-    facts = query.load(weeks.span, asked.as_of, visible)
+    question = query.Question(asked.as_of, weeks.span, filters=asked.filters)
+    figures = query.Asked.of(question, address.visible(request))
     if request.GET.get("reason"):
-        listed = _rejected_for(request.GET["reason"], facts, weeks, asked, visible)
+        listed = _rejected_for(request.GET["reason"], figures)
     else:
         part = request.GET.get("part") or "all"
-        listed = _of_measure(request.GET.get("measure") or asked.metric.measure, part, facts, asked)
-    of_weeks = query.within(weeks.span, asked.as_of, visible)
+        listed = _of_measure(request.GET.get("measure") or asked.metric.measure, part, figures)
     typed = request.GET.get("q", "")
-    found = listing.fitting(listed.facts, typed, of_weeks, person(request))
-    found = listing.in_order(found, request.GET.get("sort", ""), of_weeks)
+    found = listing.fitting(listed.rows, typed, person(request))
+    found, order = listing.in_order(found.with_context(), request.GET.get("sort", ""), figures.terms)
     if request.GET.get("format") == "csv":
-        return _as_csv(found[:MOST_CSV], f"{listed.file}-{weeks.first.name}.csv")
-    start = _after(found, request.GET.get("after", ""))
+        rows = found.order_by(*order)[:MOST_CSV].iterator(500)
+        return _as_csv(rows, asked.as_of, f"{listed.file}-{weeks.first.name}.csv")
+    page = paging.page(found, order, request.GET.get("after", ""), PAGE)
+    count = listed.rows.order_by().count()
+    is_searched = bool(finding.plain(typed))
     own = {name: str(value) for name, value in request.GET.items() if name not in {"after", "format"}}
-    page = found[start : start + PAGE]
-    more = start + PAGE < len(found)
     base = reverse("metrics:behind")
     context = {
         "listed": listed,
         "parts": [(name, text, f"{base}?{urlencode(own | {'part': name})}") for name, text in listed.parts],
         "part": own.get("part") or "all",
         "span": _span_words(weeks),
-        "count": f"{len(listed.facts):,}",
-        "is_searched": bool(finding.plain(typed)),
-        "found": f"{len(found):,}",
+        "count": f"{count:,}",
+        "is_searched": is_searched,
+        "found": f"{found.order_by().count() if is_searched else count:,}",
         "typed": typed[: finding.LONGEST],
         # What a form has to send along to stay on this list.
         "kept": [(name, value) for name, value in own.items() if name != "q" and value],
         "clear": f"{base}?{urlencode({name: value for name, value in own.items() if name != 'q'})}",
         "heads": listing.columns(list(own.items())),
-        "rows": _rows(page, asked.now),
-        "first": start + 1 if page else 0,
-        "last": start + len(page),
-        "next": f"{base}?{urlencode(own | {'after': str(page[-1].id)})}" if more else "",
-        "top": f"{base}?{urlencode(own)}" if start else "",
+        "rows": [_row(handoff, asked) for handoff in page.rows],
+        "next": f"{base}?{urlencode(own | {'after': page.next})}" if page.next else "",
+        "top": f"{base}?{urlencode(own)}" if page.after else "",
         "csv": f"{base}?{urlencode(own | {'format': 'csv'})}",
         "narrowed": list(asked.filters.params().items()),
         "back": asked.address(),
@@ -133,35 +130,31 @@ def _wrong_name(request: HttpRequest) -> str:
     return ""
 
 
-def _of_measure(measure: str, part: str, facts: Sequence[Fact], asked: Asked) -> Listed:
+def _of_measure(measure: str, part: str, figures: query.Asked) -> Listed:
     """What a measure counts, or one half of it."""
-    shown = _shown(measure, asked.filters)
-    belongs = asked.filters.belongs(query.people())
+    shown = _shown(measure, figures.filters)
     halves = {"all": shown.counted, "hits": shown.hits, "misses": shown.misses}
     return Listed(
-        title=shown.title if asked.filters.type or not shown.is_time else "Time to first contact",
+        title=shown.title if figures.filters.type or not shown.is_time else "Time to first contact",
         which=halves[part],
         about=shown.about,
-        facts=behind(facts, asked.as_of, measure, PARTS[part], belongs),
+        rows=figures.listed(measure, part),
         file=f"{measure}-{part}",
         parts=() if shown is MQLS else tuple(halves.items()),
     )
 
 
-def _rejected_for(
-    code: str, facts: Sequence[Fact], weeks: WeekRange, asked: Asked, handoffs: HandoffQuerySet
-) -> Listed:
+def _rejected_for(code: str, figures: query.Asked) -> Listed:
     """What was rejected for a reason, each handoff once however often; 404 for a reason there is none of."""
-    labels = dict(RejectionReason.objects.values_list("code", "label"))
-    if code not in labels:
+    reason = {each.code: each for each in RejectionReason.objects.all()}.get(code)
+    if reason is None:
         raise Http404
-    acts = query.passing(query.rejections(weeks.span, asked.as_of, handoffs), asked.filters, query.people())
-    ids = {act.handoff_id for act in acts if act.reason == code}
+    acts = figures.acts().filter(reason=reason)
     return Listed(
-        title=f"Rejected: {labels[code]}",
+        title=f"Rejected: {reason.label}",
         which="handoffs",
         about="Handoffs that were rejected for this reason, whatever followed",
-        facts=[fact for fact in facts if fact.id in ids],
+        rows=figures.rows.filter(pk__in=acts.values("handoff")),
         file=f"rejected-{code}",
     )
 
@@ -185,42 +178,33 @@ class Row:
     opportunity: str
 
 
-def _rows(facts: Sequence[Fact], now: datetime) -> list[Row]:
-    """These facts with names; two queries whatever their number."""
-    local = timezone.localtime(now)
-    found = _named([fact.id for fact in facts])
-    rows = []
-    for fact in facts:
-        handoff = found[fact.id]
-        answer, answered_at = _answer(fact, handoff)
-        contact = ""
-        if fact.first_contact_at is not None:
-            contact = words.minutes((fact.first_contact_at - fact.mql_at).total_seconds() / 60)
-        rows.append(
-            Row(
-                id=fact.id,
-                name=_name(handoff),
-                href=reverse("leads:handoff", args=[handoff.pk]),
-                company=handoff.lead.company.name if handoff.lead.company else "",
-                source=fact.lead_source,
-                lead_type=fact.lead_type.capitalize(),
-                mql=times.moment(fact.mql_at, local),
-                mql_exact=times.exact(fact.mql_at, local),
-                holder=_holder(handoff),
-                answer=answer,
-                answer_exact=times.exact(answered_at, local) if answered_at else "",
-                contact=contact,
-                opportunity=times.moment(fact.opportunity_at, local) if fact.opportunity_at else "",
-            )
-        )
-    return rows
-
-
-def _named(ids: Sequence[int]) -> dict[int, Handoff]:
-    rows = Handoff.objects.filter(pk__in=ids).select_related(
-        "lead__company", "assignee", "queue", "rejection_reason"
+def _row(handoff: Handoff, asked: Asked) -> Row:
+    local = timezone.localtime(asked.now)
+    answer, answered_at = _answer(handoff, asked.as_of)
+    contact_at, won_at = (_seen(at, asked.as_of) for at in (handoff.first_contact_at, handoff.opportunity_at))
+    contact = ""
+    if contact_at is not None:
+        contact = words.minutes((contact_at - handoff.mql_at).total_seconds() / 60)
+    return Row(
+        id=handoff.pk,
+        name=_name(handoff),
+        href=reverse("leads:handoff", args=[handoff.pk]),
+        company=handoff.lead.company.name if handoff.lead.company else "",
+        source=handoff.lead_source,
+        lead_type=handoff.lead_type.capitalize(),
+        mql=times.moment(handoff.mql_at, local),
+        mql_exact=times.exact(handoff.mql_at, local),
+        holder=_holder(handoff),
+        answer=answer,
+        answer_exact=times.exact(answered_at, local) if answered_at else "",
+        contact=contact,
+        opportunity=times.moment(won_at, local) if won_at else "",
     )
-    return {handoff.pk: handoff for handoff in rows}
+
+
+def _seen(at: datetime | None, as_of: datetime) -> datetime | None:
+    """What had occurred by the moment."""
+    return None if at is None or at > as_of else at
 
 
 def _name(handoff: Handoff) -> str:
@@ -234,63 +218,47 @@ def _holder(handoff: Handoff) -> str:
     return handoff.queue.name if handoff.queue else ""
 
 
-def _answer(fact: Fact, handoff: Handoff) -> tuple[str, datetime | None]:
-    if fact.accepted_at is not None:
-        later = ", later rejected" if fact.rejected_at and fact.rejected_at > fact.accepted_at else ""
-        return f"Accepted{later}", fact.accepted_at
-    if fact.rejected_at is not None:
+def _answer(handoff: Handoff, as_of: datetime) -> tuple[str, datetime | None]:
+    accepted_at, rejected_at = _seen(handoff.accepted_at, as_of), _seen(handoff.rejected_at, as_of)
+    if accepted_at is not None:
+        later = ", later rejected" if rejected_at and rejected_at > accepted_at else ""
+        return f"Accepted{later}", accepted_at
+    if rejected_at is not None:
         reason = handoff.rejection_reason
-        return f"Rejected: {reason.label}" if reason else "Rejected", fact.rejected_at
-    if fact.first_activity_at is not None:
+        return f"Rejected: {reason.label}" if reason else "Rejected", rejected_at
+    if _seen(handoff.first_activity_at, as_of) is not None:
         return "Not decided", None
-    return "No activity" if fact.assigned_at else "Not assigned yet", None
+    return "No activity" if _seen(handoff.assigned_at, as_of) else "Not assigned yet", None
 
 
-def _after(facts: Sequence[Fact], cursor: str) -> int:
-    """Where the page after the handoff with this id begins; 404 when it is not in the list."""
-    if not cursor:
-        return 0
-    for place, fact in enumerate(facts):
-        if str(fact.id) == cursor:
-            return place + 1
-    raise Http404
-
-
-def _as_csv(facts: Sequence[Fact], name: str) -> HttpResponse:
+def _as_csv(rows: Iterable[Handoff], as_of: datetime, name: str) -> HttpResponse:
     """The whole list for a spreadsheet: times in UTC, no addresses of leads."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     writer = csv.writer(response)
     writer.writerow(CSV_COLUMNS)
-    for start in range(0, len(facts), 500):
-        part = facts[start : start + 500]
-        found = _named([fact.id for fact in part])
-        for fact in part:
-            handoff = found[fact.id]
-            answer, _ = _answer(fact, handoff)
-            cells = [
-                handoff.pk,
-                _name(handoff),
-                handoff.lead.company.name if handoff.lead.company else "",
-                fact.lead_source,
-                fact.lead_type,
-                handoff.get_trigger_display(),
-                handoff.score_total,
-                _holder(handoff),
-                answer,
-                *(
-                    at.isoformat() if at else ""
-                    for at in (
-                        fact.mql_at,
-                        fact.assigned_at,
-                        fact.accepted_at,
-                        fact.rejected_at,
-                        fact.first_contact_at,
-                        fact.opportunity_at,
-                    )
-                ),
-            ]
-            writer.writerow([query.safe(cell) for cell in cells])
+    for handoff in rows:
+        moments = (
+            handoff.mql_at,
+            handoff.assigned_at,
+            handoff.accepted_at,
+            handoff.rejected_at,
+            handoff.first_contact_at,
+            handoff.opportunity_at,
+        )
+        cells = [
+            handoff.pk,
+            _name(handoff),
+            handoff.lead.company.name if handoff.lead.company else "",
+            handoff.lead_source,
+            handoff.lead_type,
+            handoff.get_trigger_display(),
+            handoff.score_total,
+            _holder(handoff),
+            _answer(handoff, as_of)[0],
+            *(seen.isoformat() if (seen := _seen(at, as_of)) else "" for at in moments),
+        ]
+        writer.writerow([query.safe(cell) for cell in cells])
     return response
 
 

@@ -6,7 +6,6 @@ it looks, `metrics.board` and `metrics.tables`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -17,24 +16,25 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from leads.models import RejectionReason
+from leads.querysets import HandoffQuerySet
 from metrics import address, query, tables, words
 from metrics.board import Board
-from metrics.facts import Fact, People
-from metrics.filters import NONE, Filters
+from metrics.figures import KINDS
+from metrics.filters import NO_FILTERS, NONE
 from metrics.periods import Week
 from metrics.views import whatif
 from metrics.words import SHOWN
+from routing.models import Team, User
+from routing.rotation import IN_SALES
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The five metrics against their targets, twelve weeks of each, sources, reasons and people."""
     asked = address.read(request)
-    handoffs = address.visible(request)
-    people = query.people()
-    facts = query.load(asked.weeks.span, asked.as_of, handoffs)
-    acts = query.rejections(asked.weeks.span, asked.as_of, handoffs)
-    board = Board(facts, asked.weeks, asked.as_of, people, asked.filters.belongs(people), asked.behind)
+    question = query.Question(asked.as_of, asked.weeks.span, filters=asked.filters)
+    figures = query.Asked.of(question, address.visible(request))
+    board = Board(figures, asked.weeks, asked.behind)
     labels = dict(RejectionReason.objects.values_list("code", "label"))
     this_week = Week.of(asked.as_of, asked.weeks.zone)
     context = {
@@ -47,18 +47,14 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "weekly": board.weekly(asked.metric),
         "tabs": [(shown, asked.address(metric=shown.key)) for shown in SHOWN.values()],
         "anchor": words.short(board.anchor) if board.anchor else "",
-        "sources": tables.sources(
-            board.found["source"], board.found["source_in_week"], asked.behind_all, asked.narrow
-        ),
-        "reasons": tables.reasons(
-            query.count_reasons(acts, asked.filters, people), labels, asked.behind_reason
-        ),
+        "sources": tables.sources(board.by_source, board.by_source_in_week, asked.behind_all, asked.narrow),
+        "reasons": tables.reasons(figures.reasons(), labels, asked.behind_reason),
         "groups": [
-            (title, tables.groups(board.found[kind], kind, asked.behind_all, asked.narrow))
+            (title, tables.groups(figures.by(kind), kind, asked.behind_all, asked.narrow))
             for kind, title in (("team", "Team"), ("rep", "Rep"))
         ],
         "columns": tables.COLUMNS,
-        "choices": _choices(facts, people, asked.filters),
+        "choices": _choices(question, board, address.visible(request)),
         "before": asked.address(week=asked.weeks.last.plus(-1).name),
         "before_name": words.short(asked.weeks.last.plus(-1)),
         "after": asked.address(week=asked.weeks.last.plus(1).name) if asked.weeks.last < this_week else "",
@@ -111,18 +107,18 @@ _FILTERS = {
 }
 
 
-def _choices(facts: Sequence[Fact], people: People, filters: Filters) -> list[Choice]:
-    """The filters with what the weeks hold, and with what is chosen now."""
-    ids = {
-        who
-        for fact in facts
-        for who in (fact.first_holder_id, fact.accepted_by_id, fact.rejected_by_id, fact.first_contact_by_id)
-    }
+def _choices(question: query.Question, board: Board, handoffs: HandoffQuerySet) -> list[Choice]:
+    """The filters with who sells and what the weeks hold, and with what is chosen now."""
+    filters = question.filters
+    sources = set(board.by_source)
+    if filters != NO_FILTERS:
+        rows = query.within(question.span, question.as_of, handoffs).order_by()
+        sources |= set(rows.values_list("lead_source", flat=True).distinct())
     found = {
-        "team": {people.team(who) for who in ids},
-        "rep": {people.email(who) for who in ids},
-        "source": {fact.lead_source for fact in facts},
-        "type": {"demo", "standard"},
+        "team": set(Team.objects.values_list("name", flat=True)) | {""},
+        "rep": set(User.objects.filter(groups__name__in=IN_SALES).values_list("email", flat=True)) | {""},
+        "source": sources,
+        "type": set(KINDS),
     }
     choices = []
     for name, (label, whole, empty) in _FILTERS.items():

@@ -1,28 +1,78 @@
-"""The definitions, by example and against a second, naive implementation on generated facts."""
+"""The definitions, by example and against a second, naive implementation on generated handoffs."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.conf import settings as site
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics import measures
-from metrics.facts import Fact, People, as_seen
+from leads.models import Handoff, Lead
+from metrics import query, spans
+from metrics.figures import Figures
 from metrics.filters import NO_FILTERS, NONE, Filters
-from metrics.measures import BLACK_HOLE, MEASURES, RATES, TARGET
-from metrics.periods import Week, WeekFinder
+from metrics.measures import BLACK_HOLE, RATES
+from metrics.periods import EVERYTHING, WeekFinder
+from routing.models import Team, User
+from tests.metrics import reference
+from tests.metrics.reference import TARGET, Fact, People, as_seen
 
 T = datetime(2026, 3, 10, 10, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PEOPLE = People({1: "ann@x.example", 2: "bob@x.example", 3: "cat@x.example"}, {1: "North", 2: "South"})
 ZONE = "Europe/Amsterdam"
+GROUPS = ("source", "rep", "team", "type", "week")
+# Each example stores its handoffs and takes them back.
+stored = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def people(db: None) -> dict[int, int]:
+    """The three of PEOPLE, by their number there."""
+    site_zone = site.ORG_TIME_ZONE
+    site.ORG_TIME_ZONE = ZONE
+    found = {}
+    for number, email in PEOPLE.emails.items():
+        team = PEOPLE.teams.get(number)
+        row = Team.objects.create(name=team) if team else None
+        found[number] = User.objects.create_user(email, name=email, team=row).pk
+    yield found
+    site.ORG_TIME_ZONE = site_zone
+
+
+def store(facts: Sequence[Fact], people: dict[int, int]) -> dict[int, int]:
+    """Handoffs with the columns of these facts; their keys by the facts' ids."""
+    lead = Lead.objects.create(email="one@x.example", created_at=T, updated_at=T)
+    made = []
+    for each in facts:
+        values = each._asdict()
+        values.pop("id")
+        persons = {name: people.get(values.pop(name)) for name in list(values) if name.endswith("_id")}
+        made.append(
+            Handoff(
+                lead=lead,
+                state="superseded",
+                received_at=each.mql_at,
+                created_at=each.mql_at,
+                updated_at=each.mql_at,
+                **values,
+                **persons,
+            )
+        )
+    Handoff.objects.bulk_create(made)
+    return {each.id: handoff.pk for each, handoff in zip(facts, made, strict=True)}
+
+
+def asked(now: datetime, filters: Filters = NO_FILTERS) -> query.Asked:
+    return query.Asked.of(query.Question(now, EVERYTHING, filters=filters))
 
 
 def fact(**values: Any) -> Fact:
@@ -31,9 +81,27 @@ def fact(**values: Any) -> Fact:
     )
 
 
-def judge(measure: str, given_fact: Fact, as_of: datetime = T) -> tuple[bool, int | None] | None:
-    (seen,) = list(as_seen([given_fact], as_of)) or [None]
-    return None if seen is None else MEASURES[measure](seen, as_of)
+def judge(
+    measure: str, given_fact: Fact, people: dict[int, int], as_of: datetime = T
+) -> tuple[bool, str] | None:
+    """Whether it counts, is a hit, and by e-mail whose it is, as the lists behind the figures say."""
+    store([given_fact], people)
+    look = asked(as_of)
+    if not look.listed(measure, "all").exists():
+        return None
+    hit = look.listed(measure, "hits").exists()
+    assert look.listed(measure, "misses").exists() is not hit
+    whose = [rep for rep, found in look.by("rep").items() if counted(found, measure)]
+    assert len(whose) == 1
+    return hit, whose[0]
+
+
+def counted(found: Figures, measure: str) -> int:
+    if measure == "mqls":
+        return found.mqls
+    if measure == "time_to_first_contact":
+        return sum(spread.n for spread in found.contact.values())
+    return found.rate(measure).denominator
 
 
 # By example
@@ -74,22 +142,31 @@ AT = T - timedelta(days=2)
         ("time_to_first_contact", {}, None),
     ],
 )
-def test_a_definition(measure: str, values: dict[str, Any], verdict: tuple[bool, int | None] | None) -> None:
-    assert judge(measure, fact(**values)) == verdict
+def test_a_definition(
+    people: dict[int, int],
+    measure: str,
+    values: dict[str, Any],
+    verdict: tuple[bool, int | None] | None,
+) -> None:
+    expected = None if verdict is None else (verdict[0], PEOPLE.email(verdict[1]))
+    assert judge(measure, fact(**values), people) == expected
+    (seen,) = as_seen([fact(**values)], T)
+    assert reference.MEASURES[measure](seen, T) == verdict
 
 
 @pytest.mark.parametrize(("kind", "minutes"), [("demo", 5), ("standard", 60)])
-def test_the_target_is_included(kind: str, minutes: int) -> None:
+def test_the_target_is_included(people: dict[int, int], kind: str, minutes: int) -> None:
     start = T - timedelta(days=1)
     late = timedelta(microseconds=1)
-    for wait, hit in ((timedelta(minutes=minutes), True), (timedelta(minutes=minutes) + late, False)):
-        found = fact(mql_at=start, lead_type=kind, first_contact_at=start + wait, first_contact_by_id=1)
-        assert judge("time_to_first_contact", found) == (hit, 1)
+    waits = (timedelta(minutes=minutes), timedelta(minutes=minutes) + late)
+    store([fact(mql_at=start, lead_type=kind, first_contact_at=start + wait) for wait in waits], people)
+    spread = asked(T).total().contact[kind]
+    assert (spread.n, spread.within.numerator, spread.within.denominator) == (2, 1, 2)
 
 
-def test_a_later_handoff_does_not_exist_yet() -> None:
-    assert list(as_seen([fact(mql_at=T + MINUTE)], T)) == []
-    assert len(list(as_seen([fact(mql_at=T)], T))) == 1
+def test_a_later_handoff_does_not_exist_yet(people: dict[int, int]) -> None:
+    store([fact(mql_at=T + MINUTE), fact(mql_at=T)], people)
+    assert asked(T).total().mqls == 1
 
 
 @pytest.mark.parametrize(
@@ -105,23 +182,34 @@ def test_a_later_handoff_does_not_exist_yet() -> None:
     ],
 )
 def test_percentiles_interpolate(minutes: list[int], share: float, value: float | None) -> None:
-    found = measures.percentile([timedelta(minutes=each) for each in minutes], share)
-    assert (found / MINUTE if found is not None else None) == value
+    assert spans.interpolated([float(each) for each in minutes], share) == value
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="PERCENTILE_CONT is PostgreSQL's")
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(micros=st.lists(st.integers(0, 10**9), min_size=1, max_size=40), share=st.sampled_from([0.5, 0.9]))
-def test_percentiles_are_those_of_postgresql(db: None, micros: list[int], share: float) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT percentile_cont(%s) WITHIN GROUP (ORDER BY n) FROM unnest(%s::float8[]) n",
-            [share, micros],
+@stored
+@given(
+    micros=st.lists(st.integers(0, 10**9), max_size=20),
+    others=st.lists(st.integers(0, 10**9), max_size=5),
+)
+def test_percentiles_of_the_database_are_those(
+    people: dict[int, int], micros: list[int], others: list[int]
+) -> None:
+    with transaction.atomic():
+        waits = [("demo", n) for n in micros] + [("standard", n) for n in others]
+        store(
+            [
+                fact(mql_at=AT, lead_type=kind, first_contact_at=AT + timedelta(microseconds=n))
+                for kind, n in waits
+            ],
+            people,
         )
-        expected = cursor.fetchone()[0]
-    found = measures.percentile(sorted(timedelta(microseconds=n) for n in micros), share)
-    assert found is not None
-    assert found / timedelta(microseconds=1) == pytest.approx(expected, abs=1)
+        found = asked(T).total().contact
+        transaction.set_rollback(True)
+    for kind, each in (("demo", micros), ("standard", others)):
+        ordered = sorted(n / spans.MICROSECONDS_A_MINUTE for n in each)
+        assert found[kind].n == len(each)
+        for value, share in ((found[kind].median, 0.5), (found[kind].p90, 0.9)):
+            expected = spans.interpolated(ordered, share)
+            assert value == (None if expected is None else pytest.approx(expected, abs=1e-6))
 
 
 # Against a naive second implementation
@@ -229,94 +317,105 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def report(rows: list[Fact], now: datetime, filters: Filters = NO_FILTERS) -> dict[str, Any]:
-    every = measures.dimensions(PEOPLE, WeekFinder(ZONE))
-    return measures.report(list(as_seen(rows, now)), now, every, {}, filters.belongs(PEOPLE))
+def plain(rows: list[Fact], now: datetime) -> dict[str, Any]:
+    """The reference's answer."""
+    every = reference.dimensions(PEOPLE, WeekFinder(ZONE))
+    return reference.report(list(as_seen(rows, now)), now, {name: every[name] for name in GROUPS}, {})
 
 
-@settings(max_examples=150, deadline=None)
-@given(facts(), moments)
-def test_the_figures_equal_the_naive_ones(rows: list[Fact], now: datetime) -> None:
-    found = report(rows, now)
+def report(now: datetime, filters: Filters = NO_FILTERS) -> dict[str, Any]:
+    return query.ask(query.Question(now, EVERYTHING, filters=filters))
+
+
+@settings(stored, max_examples=60)
+@given(rows=facts(), now=moments)
+def test_the_figures_equal_the_naive_ones(people: dict[int, int], rows: list[Fact], now: datetime) -> None:
+    with transaction.atomic():
+        store(rows, people)
+        found = report(now)
+        transaction.set_rollback(True)
+    assert same(found, plain(rows, now))
     assert same(found["total"], naive(rows, now))
-    seen = [row for row in rows if row.mql_at <= now]
-    for name, group in (
-        ("source", lambda row: row.lead_source),
-        ("type", lambda row: row.lead_type),
-        ("week", lambda row: Week.of(row.mql_at, ZONE).name),
-    ):
-        expected = {key: naive([row for row in seen if group(row) == key], now) for key in map(group, seen)}
-        assert found[f"by_{name}"].keys() == expected.keys()
-        assert list(found[f"by_{name}"]) == sorted(expected)
-        assert all(same(found[f"by_{name}"][key], expected[key]) for key in expected)
-
-
-@settings(max_examples=80, deadline=None)
-@given(facts(), moments)
-def test_groups_add_up_and_halves_make_the_whole(rows: list[Fact], now: datetime) -> None:
-    found = report(rows, now)
+    for name in GROUPS:
+        assert list(found[f"by_{name}"]) == sorted(found[f"by_{name}"])
     total = found["total"]
-    for by in ("source", "rep", "team", "type", "week"):
+    for by in GROUPS:
         groups = list(found[f"by_{by}"].values())
         assert sum(each["mqls"] for each in groups) == total["mqls"]
         for name in RATES:
             for part in ("numerator", "denominator"):
                 assert sum(each[name][part] for each in groups) == total[name][part]
-        for kind in TARGET:
-            whole = total["time_to_first_contact"][kind]["n"]
-            assert sum(each["time_to_first_contact"][kind]["n"] for each in groups) == whole
     accepted, rejected = total["acceptance_rate"], total["rejection_rate"]
     assert accepted["denominator"] == rejected["denominator"]
     assert accepted["numerator"] + rejected["numerator"] == accepted["denominator"]
 
 
-@settings(max_examples=80, deadline=None)
-@given(facts(), moments, st.sampled_from(["ann@x.example", ""]), st.sampled_from(["North", ""]))
+@settings(stored, max_examples=30)
+@given(
+    rows=facts(),
+    now=moments,
+    rep=st.sampled_from(["ann@x.example", ""]),
+    team=st.sampled_from(["North", ""]),
+)
 def test_a_filtered_page_says_what_the_group_says_and_lists_it(
-    rows: list[Fact], now: datetime, rep: str, team: str
+    people: dict[int, int], rows: list[Fact], now: datetime, rep: str, team: str
 ) -> None:
-    whole = report(rows, now)
-    seen = list(as_seen(rows, now))
-    for kind, name in (("rep", rep), ("team", team), ("source", "Google"), ("type", "demo")):
-        filters = Filters(**{kind: name})
-        narrowed = report(rows, now, filters)["total"]
-        nothing = measures.Figures().as_json()
-        assert narrowed == whole[f"by_{kind}"].get(name, nothing)
-        belongs = filters.belongs(PEOPLE)
-        for measure in RATES:
-            lists = {
-                part: len(measures.behind(seen, now, measure, hit, belongs))
-                for part, hit in (("denominator", None), ("numerator", True))
-            }
-            assert lists == {part: narrowed[measure][part] for part in lists}
-        assert len(measures.behind(seen, now, "mqls", None, belongs)) == narrowed["mqls"]
-        contacted = measures.behind(seen, now, "time_to_first_contact", None, belongs)
-        counts = Counter(each.lead_type for each in contacted)
-        assert all(narrowed["time_to_first_contact"][kind]["n"] == counts[kind] for kind in TARGET)
+    with transaction.atomic():
+        store(rows, people)
+        whole = report(now)
+        for kind, name in (("rep", rep), ("team", team), ("source", "Google"), ("type", "demo")):
+            filters = Filters(**{kind: name})
+            look = asked(now, filters)
+            narrowed = report(now, filters)["total"]
+            assert same(narrowed, whole[f"by_{kind}"].get(name, Figures().as_json()))
+            for measure in RATES:
+                lists = {
+                    part: look.listed(measure, which).count()
+                    for part, which in (("denominator", "all"), ("numerator", "hits"))
+                }
+                assert lists == {part: narrowed[measure][part] for part in lists}
+            assert look.listed("mqls", "all").count() == narrowed["mqls"]
+            listed = look.listed("time_to_first_contact", "all").values_list("lead_type", flat=True)
+            counts = Counter(listed)
+            assert all(narrowed["time_to_first_contact"][kind]["n"] == counts[kind] for kind in TARGET)
+        transaction.set_rollback(True)
 
 
-@settings(max_examples=60, deadline=None)
-@given(facts(), moments, moments)
-def test_what_was_seen_then_is_seen_now(rows: list[Fact], one: datetime, other: datetime) -> None:
+@settings(stored, max_examples=40)
+@given(rows=facts(), one=moments, other=moments)
+def test_what_was_seen_then_is_seen_now(
+    people: dict[int, int], rows: list[Fact], one: datetime, other: datetime
+) -> None:
     """Looking back from later gives what was to be seen at the time."""
     then, later = min(one, other), max(one, other)
-    assert report(list(as_seen(rows, later)), then) == report(rows, then)
+    with transaction.atomic():
+        store(rows, people)
+        looking_back = report(then)
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        store(list(as_seen(rows, later)), people)
+        at_the_time = report(then)
+        transaction.set_rollback(True)
+    assert same(looking_back, at_the_time)
 
 
-def test_people_are_put_down_each_to_their_own() -> None:
-    rows = [
-        fact(
-            first_holder_id=1,
-            assigned_at=AT,
-            holder_at_24h_id=2,
-            accepted_at=AT + 30 * HOUR,
-            accepted_by_id=2,
-            first_contact_at=AT + 31 * HOUR,
-            first_contact_by_id=3,
-            first_activity_at=AT + 30 * HOUR,
-        )
-    ]
-    reps = report(rows, T)["by_rep"]
+def test_people_are_put_down_each_to_their_own(people: dict[int, int]) -> None:
+    store(
+        [
+            fact(
+                first_holder_id=1,
+                assigned_at=AT,
+                holder_at_24h_id=2,
+                accepted_at=AT + 30 * HOUR,
+                accepted_by_id=2,
+                first_contact_at=AT + 31 * HOUR,
+                first_contact_by_id=3,
+                first_activity_at=AT + 30 * HOUR,
+            )
+        ],
+        people,
+    )
+    reps = report(T)["by_rep"]
     assert list(reps) == ["ann@x.example", "bob@x.example", "cat@x.example"]
     ann, bob, cat = reps.values()
     assert (ann["mqls"], ann["clean_handoff_rate"]["numerator"]) == (1, 1)
@@ -326,11 +425,11 @@ def test_people_are_put_down_each_to_their_own() -> None:
         1,
     )
     assert cat["time_to_first_contact"]["demo"]["n"] == 1
-    assert list(report(rows, T)["by_team"]) == ["", "North", "South"]
+    assert list(report(T)["by_team"]) == ["", "North", "South"]
 
 
 def test_filters_go_into_an_address_and_back() -> None:
-    for filters in (NO_FILTERS, Filters(source="", rep="a@b.c"), Filters(team="", type="demo")):
+    for filters in (NO_FILTERS, Filters(source="", rep="a@b.c"), Filters(team="", type="demo", band="80+")):
         assert Filters.read(filters.params()) == filters
     assert Filters(source="").params() == {"source": NONE}
     assert Filters.read({"source": "", "week": "2026-W41"}) == NO_FILTERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metrics import words
-from metrics.measures import Figures
+from metrics.figures import Figures
 from metrics.periods import Week
 from metrics.words import Reading
 

@@ -1,0 +1,125 @@
+"""Figures by counting in the database: one query a dimension, whatever the number of handoffs.
+
+Owns the dimensions and the queries. What counts is `metrics.measures`; who may see what, the caller's rows.
+Groups by person follow each measure's own person, so they take one query for each kind of person.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Avg, Case, CharField, Count, DateField, F, Q, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import TruncWeek
+
+from leads.choices import SCORE_BANDS
+from leads.querysets import HandoffQuerySet
+from metrics import whose
+from metrics.figures import KINDS, Figures, Rate
+from metrics.filters import COLUMNS, Filters, in_band
+from metrics.measures import BESIDE, CONTACT, MQLS, RATES, Measure
+from metrics.periods import Week
+from metrics.spans import Minutes, PercentileCont
+from metrics.terms import Terms
+from metrics.whose import Chosen
+
+PERSONAL = ("rep", "team")
+DIMENSIONS = ("week", *COLUMNS, "band", *PERSONAL)
+_WAIT = Minutes(F("first_contact_at"), F("mql_at"))
+_PEOPLE = ("first_holder", "decider", "accepter", "holder_at_24h", "contacter")
+
+
+def total(rows: HandoffQuerySet, terms: Terms, people: Chosen | None = None) -> Figures:
+    """The figures of all these handoffs together; one query."""
+    found = Figures()
+    _fill(found, rows.order_by().aggregate(**_aggregates(terms, people)))
+    return found
+
+
+def by(
+    dimension: str, rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None = None
+) -> dict[str, Figures]:
+    """The figures of each group, sorted by name; groups in which nothing counts are left out.
+
+    `dimension` is one of DIMENSIONS. Groups are verbatim and case-sensitive, "" for none; weeks go by their
+    name in the zone. `people` narrows each measure to those put down to them.
+    """
+    found: defaultdict[str, Figures] = defaultdict(Figures)
+    if dimension in PERSONAL:
+        for who in _PEOPLE:
+            key = whose.group(who, dimension, terms)
+            for values in _grouped(rows, key, _aggregates(terms, people, who)):
+                _fill(found[values.pop("of")], values)
+    else:
+        for values in _grouped(rows, _key(dimension, zone), _aggregates(terms, people)):
+            name = values.pop("of")
+            _fill(found[Week.holding(name).name if dimension == "week" else name], values)
+    return {name: found[name] for name in sorted(found) if not found[name].is_empty}
+
+
+def pick(filters: Filters, rows: HandoffQuerySet) -> HandoffQuerySet:
+    """The handoffs that a filter lets through, but for whose they are."""
+    return rows.filter(filters.where())
+
+
+def _key(dimension: str, zone: str) -> Combinable:
+    if dimension == "week":
+        return TruncWeek("mql_at", output_field=DateField(), tzinfo=ZoneInfo(zone))
+    if dimension == "band":
+        whens = [When(in_band(name), then=Value(name)) for name, _, _ in SCORE_BANDS]
+        return Case(*whens, default=Value(""), output_field=CharField())
+    return F(COLUMNS[dimension])
+
+
+def _grouped(rows: HandoffQuerySet, key: Combinable, asked: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    grouped: Any = rows.order_by().annotate(of=key).values("of").annotate(**asked)
+    return iter(grouped)
+
+
+def _aggregates(terms: Terms, people: Chosen | None, who: str | None = None) -> dict[str, Any]:
+    """What is counted, by the names that `_fill` reads; with `who` only what is put down to that person."""
+
+    def narrowed(measure: Measure) -> Q:
+        counts = measure.counts(terms)
+        return counts if people is None else counts & people.condition(measure.who, terms)
+
+    def wanted(measure: Measure) -> bool:
+        return who is None or measure.who == who
+
+    asked: dict[str, Any] = {}
+    if wanted(MQLS):
+        asked["mqls"] = Count("pk", filter=narrowed(MQLS))
+    for name, measure in (RATES | BESIDE).items():
+        if wanted(measure):
+            counts = narrowed(measure)
+            asked[f"{name}__all"] = Count("pk", filter=counts)
+            asked[f"{name}__hits"] = Count("pk", filter=counts & measure.hit(terms))
+    if wanted(CONTACT):
+        for kind in KINDS:
+            counts = narrowed(CONTACT) & Q(lead_type=kind)
+            asked |= {
+                f"{kind}__n": Count("pk", filter=counts),
+                f"{kind}__within": Count("pk", filter=counts & CONTACT.hit(terms)),
+                f"{kind}__mean": Avg(_WAIT, filter=counts),
+                f"{kind}__median": PercentileCont(_WAIT, 0.5, filter=counts),
+                f"{kind}__p90": PercentileCont(_WAIT, 0.9, filter=counts),
+            }
+    return asked
+
+
+def _fill(found: Figures, values: Mapping[str, Any]) -> None:
+    """Put what was counted into its place; a person's figures come in several queries."""
+    found.mqls = values.get("mqls", found.mqls)
+    for rates in (found.rates, found.beside):
+        for name in rates:
+            if f"{name}__all" in values:
+                rates[name] = Rate(values[f"{name}__hits"], values[f"{name}__all"])
+    for kind, spread in found.contact.items():
+        if f"{kind}__n" in values:
+            spread.n = values[f"{kind}__n"]
+            spread.within = Rate(values[f"{kind}__within"], spread.n)
+            spread.mean, spread.median = values[f"{kind}__mean"], values[f"{kind}__median"]
+            spread.p90 = values[f"{kind}__p90"]
