@@ -124,7 +124,8 @@ def too_wide(page: Page) -> int:
     return int(page.evaluate(_WIDE))
 
 
-# In the dark nothing but colours differs (static/css/tokens.css), and `looks` shows each page in the light first.
+# In the dark nothing but colours differs (static/css/tokens.css), and `looks` shows each page in the light
+# first.
 _AXE = """
 () => {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
