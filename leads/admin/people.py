@@ -15,7 +15,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import escalation, lifecycle, notifications
+from leads import absences, escalation, lifecycle, notifications
 from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
@@ -288,16 +288,23 @@ class AbsenceAdmin(Recorded):
 
     def save_model(self, request: HttpRequest, obj: Absence, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if obj.starts_at <= timezone.now() < obj.ends_at:
+        act = Act(timezone.now(), acting(request))
+        if not change or {"starts_at", "ends_at", "cover", "user"} & set(form.changed_data):
+            absences.say(obj, notifications.AWAY, act)
+        if absences.is_now(obj, act.now):
             _let_go(request, obj.user)
         else:
-            lifecycle.drain_soon(timezone.now())
+            lifecycle.drain_soon(act.now)
 
     def delete_model(self, request: HttpRequest, obj: Absence) -> None:
+        absences.say(obj, notifications.BACK, Act(timezone.now(), acting(request)))
         super().delete_model(request, obj)
         lifecycle.drain_soon(timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Absence]) -> None:
+        act = Act(timezone.now(), acting(request))
+        for absence in queryset.select_related("user", "cover"):
+            absences.say(absence, notifications.BACK, act)
         super().delete_queryset(request, queryset)
         lifecycle.drain_soon(timezone.now())
 
