@@ -29,6 +29,7 @@ from leads.models import (
     Handoff,
     Lead,
     MqlDefinition,
+    Notification,
     PreflightSettings,
     Receipt,
     RejectionReason,
@@ -363,6 +364,11 @@ def test_an_absence_that_has_begun_moves_on_what_is_owed(ada: Client, cast: Cast
     for handoff in (accepted, working):
         handoff.refresh_from_db()
     assert accepted.assignee == cast.nils and working.assignee == cast.femke
+    told = Notification.objects.filter(user=cast.femke, kind="absence_entered")
+    assert [(row.data["by"], row.data["cover"]) for row in told] == [("Ada Admin", "Nils Holm")] * 2
+    rows = Absence.objects.order_by("-starts_at")
+    ada.post(url(Absence, "delete", rows[0]), {"post": "yes"})
+    assert Notification.objects.filter(user=cast.femke, kind="absence_taken_back").count() == 1
 
 
 def test_nobody_covers_for_themselves(ada: Client, cast: Cast) -> None:
