@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections import Counter
+from collections.abc import Collection
 from typing import Any, cast
 
 from django import forms
@@ -312,11 +314,22 @@ class AbsenceAdmin(Recorded):
 def _let_go(request: HttpRequest, person: User, to: User | None = None) -> None:
     """Move on what this person can no longer answer for; who can again takes what waits."""
     now = timezone.now()
+    held = list(Handoff.objects.open().filter(assignee=person).values_list("pk", flat=True))
     moved = escalation.let_go(person, Act(now, acting(request)), to)
-    _say_moved(request, person, moved, str(to) if to is not None else "somebody who can answer")
+    _say_moved(request, person, moved, _holders(held, person) or "nobody")
     if not person.is_active and (left := held_by_state(person)):
         messages.warning(request, f"Not moved: {left}. The team page lists what nobody answers for.")
     lifecycle.drain_soon(now)
+
+
+def _holders(handoff_ids: Collection[int], person: User) -> str:
+    """Who holds these now besides this person: "Mia Brandt (8), Jonas Keller (1), queue Overflow (2)"."""
+    rows = Handoff.objects.filter(pk__in=handoff_ids).exclude(assignee=person)
+    counted = Counter(
+        str(row.assignee) if row.assignee else f"queue {row.queue}" if row.queue else "data completion"
+        for row in rows.select_related("assignee", "queue")
+    )
+    return ", ".join(f"{name} ({count})" for name, count in counted.most_common())
 
 
 def _say_moved(request: HttpRequest, person: User, moved: int, whom: str) -> None:
