@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from leads import invariants, lifecycle, triaging
+from leads import lifecycle, triaging
 from leads.lifecycle import Act, Refused
 from leads.models import Handoff, TriageItem
+from tests.acting import assert_sound
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
 from tests.storm.test_storm import run_threads
@@ -66,4 +67,4 @@ def test_of_two_at_once_one_decides(cast: Cast) -> None:
         handoff.refresh_from_db()
         is_settled = TriageItem.objects.filter(lead=handoff.lead_id).exists()
         assert (handoff.next_step, is_settled) in (("triage", True), ("suppressed", False))
-    assert [str(found) for found in invariants.violations()] == []
+    assert_sound()
