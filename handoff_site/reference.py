@@ -17,8 +17,8 @@ from django_q.models import Schedule
 from leads.models import MqlDefinition, PreflightSettings
 from leads.preflight import DEFAULT_PLACEHOLDERS
 from leads.reasons import ensure_reasons
-from routing import holidays, publish, sla
-from routing.models import Calendar, CalendarInterval, Draft, Queue, Rule, SlaPolicy, SlaStep
+from routing import holidays, policies, publish, sla
+from routing.models import Calendar, CalendarInterval, Draft, Queue, Rule, SlaPolicy
 from routing.people import ADMIN, MARKETING, ROLES, User
 
 OPENS, CLOSES = 9 * 60, 18 * 60
@@ -195,21 +195,7 @@ def _policies(now: datetime) -> list[str]:
             note="As shipped",
             **targets,
         )
-        SlaStep.objects.bulk_create(
-            SlaStep(
-                policy=row,
-                position=position,
-                code=step.code,
-                clock=step.clock,
-                share=step.share,
-                after_minutes=step.after.minutes if step.after else None,
-                after_business=step.after.business if step.after else True,
-                who=list(step.who),
-                what=step.what,
-                queue_id=step.queue,
-            )
-            for position, step in enumerate(policy.steps, start=1)
-        )
+        policies.keep_steps(row, policy.steps)
         made.append(f"SLA policy {row.name}")
     return made
 

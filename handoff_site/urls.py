@@ -12,6 +12,8 @@ from leads.api.openapi import Api
 from leads.views.home import home
 from metrics.api import router as metrics_router
 
+handler500 = "handoff_site.broken.server_error"
+
 api = Api()
 api.add_router("", intake.router)
 api.add_router("", handoffs.router)

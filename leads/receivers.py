@@ -54,8 +54,17 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
     """All who could get this handoff from this person, the able with the least load first, then queues;
     without a handoff, all who could get any. Five queries for any number.
     """
-    people = list(people_for(user).order_by()[:MOST])
-    ids = [person.pk for person in people]
+    queue_id = handoff.queue_id if handoff is not None else None
+    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST]
+    others = (queue for queue in queues if queue.pk != queue_id)
+    found = people(user, handoff, now)
+    return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
+
+
+def people(user: User, handoff: Handoff | None, now: datetime) -> list[Receiver]:
+    """The people among those, who holds it left out; four queries."""
+    able = list(people_for(user).order_by()[:MOST])
+    ids = [person.pk for person in able]
     loads = dict(
         Handoff.objects.live()
         .filter(assignee__in=ids, state__in=_HELD)
@@ -68,8 +77,7 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
     for absence in Absence.objects.at(now).select_related("cover"):
         away.setdefault(absence.user_id, []).append(absence)
     refused = refused_by([handoff], now)[handoff.pk] if handoff is not None else {}
-    holder = handoff.assignee_id if handoff is not None else None
-    queue_id = handoff.queue_id if handoff is not None else None
+    holder = handoff.assignee_id if handoff is not None and handoff.is_open else None
     found = [
         Receiver(
             value=person.email,
@@ -78,13 +86,11 @@ def receivers(user: User, handoff: Handoff | None, now: datetime) -> list[Receiv
             why_not=_why_not(person, away, refused),
             is_away=person.pk in away,
         )
-        for person in people
+        for person in able
         if person.pk != holder
     ]
     found.sort(key=lambda row: (bool(row.why_not), row.label != ME, row.load, row.label))
-    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST]
-    others = (queue for queue in queues if queue.pk != queue_id)
-    return found + [Receiver(f"{QUEUE}{queue.slug}", f"Queue {queue.name}") for queue in others]
+    return found
 
 
 def refused_by(handoffs: Collection[Handoff], now: datetime) -> dict[int, dict[int, str]]:

@@ -1,13 +1,14 @@
 """What opens no handoff and must not vanish: marketing looks at it and settles it.
 
-Owns which rejections and items wait, what rejections of the last quarter say, and the record that somebody
-let one stand. A rejection whose reason says "triage" waits until a `TriageItem` of the kind "rejected"
-stands for its closing, or until `leads.lifecycle.settling` decides otherwise. Never moves a handoff or lead.
+Owns which rejections and items wait, what rejections of the last quarter say, the record that somebody let
+one stand, and that of two who decide at once the second is told. A rejection whose reason says "triage"
+waits until a `TriageItem` of the kind "rejected" stands for its closing, or until
+`leads.lifecycle.settling` decides otherwise. Never moves a handoff or lead itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from leads.choices import EventKind, NextStep, State
-from leads.lifecycle import Act
+from leads.lifecycle import Act, Refused
 from leads.models import Event, Handoff, Lead, Rejection, TriageItem
 from leads.patterns import Pattern, Said, patterns
 
@@ -145,7 +146,7 @@ def waiting(most: int) -> int:
 def settle_rejection(handoff: Handoff, act: Act) -> bool:
     """Somebody has looked at the rejection and it stands, with what followed. False when it was settled
     before."""
-    Lead.objects.select_for_update(of=("self",)).get(pk=handoff.lead_id)
+    _lock(handoff)
     closed_at = rejections().filter(pk=handoff.pk).values_list("closed_at", flat=True).first()
     if closed_at is None:
         return False
@@ -158,6 +159,30 @@ def settle_rejection(handoff: Handoff, act: Act) -> bool:
         settled_by=act.user,
     )
     return True
+
+
+@transaction.atomic
+def overrule(handoff: Handoff, act: Act, verb: Callable[[], object], *, is_waiting: bool) -> None:
+    """Carry out a verb on the rejection. Where the page had shown it as waiting (`is_waiting`) and somebody
+    else has let it stand since, Refused says who and when, and nothing is done: that is no event of the
+    handoff, so its revision does not tell."""
+    _lock(handoff)
+    item = settled_by([handoff]).get(handoff.pk) if is_waiting else None
+    if item is not None and item.settled_at is not None and (act.user is None or item.settled_by != act.user):
+        raise Refused(
+            f"{item.settled_by or 'Somebody'} let this rejection stand at"
+            f" {item.settled_at:%Y-%m-%d %H:%M} UTC. Decide again if you must.",
+            code="stale",
+            state=str(handoff.state),
+            by=item.settled_by.email if item.settled_by else "",
+            at=item.settled_at,
+        )
+    verb()
+
+
+def _lock(handoff: Handoff) -> None:
+    """Whoever decides on this lead's rejections waits for whoever does so now."""
+    Lead.objects.select_for_update(of=("self",)).filter(handoffs=handoff.pk).first()
 
 
 def settle_item(item: TriageItem, act: Act) -> bool:

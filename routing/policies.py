@@ -229,6 +229,12 @@ def _store(
         note=reason,
         **spans,
     )
+    keep_steps(row, value.steps)
+    return row
+
+
+def keep_steps(row: SlaPolicy, steps: Iterable[sla.Step]) -> None:
+    """Store the ladder of a policy that was just stored, in its order."""
     SlaStep.objects.bulk_create(
         SlaStep(
             policy=row,
@@ -242,9 +248,8 @@ def _store(
             what=step.what,
             queue_id=step.queue,
         )
-        for position, step in enumerate(value.steps, start=1)
+        for position, step in enumerate(steps, start=1)
     )
-    return row
 
 
 def _reason(note: str, user: User | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections import Counter
+from collections.abc import Collection
 from typing import Any, cast
 
 from django import forms
@@ -15,7 +17,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import escalation, lifecycle, notifications
+from leads import absences, escalation, lifecycle, notifications
 from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
@@ -288,16 +290,23 @@ class AbsenceAdmin(Recorded):
 
     def save_model(self, request: HttpRequest, obj: Absence, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if obj.starts_at <= timezone.now() < obj.ends_at:
+        act = Act(timezone.now(), acting(request))
+        if not change or {"starts_at", "ends_at", "cover", "user"} & set(form.changed_data):
+            absences.say(obj, notifications.AWAY, act)
+        if absences.is_now(obj, act.now):
             _let_go(request, obj.user)
         else:
-            lifecycle.drain_soon(timezone.now())
+            lifecycle.drain_soon(act.now)
 
     def delete_model(self, request: HttpRequest, obj: Absence) -> None:
+        absences.say(obj, notifications.BACK, Act(timezone.now(), acting(request)))
         super().delete_model(request, obj)
         lifecycle.drain_soon(timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Absence]) -> None:
+        act = Act(timezone.now(), acting(request))
+        for absence in queryset.select_related("user", "cover"):
+            absences.say(absence, notifications.BACK, act)
         super().delete_queryset(request, queryset)
         lifecycle.drain_soon(timezone.now())
 
@@ -305,11 +314,22 @@ class AbsenceAdmin(Recorded):
 def _let_go(request: HttpRequest, person: User, to: User | None = None) -> None:
     """Move on what this person can no longer answer for; who can again takes what waits."""
     now = timezone.now()
+    held = list(Handoff.objects.open().filter(assignee=person).values_list("pk", flat=True))
     moved = escalation.let_go(person, Act(now, acting(request)), to)
-    _say_moved(request, person, moved, str(to) if to is not None else "somebody who can answer")
+    _say_moved(request, person, moved, _holders(held, person) or "nobody")
     if not person.is_active and (left := held_by_state(person)):
         messages.warning(request, f"Not moved: {left}. The team page lists what nobody answers for.")
     lifecycle.drain_soon(now)
+
+
+def _holders(handoff_ids: Collection[int], person: User) -> str:
+    """Who holds these now besides this person: "Mia Brandt (8), Jonas Keller (1), queue Overflow (2)"."""
+    rows = Handoff.objects.filter(pk__in=handoff_ids).exclude(assignee=person)
+    counted = Counter(
+        str(row.assignee) if row.assignee else f"queue {row.queue}" if row.queue else "data completion"
+        for row in rows.select_related("assignee", "queue")
+    )
+    return ", ".join(f"{name} ({count})" for name, count in counted.most_common())
 
 
 def _say_moved(request: HttpRequest, person: User, moved: int, whom: str) -> None:

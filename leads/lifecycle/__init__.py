@@ -8,13 +8,14 @@ from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
 from leads.lifecycle.draining import drain, drain_soon
+from leads.lifecycle.lifting import lift
 from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge, reopen
 from leads.lifecycle.moving import change_team, reassign, release, reroute
 from leads.lifecycle.reclocking import affected, move_deadlines
 from leads.lifecycle.reporting import report
 from leads.lifecycle.rounds import Round
-from leads.lifecycle.settling import recycle, send_back, suppress
+from leads.lifecycle.settling import hand_on, recycle, send_back, suppress
 from leads.lifecycle.steps import fire
 from leads.lifecycle.undoing import undo
 from leads.lifecycle.unmerging import stands_on, unmerge
@@ -38,6 +39,8 @@ __all__ = [
     "drain",
     "drain_soon",
     "fire",
+    "hand_on",
+    "lift",
     "mend",
     "merge",
     "move_deadlines",

@@ -41,7 +41,7 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     The new holder gets a fair acceptance window; the lead's own clock runs on. Nobody gets it who is away.
     """
     handoff = guard.locked(handoff_id)
-    receiver = _receiver(guard.bounded("to", to, required=True))
+    receiver = receiver_of(guard.bounded("to", to, required=True))
     if isinstance(receiver, User) and handoff.assignee_id == receiver.pk and handoff.is_open:
         return handoff
     if isinstance(receiver, Queue) and handoff.queue_id == receiver.pk and handoff.state == State.QUEUED:
@@ -56,12 +56,14 @@ def reassign(handoff_id: int, act: Act, *, to: str, reason: str, revision: int |
     book = Book(act)
     book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
     free(handoff, act.now)
-    _hand_over(book, handoff, receiver, EventKind.REASSIGNED)
+    hand_over(book, handoff, receiver, EventKind.REASSIGNED)
     book.save()
     return handoff
 
 
-def _receiver(to: str) -> User | Queue:
+def receiver_of(to: str) -> User | Queue:
+    """Who is meant by an e-mail address or "queue:slug", with what their calendar needs; Invalid for nobody,
+    Refused for somebody who takes no leads."""
     if to.startswith(QUEUE_PREFIX):
         queue = Queue.objects.select_related("owner", "calendar").filter(slug=to[len(QUEUE_PREFIX) :]).first()
         if queue is None or queue.kind == Queue.Kind.COMPLETION:
@@ -76,7 +78,8 @@ def _receiver(to: str) -> User | Queue:
     return user
 
 
-def _hand_over(book: Book, handoff: Handoff, receiver: User | Queue, kind: EventKind, **codes: Any) -> None:
+def hand_over(book: Book, handoff: Handoff, receiver: User | Queue, kind: EventKind, **codes: Any) -> None:
+    """Make them the holder by hand, whatever their load; taking it over oneself is activity."""
     if isinstance(receiver, Queue):
         give(book, handoff, Seating("queue", "by hand", queue=receiver), kind, **codes)
         return
@@ -157,7 +160,7 @@ def _release_one(handoff_id: int, user: User, act: Act, why: str, to: User | Non
         handoff.assignee = successor
         book.tell(handoff, "released", [successor])
     else:
-        _hand_over(book, handoff, successor, EventKind.REPAIRED, **codes)
+        hand_over(book, handoff, successor, EventKind.REPAIRED, **codes)
     book.save()
     return True
 

@@ -1,7 +1,8 @@
-"""What marketing makes of a rejection: recycle, suppress, send back for data.
+"""What marketing makes of a rejection: recycle, suppress, send back for data, hand on to another rep.
 
 Owns the verbs of triage; each is one transaction and overrules what the reason's own next step had done.
-Letting a rejection stand moves nothing and is `leads.triaging`; a merge is `merging`.
+Letting a rejection stand moves nothing and is `leads.triaging`; a merge is `merging`; what a suppressed lead
+asks for later is `lifting`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from typing import Any
 
 from django.db import transaction
 
-from leads import preflight
+from leads import preflight, receivers
 from leads.choices import EventKind, NextStep, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import COMPLAINT_FIELDS, LONGEST_COOL_OFF
 from leads.lifecycle.book import Book
+from leads.lifecycle.moving import hand_over, receiver_of
 from leads.lifecycle.placing import hold
-from leads.models import Complaint, Handoff, Rejection
+from leads.models import Complaint, Handoff, Note, Rejection
+from routing.people import User
 
 
 @transaction.atomic
@@ -69,6 +72,43 @@ def send_back(
     text = guard.bounded("text", text, required=True)
     if field and field not in COMPLAINT_FIELDS:
         raise Invalid({"field": f"Choose one of {', '.join(COMPLAINT_FIELDS)}."})
+    _bring_back(handoff)
+    Complaint.objects.create(
+        handoff=handoff, lead=handoff.lead, field=field, text=text, by=act.user, at=act.now
+    )
+    book = Book(act)
+    follow(book, handoff, _latest(handoff), NextStep.COMPLETION)
+    hold(book, handoff, [preflight.BAD_DATA], told="bad_data")
+    book.save()
+    return handoff
+
+
+@transaction.atomic
+def hand_on(handoff_id: int, act: Act, *, to: str, reason: str, revision: int | None = None) -> Handoff:
+    """Give it to another person in sales (by e-mail), with the reason in writing: a fair acceptance window
+    for them, while the lead's own clock runs on. Not to somebody whose no still holds, nor who is away."""
+    handoff = guard.locked(handoff_id)
+    receiver = receiver_of(guard.bounded("to", to, required=True))
+    if not isinstance(receiver, User):
+        raise Invalid({"to": "Choose a person."})
+    if handoff.assignee_id == receiver.pk and handoff.is_open:
+        return handoff
+    _require_rejected(handoff, act, revision, "hand it on")
+    if why := receivers.refused_by([handoff], act.now)[handoff.pk].get(receiver.pk):
+        raise Invalid({"to": f"{receiver} {why}. Choose somebody else."})
+    guard.require_present(receiver, act.now)
+    text = guard.bounded("reason", reason, required=True)
+    _bring_back(handoff)
+    book = Book(act)
+    book.add(Note(handoff=handoff, by=act.user, at=act.now, text=text))
+    follow(book, handoff, _latest(handoff), NextStep.REROUTED)
+    hand_over(book, handoff, receiver, EventKind.REASSIGNED)
+    book.save()
+    return handoff
+
+
+def _bring_back(handoff: Handoff) -> None:
+    """Nothing holds the lead back any more; refused while another handoff of it is open."""
     lead = handoff.lead
     if lead.handoffs.open().exclude(pk=handoff.pk).exists():
         raise Refused(
@@ -78,12 +118,6 @@ def send_back(
         )
     lead.cool_off_until, lead.suppressed_at, lead.suppressed_reason = None, None, ""
     lead.save(update_fields=["cool_off_until", "suppressed_at", "suppressed_reason"])
-    Complaint.objects.create(handoff=handoff, lead=lead, field=field, text=text, by=act.user, at=act.now)
-    book = Book(act)
-    _follow(book, handoff, _latest(handoff), NextStep.COMPLETION)
-    hold(book, handoff, [preflight.BAD_DATA], told="bad_data")
-    book.save()
-    return handoff
 
 
 def _require_rejected(handoff: Handoff, act: Act, revision: int | None, wanted: str) -> None:
@@ -102,12 +136,12 @@ def _settled(
     handoff: Handoff, act: Act, rejection: Rejection | None, step: NextStep, until: datetime | None = None
 ) -> Handoff:
     book = Book(act)
-    _follow(book, handoff, rejection, step, until)
+    follow(book, handoff, rejection, step, until)
     book.save()
     return handoff
 
 
-def _follow(
+def follow(
     book: Book,
     handoff: Handoff,
     rejection: Rejection | None,

@@ -130,6 +130,12 @@ class DuplicatePair(models.Model):
         indexes = [
             # preflight: has this lead an unresolved duplicate (`first` is served by the unique index)
             models.Index(fields=["second"], condition=Q(status="open"), name="open_pairs_by_second"),
+            # the page of duplicates: what was decided last, newest first
+            models.Index(
+                fields=["-decided_at", "-id"],
+                condition=Q(decided_at__isnull=False),
+                name="decided_pairs_by_time",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from leads.models.handoff import Handoff
 
 
 class Notification(models.Model):
-    """A message to one person about one handoff, or about a rule (`data["rule"]`) when there is none.
+    """A message to one person about one handoff; without one about a rule, a queue or an absence (`data`).
 
     The words are made when read (`leads.notifications`).
     """

@@ -9,6 +9,8 @@ from leads.notifications.urgency import UNDO_FOR, is_urgent, leaves_at
 from leads.notifications.who import admins, present, recipients
 from leads.notifications.wordings import WORDINGS, Todo, Wording
 from leads.notifications.words import (
+    AWAY,
+    BACK,
     HEADS,
     QUEUE_GIVEN,
     Words,
@@ -21,6 +23,8 @@ from leads.notifications.words import (
 )
 
 __all__ = [
+    "AWAY",
+    "BACK",
     "HEADS",
     "QUEUE_GIVEN",
     "UNDO_FOR",

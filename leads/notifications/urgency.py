@@ -34,6 +34,8 @@ CAN_WAIT = frozenset(
         "out_of_territory",
         "existing_customer",
         "rule_review",
+        "absence_entered",
+        "absence_taken_back",
     }
 )
 

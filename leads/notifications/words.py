@@ -11,7 +11,7 @@ import re
 import unicodedata
 import zoneinfo
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,13 +35,18 @@ from routing.people import User
 
 # The kinds of messages that are not about a handoff.
 QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
+AWAY, BACK = "absence_entered", "absence_taken_back"
 # What is said first of each kind; what is not about a handoff goes on with a name.
 HEADS = {
     **{kind: wording.head for kind, wording in WORDINGS.items()},
     QUEUE_GIVEN: "Your queue now",
     RULE_REVIEW: "Review due",
+    AWAY: "Absence entered",
+    BACK: "Absence taken back",
 }
 LONGEST_NAME = 80
+# The last day of a span ends when the next one begins.
+BRIEFLY = timedelta(microseconds=1)
 LONGEST_READ = 2000
 # Format characters that names in Persian and Hindi are written with.
 _JOINERS = "\u200c\u200d"
@@ -78,7 +83,7 @@ def words(notification: Notification) -> Words:
     """The message in plain words (lead, company, assignee and queue are loaded, or queries follow)."""
     handoff, data = notification.handoff, notification.data
     if handoff is None:
-        return (_about_queue if notification.kind == QUEUE_GIVEN else _about_rule)(notification)
+        return _ABOUT.get(notification.kind, _about_rule)(notification)
     wording = WORDINGS.get(notification.kind, STEP if "due_at" in data else UNKNOWN)
     lead, zone = lead_words(handoff), zone_of(notification.user)
     holds = handoff.assignee_id == notification.user_id
@@ -148,6 +153,42 @@ def _about_queue(notification: Notification) -> Words:
         todo=Todo.HAND_ON,
         link="Open the inbox",
     )
+
+
+def _about_absence(notification: Notification) -> Words:
+    """A message that somebody else entered an absence of the reader's, or took one back."""
+    data, zone = notification.data, zone_of(notification.user)
+    by = plain(str(data.get("by") or "")) or "Somebody"
+    ends = _parsed(data.get("ends_at"))
+    days = [
+        _day(at.astimezone(zone)) for at in (_parsed(data.get("starts_at")), ends and ends - BRIEFLY) if at
+    ]
+    span = " to ".join(dict.fromkeys(days)) or "some days"
+    if notification.kind == BACK:
+        text = f"{by} took back your absence of {span}. New leads come to you then."
+    else:
+        cover = plain(str(data.get("cover") or ""))
+        covers = f"{cover} covers for you." if cover else "Nobody covers: your open leads are routed again."
+        text = f"{by} entered that you are away: {span}. {covers} No new lead comes to you meanwhile."
+    return Words(
+        subject=f"{HEADS[notification.kind]}: {span}",
+        text=text,
+        url=f"{reverse('leads:profile')}#away",
+        head=f"{HEADS[notification.kind]}: {span}",
+        todo=Todo.KNOW,
+        link="Open your profile",
+    )
+
+
+_ABOUT = {QUEUE_GIVEN: _about_queue, AWAY: _about_absence, BACK: _about_absence}
+
+
+def _day(local: datetime) -> str:
+    return f"{local:%a} {local.day} {local:%b}"
+
+
+def _parsed(kept: Any) -> datetime | None:
+    return parse_datetime(kept) if isinstance(kept, str) else None
 
 
 def _sentence(text: str) -> str:
@@ -221,9 +262,8 @@ def _label(choices: Any, code: Any) -> str:
 
 def _moment(kept: Any, stored: datetime | None, zone: ZoneInfo) -> str:
     """An instant in the reader's zone, the one kept with the message, else the handoff's; "" for none."""
-    at = parse_datetime(kept) if isinstance(kept, str) else None
-    at = at or stored
+    at = _parsed(kept) or stored
     if at is None:
         return ""
     local = at.astimezone(zone)
-    return f"{local:%a} {local.day} {local:%b %H:%M} {local.tzname()}"
+    return f"{_day(local)} {local:%H:%M} {local.tzname()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from leads.choices import CLOSED, Check, EventKind, NextStep, State, TriggerKind
 from leads.models import ContactAttempt, Deferral, Event, Handoff, Inspection, Note, Rejection
@@ -223,8 +224,8 @@ def people_in(events: Iterable[Event]) -> set[int]:
             found.add(event.user_id)
         changed = event.data.get("set") if isinstance(event.data, dict) else None
         holder = changed.get("assignee_id") if isinstance(changed, dict) else None
-        if isinstance(holder, int):
-            found.add(holder)
+        before = event.data.get("was_held_by") if isinstance(event.data, dict) else None
+        found |= {pk for pk in (holder, before) if isinstance(pk, int)}
     return found
 
 
@@ -263,6 +264,19 @@ def _step_words(code: str) -> str:
     return f"{called} was long over" if called else code.replace("_", " ")
 
 
+def _mended_words(data: Mapping[str, Any], holder: object, names: Mapping[int, str], me: int | None) -> str:
+    """Why it went on without whoever held it: "Moved on to Mia Brandt: Femke de Boer is inactive"."""
+
+    def called_(pk: int) -> str:
+        return "you" if pk == me else names.get(pk, "somebody")
+
+    before, why = data.get("was_held_by"), cut(str(data.get("why") or ""), 200)
+    if not isinstance(before, int):
+        return f"Mended: {why}" if why else str(EventKind.REPAIRED.label)
+    to = f" to {called_(holder)}" if isinstance(holder, int) else ""
+    return f"Moved on{to}: {called_(before)} {'are' if before == me else 'is'} {why or 'gone'}"
+
+
 def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
     kind = EventKind(event.kind)
     data = event.data if isinstance(event.data, dict) else {}
@@ -271,6 +285,8 @@ def _event_words(event: Event, names: Mapping[int, str], me: int | None) -> str:
     text = str(kind.label)
     if kind in (EventKind.ASSIGNED, EventKind.REASSIGNED, EventKind.RESUMED) and isinstance(holder, int):
         text += f" to {'you' if holder == me else names.get(holder, 'somebody')}"
+    if kind == EventKind.REPAIRED:
+        return _mended_words(data, holder, names, me)
     fired = data.get("step")
     if kind == EventKind.ESCALATED and isinstance(fired, str):
         return f"{STEP_ACTS.get(str(data.get('what')), 'Reminder')}: {_step_words(fired)}"

@@ -15,8 +15,10 @@ from leads.models import Handoff, Rejection, TriageItem
 from leads.presenters import people, rows, times
 from leads.presenters.repair import PairLine
 from leads.presenters.signals import cut
+from leads.receivers import Receiver
 from leads.triaging import Before
 
+SUPPRESSED = "suppressed"
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
@@ -39,6 +41,7 @@ class Line:
     rule: str = ""
     follows: str = ""
     again: str = ""
+    may_lift: bool = False
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Decision:
     pairs: Sequence[PairLine] = ()
     may_accept: bool = False
     may_send_back: bool = True
+    # Who it may be handed to, and who not, with why.
+    receivers: Sequence[Receiver] = ()
+    passed_over: Sequence[Receiver] = ()
 
 
 def rejection(
@@ -130,6 +136,7 @@ def item(found: TriageItem, now: datetime) -> Line:
         source=cut(found.lead.lead_source, 60),
         lead=found.lead_id,
         handoff=handoff if isinstance(handoff, int) else None,
+        may_lift=found.kind == SUPPRESSED,
     )
 
 
@@ -137,7 +144,7 @@ def _what(kind: str, data: Mapping[str, Any]) -> str:
     if kind == "won_anyway":
         state = str(data.get("state") or "closed")
         return f"{state.capitalize()}, yet there is an opportunity"
-    if kind == "suppressed":
+    if kind == SUPPRESSED:
         trigger = str(data.get("trigger") or "")
         asked = TriggerKind(trigger).label.lower() if trigger in TriggerKind.values else "a new trigger"
         return f"Suppressed, yet: {asked}"

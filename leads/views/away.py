@@ -45,7 +45,8 @@ def delete(request: HttpRequest, pk: int, absence: int) -> HttpResponse:
     row = Absence.objects.filter(user=person, pk=absence).first()
     if row is None:
         raise Http404("no such absence")
-    done = absences.take_back(row, shell_of(request).now)
+    frame = shell_of(request)
+    done = absences.take_back(row, Act(frame.now, frame.user))
     if done:
         tell(
             request,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -60,8 +60,12 @@ def duplicates(request: HttpRequest) -> HttpResponse:
 
 def _decided(now: datetime) -> list[pairs.Decided]:
     """What was decided last, to look at and to take back; one query."""
-    rows = _pairs().exclude(status=Status.OPEN).filter(decided_at__isnull=False)
-    return [pairs.decided_line(row, now) for row in rows.order_by("-decided_at", "-id")[:LATELY]]
+    return [pairs.decided_line(row, now) for row in decided_last()]
+
+
+def decided_last() -> QuerySet[DuplicatePair]:
+    """The last few decisions; one that was taken back is open again and has no moment."""
+    return _pairs().filter(decided_at__isnull=False).order_by("-decided_at", "-id")[:LATELY]
 
 
 def _narrowed(request: HttpRequest) -> PairFilter:

@@ -93,7 +93,7 @@ def delete_absence(request: HttpRequest, pk: int) -> HttpResponse:
     absence = Absence.objects.filter(user=frame.user, pk=pk).first()
     if absence is None:
         raise Http404("no such absence")
-    done = absences.take_back(absence, frame.now)
+    done = absences.take_back(absence, Act(frame.now, frame.user))
     if done:
         tell(
             request,

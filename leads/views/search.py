@@ -48,6 +48,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "is_own": frame.user.roles == {REP} and not frame.user.is_superuser,
         "is_cut": found.is_cut,
         "is_short": found.is_short,
+        "is_personal": personal,
     }
     for target in ("quick", "found"):
         if inbox.wants(request, target):

@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from leads import drafts, triaging
+from leads import drafts, permissions, triaging
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
@@ -164,6 +164,11 @@ class Shell:
                 )
             )
         return items
+
+    @property
+    def finds_by(self) -> str:
+        """By what this person finds a lead in a list: whoever is not shown addresses finds none by them."""
+        return "Name, address, company" if permissions.sees_personal_data(self.user) else "Name, company"
 
     @property
     def foot(self) -> str:

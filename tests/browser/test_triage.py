@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from leads import lifecycle
-from leads.models import DuplicatePair, Handoff, Lead, Merge
+from leads.models import DuplicatePair, Handoff, Lead, Merge, TriageItem
 from routing.models import Absence
 from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.factories import make_handoff, make_lead
@@ -64,6 +64,37 @@ def test_rejections_are_decided_by_keyboard_alone(cast, rejected, open_page, sho
     assert steps == ["recycled", "triage"]
 
 
+def test_a_rejection_is_handed_on_and_a_suppression_lifted_by_keyboard(cast, rejected, open_page):
+    lead = rejected[0].lead
+    page: Page = open_page(cast.otto)
+    page.goto(f"/triage/?h={rejected[0].pk}")
+    page.keyboard.press("h")
+    expect(page.locator("#t-to")).to_be_focused()
+    page.keyboard.type("Rosa")
+    page.keyboard.press("Tab")
+    page.keyboard.type("She knows their market")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#toasts")).to_contain_text("handed on; its new holder has been told")
+    handed = Handoff.objects.get(pk=rejected[0].pk)
+    assert (handed.state, handed.assignee) == ("assigned", cast.rosa)
+    other = rejected[1]
+    lifecycle.suppress(other.pk, lifecycle.Act(timezone.now(), cast.otto))
+    data = {"trigger": "demo_request", "at": timezone.now().isoformat()}
+    TriageItem.objects.create(lead=other.lead, kind="suppressed", data=data, at=timezone.now())
+    page.goto("/triage/")
+    page.get_by_role("link", name="Lift").click()
+    expect(page.locator("#t-lift")).to_be_focused()
+    page.keyboard.type("They asked twice")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#toasts")).to_contain_text("is suppressed no longer")
+    opened = Handoff.objects.open().get(lead=other.lead)
+    assert (opened.lead_type, opened.notes.get().text, opened.lead_id != lead.pk) == (
+        "demo",
+        "They asked twice",
+        True,
+    )
+
+
 def test_two_leads_become_one_and_two_again(cast, pair, open_page, shot):
     page: Page = open_page(cast.otto)
     page.goto("/duplicates/")
@@ -114,6 +145,8 @@ def test_on_a_phone_the_opened_rejection_stands_below_the_bar(cast, rejected, op
 def test_axe_finds_nothing(cast, rejected, pair, open_page, shot):
     now = timezone.now()
     merged = make_lead()
+    asked = {"trigger": "demo_request", "reason": "competitor"}
+    shut = TriageItem.objects.create(lead=make_lead(), kind="suppressed", data=asked, at=now)
     lifecycle.merge(merged, make_lead(), lifecycle.Act(now, cast.otto))
     make_handoff("accepted", cast.femke, at=now - timedelta(minutes=30))
     Absence.objects.create(
@@ -122,7 +155,8 @@ def test_axe_finds_nothing(cast, rejected, pair, open_page, shot):
     opened = f"/triage/?h={rejected[0].pk}&form="
     visits = {
         cast.otto: (
-            *(f"{opened}{form}" for form in ("recycle", "send_back", "merge", "suppress")),
+            *(f"{opened}{form}" for form in ("recycle", "send_back", "hand_on", "merge", "suppress")),
+            f"/triage/?lift={shut.pk}",
             "/triage/?show=all",
             f"/duplicates/{pair.pk}/",
             f"/leads/{merged.pk}/",

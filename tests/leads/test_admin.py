@@ -29,6 +29,7 @@ from leads.models import (
     Handoff,
     Lead,
     MqlDefinition,
+    Notification,
     PreflightSettings,
     Receipt,
     RejectionReason,
@@ -242,7 +243,7 @@ def test_who_holds_leads_leaves_only_when_it_is_said_where_they_go(ada: Client, 
     assert "Name the person." in errors(change(ada, cast.femke, is_active=None, goes_to="person"))
     assert User.objects.get(pk=cast.femke.pk).is_active and Handoff.objects.held_by(cast.femke).count() == 2
     response = change(ada, cast.femke, is_active=None, goes_to="person", goes_to_person=str(cast.rosa.pk))
-    assert "2 handoffs of Femke de Boer moved on to Rosa Lindqvist" in response.text
+    assert "2 handoffs of Femke de Boer moved on to Rosa Lindqvist (2)." in response.text
     for handoff in (accepted, deferred):
         handoff.refresh_from_db()
         assert (handoff.assignee, handoff.state) == (cast.rosa, "assigned")
@@ -363,6 +364,11 @@ def test_an_absence_that_has_begun_moves_on_what_is_owed(ada: Client, cast: Cast
     for handoff in (accepted, working):
         handoff.refresh_from_db()
     assert accepted.assignee == cast.nils and working.assignee == cast.femke
+    told = Notification.objects.filter(user=cast.femke, kind="absence_entered")
+    assert [(row.data["by"], row.data["cover"]) for row in told] == [("Ada Admin", "Nils Holm")] * 2
+    rows = Absence.objects.order_by("-starts_at")
+    ada.post(url(Absence, "delete", rows[0].pk), {"post": "yes"})
+    assert Notification.objects.filter(user=cast.femke, kind="absence_taken_back").count() == 1
 
 
 def test_nobody_covers_for_themselves(ada: Client, cast: Cast) -> None:

@@ -1,11 +1,10 @@
-from datetime import timedelta
-
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from leads import cases, identity, lifecycle
 from leads.lifecycle import Act
 from leads.models import Activity, Complaint, EnrichmentAttempt, Handoff
+from tests.acting import at
 from tests.conftest import NOW
 from tests.factories import (
     make_activity,
@@ -16,10 +15,6 @@ from tests.factories import (
     open_handoff,
     route_to,
 )
-
-
-def at(**span):
-    return NOW + timedelta(**span)
 
 
 def test_what_is_known_beyond_the_leads_own_row(cast):

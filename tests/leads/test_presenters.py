@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -454,6 +455,28 @@ def test_history_names_people_by_the_mapping_only() -> None:
     lines = stages.history([event], [], [], [], [], {9: "Mia"}, NOW, me=3)
     assert (lines[0].who, lines[0].text) == ("Mia", "Reassigned to you")
     assert stages.people_in([event]) == {3, 9}
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (
+            {"set": {"assignee_id": 9}, "was_held_by": 3, "why": "inactive"},
+            "Moved on to Mia: Femke is inactive",
+        ),
+        ({"set": {}, "was_held_by": 3, "why": "away"}, "Moved on: Femke is away"),
+        ({"set": {"assignee_id": 1}, "was_held_by": 3, "why": "away"}, "Moved on to you: Femke is away"),
+        ({"set": {"assignee_id": 9}, "was_held_by": 1}, "Moved on to Mia: you are gone"),
+        ({"why": "its deadline was wrong"}, "Mended: its deadline was wrong"),
+        ({}, "Repaired"),
+    ],
+)
+def test_history_says_why_it_left_whoever_held_it(data: dict[str, Any], text: str) -> None:
+    event = Event(kind="repaired", number=4, occurred_at=NOW, data=data)
+    lines = stages.history([event], [], [], [], [], {9: "Mia", 3: "Femke"}, NOW, me=1)
+    assert (lines[0].who, lines[0].text) == ("the system", text)
+    named = {data.get("was_held_by"), data.get("set", {}).get("assignee_id")}
+    assert stages.people_in([event]) == named - {None}
 
 
 def test_why_me_says_who_could_not() -> None:

@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -9,14 +7,11 @@ from leads import lifecycle
 from leads.lifecycle import Act
 from leads.models import Handoff
 from routing.models import Queue, User
+from tests.acting import at
 from tests.conftest import NOW
 from tests.factories import make_handoff
 
 STATES = ("incomplete", "queued", "assigned", "accepted", "deferred", "working", "rejected", "disqualified")
-
-
-def at(**span):
-    return NOW + timedelta(**span)
 
 
 def seen(user, rows=None):

@@ -13,11 +13,8 @@ from routing import rotation
 from routing.engine import Target
 from routing.models import Calendar, CalendarInterval, Pool, PoolMember, Queue, Team, Turn, User
 from routing.rotation import Desk, capacity
+from tests.acting import at
 from tests.conftest import NOW
-
-
-def at(**span):
-    return NOW + timedelta(**span)
 
 
 def pool(*people, **fields):

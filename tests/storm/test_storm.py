@@ -15,11 +15,12 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from leads import escalation, invariants, lifecycle
+from leads import escalation, lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Event, FiredStep, Handoff, Lead, Receipt
 from routing.models import Turn, User
+from tests.acting import assert_sound
 from tests.conftest import NOW
 from tests.factories import event, route_to
 
@@ -50,10 +51,6 @@ def run_threads(count: int, work: Callable[[int], None]) -> None:
         assert not thread.is_alive(), "a thread hangs"
     if errors:
         raise errors[0]
-
-
-def assert_sound() -> None:
-    assert [str(violation) for violation in invariants.violations()] == []
 
 
 def storm(thread: int, reps: list[User], manager: User, outcomes: Counter) -> None:

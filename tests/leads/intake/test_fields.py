@@ -1,6 +1,5 @@
 """Last write wins, field by field. In memory: nothing is saved here."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,14 +10,11 @@ from leads.intake.fields import MOST_FIELDS, apply_company, apply_lead, company_
 from leads.intake.schema import CompanyIn, parse
 from leads.models import Company, Lead
 from leads.preflight import DEFAULT_PLACEHOLDERS
+from tests.acting import at
 from tests.conftest import NOW
 from tests.factories import event
 
 WORDS = frozenset(DEFAULT_PLACEHOLDERS)
-
-
-def at(**span):
-    return NOW + timedelta(**span)
 
 
 def told(lead, when=NOW, **fields):

@@ -8,12 +8,9 @@ from leads import lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act
 from leads.models import Handoff, Lead, MqlDefinition, Receipt, Score, TriageItem
+from tests.acting import at
 from tests.conftest import NOW
 from tests.factories import event, make_handoff, make_lead, make_score, route_to
-
-
-def at(**span):
-    return NOW + timedelta(**span)
 
 
 def iso(**span):

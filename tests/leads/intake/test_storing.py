@@ -1,19 +1,14 @@
 """What a wave stores about people, companies, scores and activities; how many queries it takes."""
 
-from datetime import timedelta
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from leads.intake import receive
 from leads.models import Activity, Company, DuplicatePair, ExternalId, Handoff, Lead, LeadAlias, Score
+from tests.acting import at
 from tests.conftest import NOW
 from tests.factories import event, route_to
-
-
-def at(**span):
-    return NOW + timedelta(**span)
 
 
 def update(number, minutes=1, *, company=None, email="same", ids="same", **lead):

@@ -10,20 +10,9 @@ from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, Event, Handoff, Notification, RejectionReason
 from routing.models import PoolMember, Turn
 from routing.people import MANAGER
+from tests.acting import at, by, fresh
 from tests.conftest import NOW
 from tests.factories import event, make_company, make_handoff, make_lead, open_handoff, route_to
-
-
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
-
-
-def fresh(handoff):
-    return Handoff.objects.get(pk=handoff.pk)
 
 
 def kinds(handoff):

@@ -5,23 +5,12 @@ from datetime import timedelta
 import pytest
 
 from leads import lifecycle
-from leads.lifecycle import Act, Invalid, Refused
-from leads.models import Complaint, Handoff, Inspection, PreflightSettings
+from leads.lifecycle import Invalid, Refused
+from leads.models import Complaint, Inspection, PreflightSettings
 from routing.models import Absence, Queue
+from tests.acting import at, by, fresh
 from tests.conftest import NOW
 from tests.factories import make_handoff, make_lead, open_handoff, route_to
-
-
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
-
-
-def fresh(handoff):
-    return Handoff.objects.get(pk=handoff.pk)
 
 
 def held(cast, **lead):

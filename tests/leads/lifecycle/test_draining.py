@@ -1,39 +1,23 @@
 """Freed capacity: what waits because nobody had a place goes to whoever gets one, the oldest first."""
 
 import logging
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from leads import invariants, lifecycle
+from leads import lifecycle
 from leads.lifecycle import Act, draining
 from leads.models import Handoff, Notification
 from routing.models import Pool, PoolMember, Queue, Turn, User
+from tests.acting import assert_sound, at, by, fresh
 from tests.conftest import NOW
 from tests.factories import make_handoff, make_lead, open_handoff, route_to
 
 
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
-
-
-def fresh(handoff):
-    return Handoff.objects.get(pk=handoff.pk)
-
-
 def places(*handoffs):
     return [h.assignee.name.split()[0] if h.assignee else h.queue.slug for h in map(fresh, handoffs)]
-
-
-def assert_sound():
-    assert [str(violation) for violation in invariants.violations()] == []
 
 
 @pytest.fixture

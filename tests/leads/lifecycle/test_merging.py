@@ -1,12 +1,10 @@
 """Two leads that are one person, or two."""
 
-from datetime import timedelta
-
 import pytest
 
-from leads import identity, invariants, lifecycle
+from leads import identity, lifecycle
 from leads.intake import receive
-from leads.lifecycle import Act, Invalid
+from leads.lifecycle import Invalid
 from leads.models import (
     Activity,
     Complaint,
@@ -23,6 +21,7 @@ from leads.models import (
     TriageItem,
 )
 from routing.models import Turn
+from tests.acting import assert_sound, at, by
 from tests.conftest import NOW
 from tests.factories import (
     event,
@@ -34,14 +33,6 @@ from tests.factories import (
     open_handoff,
     route_to,
 )
-
-
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
 
 
 def merge(keep, gone, act):
@@ -83,7 +74,7 @@ def test_everything_moves_and_can_be_read_back(cast):
     for key in ("j.doe@acme.com", "jane@old.com", "jane@acme.com"):
         [match] = identity.find([identity.Identity(key, ())])
         assert match.lead == keep
-    assert [str(found) for found in invariants.violations()] == []
+    assert_sound()
 
 
 def test_what_is_known_fills_the_gaps_and_overwrites_nothing(cast):
@@ -145,7 +136,7 @@ def test_of_two_open_handoffs_the_one_that_is_further_goes_on(cast, kept, merged
     assert list(Turn.objects.filter(released_at=None).values_list("user_id", flat=True)) == (
         [on.assignee_id] if holds else []
     )
-    assert [str(found) for found in invariants.violations()] == []
+    assert_sound()
 
 
 def test_at_the_same_stage_the_older_goes_on_and_the_other_rep_is_told(cast):

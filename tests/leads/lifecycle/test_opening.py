@@ -6,21 +6,13 @@ import pytest
 
 from leads import lifecycle
 from leads.intake import receive
-from leads.lifecycle import Act
 from leads.models import ApiKey, Company, Handoff, Inspection, MqlDefinition, Notification
 from routing.models import Calendar, Pool, Queue, SlaPolicy, Turn
+from tests.acting import at, by
 from tests.conftest import NOW
 from tests.factories import event, make_handoff, make_lead, make_score, open_handoff, route_to
 
 SCORED = {"kind": "score_threshold"}
-
-
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
 
 
 def send(number, when, *, key=None, **data):

@@ -1,4 +1,4 @@
-"""What marketing makes of a rejection: recycle, suppress, send back for data."""
+"""What marketing makes of a rejection: recycle, suppress, send back for data, hand on to another rep."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from leads import invariants, lifecycle
+from leads import lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act, Invalid, Refused
-from leads.models import Complaint, Handoff, Lead, Rejection
+from leads.models import Complaint, Handoff, Lead, Notification, Rejection
+from routing.models import Absence
+from tests.acting import assert_sound
 from tests.conftest import NOW, Cast
 from tests.factories import event, make_handoff, make_lead, open_handoff, route_to
 
@@ -87,12 +89,12 @@ def test_sent_back_it_waits_for_data_and_then_goes_on(cast: Cast, rejected: Hand
     count = events(rejected)
     lifecycle.send_back(rejected.pk, act, text="The title is old")
     assert (events(rejected), Complaint.objects.count()) == (count, 1)
-    assert [str(found) for found in invariants.violations()] == []
+    assert_sound()
     lifecycle.clear_complaint(complaint.pk, Act(LATER + timedelta(minutes=5), cast.otto))
     # What had been wrong was the data, so the same rep may have it.
     again = Handoff.objects.get(pk=rejected.pk)
     assert (again.state, again.assignee) == ("assigned", cast.femke)
-    assert [str(found) for found in invariants.violations()] == []
+    assert_sound()
 
 
 @pytest.mark.parametrize(
@@ -108,8 +110,88 @@ def test_it_says_what_is_wrong(cast: Cast, rejected: Handoff, given: dict[str, s
 
 def test_not_beside_an_open_handoff(cast: Cast, rejected: Handoff) -> None:
     open_handoff(rejected.lead, kind="demo_request", at=LATER)
-    with pytest.raises(Refused, match="There is an open handoff of this lead already"):
-        lifecycle.send_back(rejected.pk, Act(LATER, cast.otto), text="Wrong")
+    act = Act(LATER, cast.otto)
+    for move in (
+        lambda: lifecycle.send_back(rejected.pk, act, text="Wrong"),
+        lambda: lifecycle.hand_on(rejected.pk, act, to=cast.rosa.email, reason="Yours"),
+    ):
+        with pytest.raises(Refused, match="There is an open handoff of this lead already"):
+            move()
+
+
+def test_handed_on_it_is_another_reps_with_the_reason(cast: Cast, rejected: Handoff) -> None:
+    Lead.objects.update(
+        cool_off_until=LATER + timedelta(days=9), suppressed_at=NOW, suppressed_reason="other"
+    )
+    due, window = rejected.contact_due_at, rejected.window
+    act = Act(LATER, cast.otto)
+    done = lifecycle.hand_on(rejected.pk, act, to=cast.rosa.email, reason="Another branch of theirs")
+    assert (done.state, done.assignee, done.window) == ("assigned", cast.rosa, window + 1)
+    # The lead's own clock runs on.
+    assert (done.contact_due_at, done.closed_at, done.held_since) == (due, None, LATER)
+    lead, said = Lead.objects.get(), Rejection.objects.get()
+    assert (lead.cool_off_until, lead.suppressed_at, said.next_step) == (None, None, "rerouted")
+    assert (done.notes.get().text, done.notes.get().by) == ("Another branch of theirs", cast.otto)
+    *_, followed, given = done.events.all()
+    assert (followed.kind, followed.user, followed.data["next_step"]) == (
+        "followed_up",
+        cast.otto,
+        "rerouted",
+    )
+    assert (given.kind, given.user, given.data["set"]["assignee_id"]) == (
+        "reassigned",
+        cast.otto,
+        cast.rosa.pk,
+    )
+    told = Notification.objects.get(user=cast.rosa)
+    assert (told.kind, told.handoff_id) == ("reassigned", done.pk)
+    count = events(done)
+    lifecycle.hand_on(rejected.pk, act, to=cast.rosa.email, reason="Again")
+    assert (events(done), done.notes.count()) == (count, 1)
+    assert_sound()
+
+
+def test_not_to_whom_whose_no_still_holds(cast: Cast, rejected: Handoff) -> None:
+    def hand_on() -> Handoff:
+        return lifecycle.hand_on(rejected.pk, Act(LATER, cast.otto), to=cast.femke.email, reason="You do it")
+
+    count = events(rejected)
+    with pytest.raises(Invalid) as wrong:
+        hand_on()
+    assert wrong.value.errors == {
+        "to": "Femke de Boer rejected this lead: already a customer, and the company is the same."
+        " Choose somebody else."
+    }
+    assert events(rejected) == count
+    Lead.objects.update(company=make_lead().company)
+    assert hand_on().assignee == cast.femke
+
+
+@pytest.mark.parametrize(
+    ("to", "reason", "field"),
+    [
+        ("", "Yours", "to"),
+        ("nobody@handoff.example.com", "Yours", "to"),
+        ("queue:overflow", "Yours", "to"),
+        ("rosa@handoff.example.com", " ", "reason"),
+        ("rosa@handoff.example.com", "x" * 2001, "reason"),
+    ],
+)
+def test_whom_and_why_have_to_be_said(
+    cast: Cast, rejected: Handoff, to: str, reason: str, field: str
+) -> None:
+    count = events(rejected)
+    with pytest.raises(Invalid) as wrong:
+        lifecycle.hand_on(rejected.pk, Act(LATER, cast.otto), to=to, reason=reason)
+    assert list(wrong.value.errors) == [field]
+    assert (events(rejected), rejected.notes.count()) == (count, 0)
+
+
+def test_not_to_somebody_who_is_away_or_sells_nothing(cast: Cast, rejected: Handoff) -> None:
+    Absence.objects.create(user=cast.rosa, starts_at=NOW, ends_at=LATER + timedelta(days=1))
+    for person, words in ((cast.rosa, "is away until"), (cast.vera, "cannot take leads")):
+        with pytest.raises(Refused, match=words):
+            lifecycle.hand_on(rejected.pk, Act(LATER, cast.otto), to=person.email, reason="Yours")
 
 
 def moves(handoff: Handoff, act: Act, **more: Any) -> list[Any]:
@@ -118,6 +200,7 @@ def moves(handoff: Handoff, act: Act, **more: Any) -> list[Any]:
         lambda: lifecycle.recycle(pk, act, until=LATER + timedelta(days=9), **more),
         lambda: lifecycle.suppress(pk, act, **more),
         lambda: lifecycle.send_back(pk, act, text="Wrong", **more),
+        lambda: lifecycle.hand_on(pk, act, to="rosa@handoff.example.com", reason="Yours", **more),
     ]
 
 

@@ -11,20 +11,9 @@ from leads.models import FiredStep, Handoff, Notification
 from leads.notifications import words
 from routing import policies, sla
 from routing.models import Queue, SlaPolicy, Turn
+from tests.acting import at, by, fresh
 from tests.conftest import NOW
 from tests.factories import make_handoff, open_handoff, route_to
-
-
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
-
-
-def fresh(handoff):
-    return Handoff.objects.get(pk=handoff.pk)
 
 
 def steps(handoff, when):

@@ -1,28 +1,19 @@
 """Undo: within ten seconds, by the same person, if nobody else has acted or seen."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from leads import lifecycle, projection
 from leads.intake import receive
-from leads.lifecycle import Act, Refused
+from leads.lifecycle import Refused
 from leads.models import Complaint, Handoff, Lead, Notification, TriageItem
 from routing.models import PoolMember, Turn
-from tests.conftest import NOW
+from tests.acting import at, by
 from tests.factories import event, make_handoff, make_lead
 
 # Not what an undo restores: the row's own history.
 HISTORY = {"revision", "updated_at"}
-
-
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
 
 
 def columns(handoff):

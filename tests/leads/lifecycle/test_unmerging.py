@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leads import choosing, identity, invariants, lifecycle
+from leads import choosing, identity, lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act, Refused
 from leads.models import (
@@ -26,6 +25,7 @@ from leads.models import (
     Score,
 )
 from routing.models import Turn, User
+from tests.acting import assert_sound, at
 from tests.conftest import NOW, Cast, forget_kept
 from tests.factories import (
     event,
@@ -39,10 +39,6 @@ from tests.factories import (
 )
 
 _SKIPPED = {"revision", "updated_at"}
-
-
-def at(**span: float) -> Any:
-    return NOW + timedelta(**span)
 
 
 def picture() -> dict[str, Any]:
@@ -70,10 +66,6 @@ def _row(row: Any) -> dict[str, Any]:
 
 def undo(user: User, moment: Any = None) -> Merge:
     return lifecycle.unmerge(Merge.objects.latest("pk").pk, Act(moment or at(hours=1, minutes=5), user))
-
-
-def assert_sound() -> None:
-    assert [str(found) for found in invariants.violations()] == []
 
 
 def person(number: int, state: str, assignee: User, kind: str, of: Any) -> Lead:

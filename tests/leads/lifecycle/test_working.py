@@ -11,29 +11,18 @@ from hypothesis import strategies as st
 from leads import lifecycle
 from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.working import business_days_after
-from leads.models import Event, Handoff, Notification, TriageItem
+from leads.models import Event, Notification, TriageItem
 from routing.hours import Calendar
 from routing.models import Turn
+from tests.acting import at, by, fresh
 from tests.conftest import NOW
 from tests.factories import make_activity, make_handoff, make_lead, open_handoff, route_to
 
 OFFICE = Calendar("Europe/Berlin", (((540, 1080),),) * 5 + ((), ()), frozenset())
 
 
-def at(**span):
-    return NOW + timedelta(**span)
-
-
-def by(user, **span):
-    return Act(at(**span), user)
-
-
 def log(handoff, act, outcome="no_answer", channel="phone", **fields):
     return lifecycle.contact(handoff.pk, act, channel=channel, outcome=outcome, **fields)
-
-
-def fresh(handoff):
-    return Handoff.objects.get(pk=handoff.pk)
 
 
 def kinds(handoff):

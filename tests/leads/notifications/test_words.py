@@ -51,6 +51,29 @@ def test_every_kind_has_words_in_every_state(cast: Cast, kind: str, state: str) 
     assert handoff.lead.last_name in said.subject and "@" not in said.subject + said.text
 
 
+def test_an_absence_is_told_in_the_days_of_whoever_is_away(cast: Cast) -> None:
+    cast.femke.time_zone = "America/New_York"
+    data = {
+        "by": "Mia <b>", "starts_at": "2026-03-11T04:00:00+00:00", "ends_at": "2026-03-13T04:00:00+00:00"
+    }  # fmt: skip
+    said = words(message(cast.femke, None, notifications.AWAY, NOW, data | {"cover": "Jonas"}))
+    assert said.subject == "Absence entered: Wed 11 Mar to Thu 12 Mar"
+    assert said.text == (
+        "Mia <b> entered that you are away: Wed 11 Mar to Thu 12 Mar. Jonas covers for you."
+        " No new lead comes to you meanwhile."
+    )
+    assert (said.url, said.todo) == ("/profile/#away", Todo.KNOW)
+    one_day = data | {"ends_at": "2026-03-12T04:00:00+00:00"}
+    assert (
+        "away: Wed 11 Mar. Nobody covers"
+        in words(message(cast.femke, None, notifications.AWAY, NOW, one_day)).text
+    )
+    for odd in ({}, {"starts_at": 7, "ends_at": None, "by": None}):
+        assert words(message(cast.femke, None, notifications.BACK, NOW, odd)).text == (
+            "Somebody took back your absence of some days. New leads come to you then."
+        )
+
+
 def test_a_breach_says_when_it_was_due_then(cast: Cast, held: Handoff) -> None:
     data = {"due_at": (NOW + timedelta(hours=1)).isoformat()}
     said = words(message(cast.mia, held, "accept_breach", NOW, data))

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from leads.models import Notification
 from routing.models import Absence, User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff, route_to
@@ -118,6 +119,32 @@ def test_it_is_taken_back(as_: SignIn, cast: Cast) -> None:
     assert lasts.ends_at == NOW + timedelta(minutes=10)
     assert "The absence is deleted." in html(client.post(delete(later), follow=True))
     refuses(client, 404, post=(delete(later),))
+
+
+def test_the_rep_is_told_who_entered_what(as_: SignIn, cast: Cast) -> None:
+    client, own = as_(cast.mia), as_(cast.femke)
+    client.post(add(cast.femke), LATER | {"cover": str(cast.jonas.pk)})
+    entered = Notification.objects.get()
+    assert (entered.user, entered.kind, entered.mail) == (cast.femke, "absence_entered", "pending")
+    page = html(own.get("/notifications/"))
+    assert "Mia Brandt entered that you are away: Wed 11 Mar to Thu 12 Mar." in page
+    assert "Jonas Keller covers for you." in page
+    assert own.post(f"/notifications/{entered.pk}/read/")["Location"] == "/profile/#away"
+    client.post(delete(Absence.objects.get()))
+    assert "Mia Brandt took back your absence of Wed 11 Mar to Thu 12 Mar." in html(
+        own.get("/notifications/")
+    )
+
+
+def test_what_cannot_be_or_is_ones_own_is_not_told(as_: SignIn, cast: Cast) -> None:
+    over = away(cast.femke, ends_at=NOW - timedelta(hours=1))
+    client, own = as_(cast.mia), as_(cast.femke)
+    client.post(delete(over))
+    client.post(add(cast.femke), LATER | {"first": ""})
+    own.post("/profile/absences/", LATER)
+    own.post(f"/profile/absences/{Absence.objects.latest('pk').pk}/delete/")
+    assert Absence.objects.get() == over
+    assert not Notification.objects.exists()
 
 
 def test_what_is_written_is_not_read(as_: SignIn, cast: Cast) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
 
 from leads import lifecycle
 from leads.models import DuplicatePair, ExternalId, Lead, Merge
+from leads.views import duplicates
 from tests.conftest import NOW, Cast
 from tests.factories import make_activity, make_handoff, make_lead, open_handoff, route_to
 from tests.leads.views.asking import SignIn, file_of, html, queries, refuses, sent_to_sign_in
@@ -30,6 +33,24 @@ def twins(**fields: object) -> DuplicatePair:
 def urls(pair: DuplicatePair | int) -> tuple[str, str, str]:
     pk = pair if isinstance(pair, int) else pair.pk
     return (f"/duplicates/{pk}/", f"/duplicates/{pk}/merge/", f"/duplicates/{pk}/different/")
+
+
+def test_what_was_decided_last_is_found_by_an_index(cast: Cast) -> None:
+    leads = [make_lead() for _ in range(60)]
+    pairs = [
+        DuplicatePair(
+            first=first, second=second, found_at=NOW, status="different" if number % 2 else "open",
+            decided_at=NOW - timedelta(minutes=number) if number % 2 else None,
+        )
+        for number, (first, second) in enumerate(itertools.combinations(leads, 2))
+    ]  # fmt: skip
+    DuplicatePair.objects.bulk_create(pairs)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    assert [row.decided_at for row in duplicates.decided_last()] == [
+        NOW - timedelta(minutes=number) for number in range(1, 21, 2)
+    ]
+    assert "decided_pairs_by_time" in duplicates.decided_last().explain()
 
 
 def test_both_stand_side_by_side(as_: SignIn, cast: Cast) -> None:

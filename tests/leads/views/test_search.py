@@ -120,7 +120,14 @@ def test_too_many_are_cut_and_said(as_: SignIn, cast: Cast) -> None:
 
 
 def test_without_words_it_says_what_can_be_typed(as_: SignIn, cast: Cast) -> None:
-    assert "Type a name, an address" in html(as_(cast.femke).get("/search/"))
+    assert "Type a name, an address, a phone number, a company," in html(as_(cast.femke).get("/search/"))
+
+
+def test_a_viewer_is_offered_what_they_can_find_by(as_: SignIn, cast: Cast, lead: Lead) -> None:
+    assert "Type a name, a company, a domain or an id." in html(as_(cast.vera).get("/search/"))
+    for path, words in (("/leads/", "or id"), ("/handoffs/", "or number")):
+        assert f'aria-label="Name, company {words}"' in html(as_(cast.vera).get(path))
+        assert f'aria-label="Name, address, company {words}"' in html(as_(cast.femke).get(path))
 
 
 @pytest.mark.parametrize(("target", "whole"), [("quick", False), ("found", True)])

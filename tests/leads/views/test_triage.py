@@ -15,7 +15,7 @@ from leads.models import DuplicatePair, Handoff, TriageItem
 from routing.models import User
 from routing.people import MARKETING
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff, make_lead
+from tests.factories import make_handoff, make_lead, route_to
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
 LATER = NOW + timedelta(minutes=10)
@@ -126,7 +126,12 @@ def test_only_what_waits_can_be_settled(as_: SignIn, cast: Cast) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "typed"),
-    [("recycle", {"until": "2026-12-24"}), ("suppress", {}), ("send-back", {"text": "The phone is wrong"})],
+    [
+        ("recycle", {"until": "2026-12-24"}),
+        ("suppress", {}),
+        ("send-back", {"text": "The phone is wrong"}),
+        ("hand-on", {"to": "rosa@handoff.example.com", "reason": "Another branch"}),
+    ],
 )
 def test_of_two_who_decide_at_once_the_second_is_asked_again(
     as_: SignIn, cast: Cast, verb: str, typed: dict[str, str]
@@ -139,7 +144,7 @@ def test_of_two_who_decide_at_once_the_second_is_asked_again(
     seen = {"revision": str(handoff.revision), "waits": "1"} | typed
     url = f"/triage/handoffs/{handoff.pk}/{verb}/"
     page = html(as_(cast.nils).post(url, seen), 409)
-    assert f"{cast.otto} let this rejection stand, " in page
+    assert f"{cast.otto} let this rejection stand at " in page
     assert all(value in page for value in typed.values())
     handoff.refresh_from_db()
     assert (handoff.state, handoff.next_step) == ("rejected", "triage")
@@ -215,7 +220,7 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
     assert queries(client, "/triage/") == one
 
 
-ACTS = ("recycle", "suppress", "send-back", "same-person")
+ACTS = ("recycle", "suppress", "send-back", "same-person", "hand-on")
 
 
 def url(handoff: Handoff, act: str) -> str:
@@ -227,7 +232,7 @@ def test_each_act_is_one_form_away(as_: SignIn, cast: Cast) -> None:
     page = html(as_(cast.otto).get(f"/triage/?h={handoff.pk}&form=recycle"))
     for act in (*ACTS, "settle"):
         assert url(handoff, act) in page
-    for key in "arbmx":
+    for key in "arbhmx":
         assert f'data-key="{key}"' in page
 
 
@@ -269,6 +274,76 @@ def test_sent_back_it_waits_in_completion(as_: SignIn, cast: Cast) -> None:
     assert wrong.context["decision"].values["field"] == "job_title"
     client.post(url(handoff, "send-back"), {"text": "Old title", "field": "job_title"})
     assert "Old title" in html(client.get(f"/completion/?h={handoff.pk}"))
+
+
+def test_handed_on_it_is_said_and_another_reps(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    client = as_(cast.otto)
+    decision = client.get(f"/triage/?h={handoff.pk}&form=hand_on").context["decision"]
+    assert {row.value for row in decision.receivers} == {
+        user.email for user in (cast.jonas, cast.rosa, cast.mia, cast.nils)
+    }
+    assert [(row.label, row.why_not) for row in decision.passed_over] == [
+        ("Femke de Boer", "rejected this lead: already a customer, and the company is the same")
+    ]
+    typed = {"to": cast.rosa.email, "reason": "Another branch of theirs"}
+    page = html(client.post(url(handoff, "hand-on"), typed, follow=True))
+    assert ": handed on; its new holder has been told." in page
+    handoff.refresh_from_db()
+    assert (handoff.state, handoff.assignee) == ("assigned", cast.rosa)
+    # Pressed twice it is done once.
+    events = handoff.events.count()
+    assert client.post(url(handoff, "hand-on"), typed).status_code == 302
+    assert handoff.events.count() == events
+
+
+def test_whoever_said_no_is_not_chosen_and_what_was_typed_stays(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast)
+    typed = {"to": cast.femke.email, "reason": "You know them best"}
+    response = as_(cast.otto).post(url(handoff, "hand-on"), typed)
+    page = html(response, 422)
+    assert "Femke de Boer rejected this lead: already a customer" in page
+    assert "You know them best" in page
+    assert response.context["decision"].form == "hand_on"
+    handoff.refresh_from_db()
+    assert handoff.state == "rejected"
+
+
+def test_a_suppression_is_lifted_with_a_reason(as_: SignIn, cast: Cast) -> None:
+    handoff = rejected(cast, "competitor")
+    data = {"trigger": "demo_request", "at": NOW.isoformat(), "reason": "competitor"}
+    found = TriageItem.objects.create(lead=handoff.lead, kind="suppressed", data=data, at=NOW)
+    client, path = as_(cast.otto), f"/triage/items/{found.pk}/lift/"
+    page = html(client.get("/triage/"))
+    assert f"?lift={found.pk}#t-lift" in page
+    assert path not in page
+    assert f'action="{path}"' in html(client.get(f"/triage/?lift={found.pk}"))
+    wrong = html(client.post(path, {"reason": " "}), 422)
+    assert "This is needed." in wrong
+    route_to(cast.jonas)
+    page = html(client.post(path, {"reason": "They left the competitor"}, follow=True))
+    assert "is suppressed no longer; what they asked for is assigned." in page
+    opened = Handoff.objects.get(assignee=cast.jonas)
+    assert opened.notes.get().text == "They left the competitor"
+    assert waiting(client) == ([], [])
+    twice = html(client.post(path, {"reason": "They really did"}), 409)
+    assert "Otto Maier settled this already." in twice
+    assert "They really did" in twice
+    assert Handoff.objects.count() == 2
+
+
+def test_lifting_is_marketings_alone_and_posted(as_: SignIn, cast: Cast) -> None:
+    found = item(trigger="demo_request")
+    path = f"/triage/items/{found.pk}/lift/"
+    assert "Lift" not in html(as_(cast.ada).get(f"/triage/?lift={found.pk}"))
+    refuses(as_(cast.ada), 403, post=(path,))
+    for user in (cast.femke, cast.mia, cast.vera):
+        refuses(as_(user), 404, post=(path,))
+    refuses(as_(cast.otto), 405, get=(path,))
+    refuses(as_(cast.otto), 404, post=("/triage/items/987654/lift/",))
+    assert "?lift=" not in html(as_(cast.otto).get("/triage/")).replace(f"?lift={found.pk}#t-lift", "")
+    won = item("won_anyway", state="rejected")
+    assert f"?lift={won.pk}" not in html(as_(cast.otto).get("/triage/"))
 
 
 def test_two_leads_are_brought_together_to_compare(as_: SignIn, cast: Cast) -> None:
