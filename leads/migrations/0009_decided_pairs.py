@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("leads", "0007_search_words")]
+    dependencies = [("leads", "0008_deadlines_met")]
 
     operations = [
         AddIndexBeside(
