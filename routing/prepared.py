@@ -56,8 +56,14 @@ class Prepared(Generic[P, T]):
         """The query with marks for the values. Written twice with different marks, so that whatever follows
         from a value in another way than by standing there is found out."""
         first, second = self._marked(args, 0), self._marked(args, len(args))
-        unlike = {place for place, (a, b) in enumerate(zip(first.params, second.params, strict=False)) if a != b}
-        if first.sql != second.sql or unlike != first.places.keys() or len(set(first.places.values())) < len(args):
+        unlike = {
+            place for place, (a, b) in enumerate(zip(first.params, second.params, strict=False)) if a != b
+        }
+        if (
+            first.sql != second.sql
+            or unlike != first.places.keys()
+            or len(set(first.places.values())) < len(args)
+        ):
             raise Unfit(f"{self._make.__name__}: its values do more than stand in the query")
         return first
 
