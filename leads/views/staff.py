@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Case, Count, DateTimeField, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Count, DateTimeField, F, Q, QuerySet, Value, When, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.http import QueryDict
 
 from leads import attention, escalation, permissions
@@ -201,11 +201,7 @@ def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Grou
     groups, calendar = teams.groups(), default_calendar()
     conditions = [row for row in attention.conditions(now) if params.show in ("", row[0])]
     most = MOST_WORK if params.show else MOST_ROWS
-    counts = rows.order_by().aggregate(**{key: Count("pk", filter=fits) for key, fits, _ in conditions})
-    ids = {
-        key: _ids(rows.filter(fits), order, max(most, MOST_LOOKED_AT if key == RISK else 0))
-        for key, fits, order in conditions
-    }
+    ids, counts = _firsts(rows, conditions, most)
     found = _loaded([pk for some in ids.values() for pk in some])
     for key, some in ids.items():
         group = groups[key]
@@ -221,6 +217,32 @@ def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Grou
             group.more = params.query(show=key)
     shown = [group for key, group in groups.items() if params.show in ("", key)]
     return [group for group in shown if group.rows or group.empty or params.show]
+
+
+def _firsts(
+    rows: QuerySet[Handoff], conditions: Sequence[tuple[str, Q, tuple[str, ...]]], most: int
+) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Which rows come first in each section, and how many there are in it; one narrow query."""
+    section = Case(*(When(fits, then=Value(key)) for key, fits, _ in conditions))
+    at = Case(*(When(section=key, then=F(order[0])) for key, _, order in conditions))
+    found = (
+        rows.order_by()
+        .annotate(section=section)
+        .filter(section__isnull=False)
+        .annotate(
+            place=Window(RowNumber(), partition_by="section", order_by=[at, "pk"]),
+            many=Window(Count("pk"), partition_by="section"),
+        )
+        .filter(place__lte=max(most, MOST_LOOKED_AT))
+        .values_list("section", "pk", "many", "place")
+    )
+    ids: dict[str, list[int]] = {key: [] for key, *_ in conditions}
+    counts = dict.fromkeys(ids, 0)
+    for key, pk, many, place in sorted(found, key=lambda row: row[3]):
+        counts[key] = many
+        if place <= most or key == RISK:
+            ids[key].append(pk)
+    return ids, counts
 
 
 def _ids(rows: QuerySet[Handoff], order: tuple[str, ...], most: int) -> list[int]:
