@@ -165,8 +165,7 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
     board = Board(
         params=params,
         rows=[
-            repair.row(row, findings_of(row), reports.get(row.lead_id, ()), now, calendar)
-            for row in handoffs
+            repair.row(row, findings_of(row), reports.get(row.lead_id, ()), now, calendar) for row in handoffs
         ],
         chips=_chips(params, tally),
         count=paging.count_words(len(tally), MOST_COUNTED),
