@@ -7,10 +7,11 @@ What is kept is text, never an answer: rows are read anew each time. Never shape
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
+from itertools import count
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 # Values that no query of ours has of its own: they show where a value stands in the SQL.
 _NUMBER, _MOMENT = 2**62, datetime(9000, 1, 1, tzinfo=UTC)
+# Lists of ids are filled up to one of these lengths; what no row has fills them.
+_LENGTHS, _NOBODY = (4, 16, 64, 256, 512, 1024, 4096, 16384), -1
 
 
 class Unfit(TypeError):
@@ -28,8 +31,8 @@ class Unfit(TypeError):
 
 
 def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
-    """For a function that makes a queryset of whole numbers and moments: called like it, in order of place,
-    this gives the rows as a list.
+    """For a function that makes a queryset of whole numbers, moments and lists of ids: called like it, each
+    value in its place, this gives the rows as a list.
 
     The function is asked once and so decides nothing by a value. What is counted from a value (a day before a
     moment) comes as a value of its own.
@@ -38,41 +41,41 @@ def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
 
 
 class Prepared(Generic[P, T]):
-    """The query of one function."""
+    """The query of one function, once for each length of its lists."""
 
     def __init__(self, make: Callable[P, QuerySet[Any, T]]) -> None:
         self._make: Callable[..., QuerySet[Any, T]] = make
-        self._written: _Written | None = None
+        self._written: dict[tuple[int, ...], _Written] = {}
         update_wrapper(self, make)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
         if kwargs:
             raise Unfit(f"{self._make.__name__}: values come by their place")
-        if self._written is None:
-            self._written = self._write(args)
-        return self._written.ask(args)
+        values = [_filled(value) for value in args]
+        lengths = tuple(len(value) for value in values if isinstance(value, list))
+        written = self._written.get(lengths)
+        if written is None:
+            written = self._written[lengths] = self._write(values)
+        return written.ask(_flat(values))
 
-    def _write(self, args: Sequence[Any]) -> _Written:
+    def _write(self, values: Sequence[Any]) -> _Written:
         """The query with marks for the values. Written twice with different marks, so that whatever follows
         from a value in another way than by standing there is found out."""
-        first, second = self._marked(args, 0), self._marked(args, len(args))
-        unlike = {
-            place for place, (a, b) in enumerate(zip(first.params, second.params, strict=False)) if a != b
-        }
-        if (
-            first.sql != second.sql
-            or unlike != first.places.keys()
-            or len(set(first.places.values())) < len(args)
-        ):
+        many = len(_flat(values))
+        first, second = self._marked(values, count(0)), self._marked(values, count(many))
+        both = zip(first.params, second.params, strict=False)
+        unlike = {place for place, (one, other) in enumerate(both) if one != other}
+        stands = unlike == first.places.keys() and set(first.places.values()) == set(range(many))
+        if first.sql != second.sql or not stands:
             raise Unfit(f"{self._make.__name__}: its values do more than stand in the query")
         return first
 
-    def _marked(self, args: Sequence[Any], start: int) -> _Written:
-        marks = [_mark(value, start + place) for place, value in enumerate(args)]
+    def _marked(self, values: Sequence[Any], numbers: Iterator[int]) -> _Written:
+        marks = [_mark(value, numbers) for value in values]
         rows = self._make(*marks)
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, params = compiler.as_sql()
-        known = {_adapted(compiler.connection, mark): number for number, mark in enumerate(marks)}
+        known = {_adapted(compiler.connection, mark): number for number, mark in enumerate(_flat(marks))}
         places = {place: known[value] for place, value in enumerate(params) if _is_one_of(value, known)}
         return _Written(rows, compiler, sql, tuple(params), places)
 
@@ -87,12 +90,12 @@ class _Written:
     params: tuple[Any, ...]
     places: dict[int, int]
 
-    def ask(self, args: Sequence[Any]) -> list[Any]:
+    def ask(self, values: Sequence[Any]) -> list[Any]:
         """The rows for these values. What Django reads them with is copied: threads share the original."""
         connection = connections[DEFAULT_DB_ALIAS]
         params = list(self.params)
         for place, number in self.places.items():
-            params[place] = _adapted(connection, args[number])
+            params[place] = _adapted(connection, values[number])
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
         compiler.as_sql = lambda: (self.sql, params)
@@ -103,11 +106,28 @@ class _Written:
         return list(rows._iterable_class(rows))
 
 
-def _mark(value: Any, number: int) -> Any:
+def _filled(value: Any) -> Any:
+    """A list of ids with more of what no row has, so that few lengths occur."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
+        return value
+    ids = list(value)
+    length = next((length for length in _LENGTHS if length >= len(ids)), None)
+    if length is None:
+        raise Unfit(f"a list of {len(ids)} is longer than {_LENGTHS[-1]}")
+    return ids + [_NOBODY] * (length - len(ids))
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    return [one for value in values for one in (value if isinstance(value, list) else (value,))]
+
+
+def _mark(value: Any, numbers: Iterator[int]) -> Any:
+    if isinstance(value, list):
+        return [_mark(one, numbers) for one in value]
     if isinstance(value, datetime):
-        return _MOMENT + timedelta(days=number)
+        return _MOMENT + timedelta(days=next(numbers))
     if isinstance(value, int) and not isinstance(value, bool):
-        return _NUMBER + number
+        return _NUMBER + next(numbers)
     raise Unfit(f"a {type(value).__name__} is no whole number and no moment")
 
 

@@ -100,6 +100,19 @@ def test_without_values(cast: Cast) -> None:
     assert queues() == list(Queue.objects.order_by("pk").values_list("pk", flat=True)) != []
 
 
+def test_lists_of_any_length(cast: Cast) -> None:
+    @prepared
+    def named(ids: list[int], but: int) -> QuerySet[User, int]:
+        rows = User.objects.filter(pk__in=ids).exclude(pk=but)
+        return rows.order_by("pk").values_list("pk", flat=True)
+
+    everybody = list(User.objects.order_by("pk").values_list("pk", flat=True))
+    assert len(everybody) > 4
+    for length in range(len(everybody) + 1):
+        assert named(everybody[:length], everybody[0]) == everybody[1:length]
+    assert named([everybody[1]] * 300, 0) == [everybody[1]]
+
+
 class TestUnfit:
     """What cannot be prepared says so, rather than to answer with the first values."""
 
@@ -125,11 +138,16 @@ class TestUnfit:
         with pytest.raises(Unfit, match="do more than stand in the query"):
             everybody(cast.femke.pk)
 
-    @pytest.mark.parametrize("value", ["femke", True, None, [1]])
+    @pytest.mark.parametrize("value", ["femke", True, None, ["femke"]])
     def test_another_kind_of_value(self, cast: Cast, value: Any) -> None:
         named = prepared(lambda value: User.objects.filter(name=value))
         with pytest.raises(Unfit, match="is no whole number and no moment"):
             named(value)
+
+    def test_a_list_that_is_too_long(self, cast: Cast) -> None:
+        some = prepared(lambda ids: User.objects.filter(pk__in=ids))
+        with pytest.raises(Unfit, match="a list of 16385 is longer than 16384"):
+            some(list(range(16385)))
 
     def test_a_value_by_its_name(self, cast: Cast) -> None:
         own = prepared(lambda pk: User.objects.filter(pk=pk))
