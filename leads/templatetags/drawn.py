@@ -20,4 +20,5 @@ register = template.Library()
 @register.simple_tag
 @lru_cache(maxsize=1000)
 def nine(bars: tuple[Bar, ...]) -> SafeString:
-    return render_to_string("leads/completion/_nine.html", {"bars": bars})
+    # Without the end of its line, which no row has.
+    return SafeString(render_to_string("leads/completion/_nine.html", {"bars": bars}).rstrip())
