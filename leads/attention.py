@@ -6,6 +6,7 @@ is said of one is `leads.presenters.teams`; "at risk" is finally decided there, 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import F, Q
@@ -48,9 +49,18 @@ def watched_by(user: User) -> Q:
     those of the queues they own. Not the permission to see: that also holds what one once decided on."""
     if permissions.is_marketing(user) or permissions.is_admin(user):
         return Q()
-    # By ids that are read before: asked of joined rows, it would look at everybody's open work.
-    people = {user.pk, *team_member_ids(user)}
-    return Q(assignee__in=people) | Q(state=State.QUEUED, queue__in=owned_queue_ids(user))
+    return held_by(*ids_watched_by(user))
+
+
+def ids_watched_by(user: User) -> tuple[Collection[int], Collection[int]]:
+    """The people and the queues whose handoffs somebody watches over who does not watch over all."""
+    # Read before: asked of joined rows, it would look at everybody's open work.
+    return {user.pk, *team_member_ids(user)}, owned_queue_ids(user)
+
+
+def held_by(people: Collection[int], queues: Collection[int]) -> Q:
+    """What these people hold and what waits in these queues."""
+    return Q(assignee__in=people) | Q(state=State.QUEUED, queue__in=queues)
 
 
 def of_team(team: int) -> Q:

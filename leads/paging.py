@@ -40,7 +40,11 @@ def page(rows: QuerySet[M], order: Sequence[str], after: str, size: int) -> Page
         after = ""
     else:
         ordered = ordered.filter(behind)
-    found = list(ordered[: size + 1])
+    return cut(list(ordered[: size + 1]), order, size, after)
+
+
+def cut(found: list[M], order: Sequence[str], size: int, after: str = "") -> Page[M]:
+    """The page of rows that were read in this order, one more than `size` when there are more."""
     more = len(found) > size
     found = found[:size]
     return Page(found, _cursor(found[-1], order) if more else "", after)

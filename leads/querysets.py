@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from leads.choices import OPEN, WAITING, State
 from routing.models import Queue
 from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
+from routing.prepared import prepared
 
 if TYPE_CHECKING:
     from leads.models.handoff import Handoff  # noqa: F401
@@ -115,7 +116,7 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
 
 def queue_ids(user: User) -> frozenset[int]:
     """The queues this person is a member of."""
-    return _remembered(user, "_queue_ids", lambda: user.queues.values_list("pk", flat=True))
+    return _remembered(user, "_queue_ids", lambda: _queues_of(user.pk))
 
 
 def owned_queue_ids(user: User) -> frozenset[int]:
@@ -135,12 +136,26 @@ def led_team_ids(user: User) -> frozenset[int]:
 
 def team_member_ids(user: User) -> frozenset[int]:
     """The people of the teams this person leads."""
-    members = User.objects.filter(team__manager=user)
-    return _remembered(user, "_team_member_ids", lambda: members.values_list("pk", flat=True))
+    return _remembered(user, "_team_member_ids", lambda: _members_of(user.pk))
 
 
 def _owned(user: User) -> frozenset[tuple[int, str]]:
-    return _remembered(user, "_owned_queues", lambda: user.queues_owned.values_list("pk", "kind"))
+    return _remembered(user, "_owned_queues", lambda: _owned_by(user.pk))
+
+
+@prepared
+def _queues_of(user: int) -> models.QuerySet[Queue, int]:
+    return Queue.objects.filter(members=user).order_by().values_list("pk", flat=True)
+
+
+@prepared
+def _owned_by(user: int) -> models.QuerySet[Queue, tuple[int, str]]:
+    return Queue.objects.filter(owner=user).order_by().values_list("pk", "kind")
+
+
+@prepared
+def _members_of(manager: int) -> models.QuerySet[User, int]:
+    return User.objects.filter(team__manager=manager).order_by().values_list("pk", flat=True)
 
 
 def _remembered(user: User, name: str, read: Callable[[], Iterable[T]]) -> frozenset[T]:

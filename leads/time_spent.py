@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from leads import timing
 from leads.models import Event, Handoff
 from leads.timing import Part
 from routing import hours
 from routing.models import Calendar, Queue, User
+from routing.prepared import prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,11 @@ class Spent:
     queues: dict[int, Queue]
 
 
+@prepared
+def _default_calendar() -> QuerySet[Calendar]:
+    return Calendar.objects.filter(is_default=True).order_by()
+
+
 def of_handoff(handoff: Handoff, now: datetime, log: Sequence[Event] | None = None) -> Spent:
     """Where its time went until `now`. `log` spares the query where all its events are at hand, by number."""
     events = list(handoff.events.order_by("number")) if log is None else log
@@ -33,8 +41,7 @@ def of_handoff(handoff: Handoff, now: datetime, log: Sequence[Event] | None = No
     waited = {columns["queue_id"] for columns in told if columns.get("queue_id")}
     people = User.objects.select_related("calendar", "team__calendar").in_bulk(holders) if holders else {}
     queues = Queue.objects.select_related("calendar").in_bulk(waited) if waited else {}
-    row = Calendar.objects.filter(is_default=True).first()
-    default = row.hours() if row else None
+    default = next((row.hours() for row in _default_calendar()), None)
 
     def calendar(person_id: int | None, queue_id: int | None) -> hours.Hours | None:
         row = None

@@ -21,12 +21,15 @@ from leads.choices import EventKind, NextStep, State
 from leads.lifecycle import Act, Refused
 from leads.models import Event, Handoff, Lead, Rejection, TriageItem
 from leads.patterns import Pattern, Said, patterns
+from routing.prepared import prepared
 
 REJECTED = "rejected"
 # How far back rejections are listed and counted, how many are, and for how many seconds the count stands.
 OVER = timedelta(days=90)
 MOST_COUNTED = 2000
 KEPT = 60
+# What waits is counted no further: a badge says "99+".
+MOST_WAITING = 100
 
 
 def rejections() -> QuerySet[Handoff]:
@@ -136,10 +139,15 @@ def items() -> QuerySet[TriageItem]:
     return TriageItem.objects.filter(settled_at__isnull=True).order_by("at", "pk")
 
 
-def waiting(most: int) -> int:
-    """How much waits, of both kinds, counted to `most` and in one query."""
-    found = rejections().order_by().values("pk").union(items().order_by().values("pk"), all=True)
-    return found[:most].count()
+def waiting() -> int:
+    """How much waits, of both kinds, counted to MOST_WAITING and in one query."""
+    return len(_waiting())
+
+
+@prepared
+def _waiting() -> QuerySet[Any, tuple[int]]:
+    found = rejections().order_by().values_list("pk")
+    return found.union(items().order_by().values_list("pk"), all=True)[:MOST_WAITING]
 
 
 @transaction.atomic

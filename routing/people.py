@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.models import Group, PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from simple_history.models import HistoricalRecords
+
+from routing.prepared import prepared
 
 # Roles are Django groups with these names; `setup` makes them.
 REP, MANAGER, MARKETING, VIEWER, ADMIN = "rep", "sales manager", "marketing ops", "viewer", "admin"
@@ -110,7 +112,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     def roles(self) -> frozenset[str]:
         """Names of the groups this person is in; one query per instance, then remembered."""
         if not hasattr(self, "_roles"):
-            self._roles = frozenset(group.name for group in self.groups.all())
+            loaded = "groups" in getattr(self, "_prefetched_objects_cache", {})
+            names = (group.name for group in self.groups.all()) if loaded else _groups_of(self.pk)
+            self._roles = frozenset(names)
         return self._roles
 
     @property
@@ -120,6 +124,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split()[0] if self.name else self.email
+
+
+@prepared
+def _groups_of(user: int) -> models.QuerySet[Group, str]:
+    return Group.objects.filter(user=user).order_by().values_list("name", flat=True)
 
 
 class AbsenceQuerySet(models.QuerySet["Absence"]):

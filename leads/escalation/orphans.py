@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads import permissions
 from leads.choices import OPEN, State
 from leads.models import Handoff
 from routing.models import Queue
 from routing.people import Absence, User
+from routing.prepared import prepared
 
 # What somebody who is away keeps nobody waiting with is not in here: deferred and contacted leads stay.
 OWED = (State.ASSIGNED, State.ACCEPTED)
@@ -46,14 +47,11 @@ def find(now: datetime) -> list[Orphan]:
 
 
 def _queues() -> list[Orphan]:
-    # A few rows: the two queues that catch everything, and those whose owner is gone.
-    able = Exists(User.objects.filter(permissions.can_act(), pk=OuterRef("owner")))
-    queues = Queue.objects.select_related("owner__team__manager").annotate(is_owned=able)
-    rows = list(queues.filter(Q(is_owned=False) | Q(kind__in=CATCH_ALL)).order_by("pk"))
+    rows = _catching_or_unowned()
     found = [
         Orphan(ONLY_VIEWER if queue.owner.is_active else INACTIVE, queue=queue)
         for queue in rows
-        if not queue.is_owned
+        if not getattr(queue, "is_owned", False)
     ]
     missing = [kind for kind in CATCH_ALL if all(queue.kind != kind for queue in rows)]
     # Before anything was set up there is nothing to catch.
@@ -65,21 +63,53 @@ def _queues() -> list[Orphan]:
 def _people(now: datetime) -> list[Orphan]:
     """The inactive and who can no longer answer hold nothing; who is away owes nobody an answer or a first
     contact. Quiet work alone makes nobody an orphan."""
-    # Per person of these three kinds one look into handoff_open_by_assignee; most hold nothing there.
-    held = Handoff.objects.open().filter(assignee=OuterRef("pk"), is_quiet=False)
-    everything, owed = Exists(held), Exists(held.filter(state__in=[str(state) for state in OWED]))
-    gone = User.objects.filter(everything, is_active=False)
-    out = User.objects.filter(everything, ~permissions.can_answer(), is_active=True)
-    away = User.objects.filter(owed, is_active=True, absences__in=Absence.objects.at(now)).distinct()
     return [
         Orphan(why, user=user, states=states)
-        for why, states, people in ((INACTIVE, OPEN, gone), (NOT_IN_SALES, OPEN, out), (AWAY, OWED, away))
-        for user in people.order_by("pk")[:MOST_PEOPLE]
+        for why, states, people in (
+            (INACTIVE, OPEN, _gone()),
+            (NOT_IN_SALES, OPEN, _out()),
+            (AWAY, OWED, _away(now)),
+        )
+        for user in people
     ]
 
 
 def _astray() -> list[Orphan]:
+    return [Orphan("astray", user=row.assignee, handoff_id=row.pk) for row in _strayed()]
+
+
+@prepared
+def _catching_or_unowned() -> QuerySet[Queue]:
+    # A few rows: the two queues that catch everything, and those whose owner is gone.
+    able = Exists(User.objects.filter(permissions.can_act(), pk=OuterRef("owner")))
+    queues = Queue.objects.select_related("owner__team__manager").annotate(is_owned=able)
+    return queues.filter(Q(is_owned=False) | Q(kind__in=CATCH_ALL)).order_by("pk")
+
+
+# Per person of these three kinds one look into handoff_open_by_assignee; most hold nothing there.
+_HELD = Handoff.objects.open().filter(assignee=OuterRef("pk"), is_quiet=False)
+_EVERYTHING, _OWED = Exists(_HELD), Exists(_HELD.filter(state__in=[str(state) for state in OWED]))
+
+
+@prepared
+def _gone() -> QuerySet[User]:
+    return User.objects.filter(_EVERYTHING, is_active=False).order_by("pk")[:MOST_PEOPLE]
+
+
+@prepared
+def _out() -> QuerySet[User]:
+    people = User.objects.filter(_EVERYTHING, ~permissions.can_answer(), is_active=True)
+    return people.order_by("pk")[:MOST_PEOPLE]
+
+
+@prepared
+def _away(now: datetime) -> QuerySet[User]:
+    people = User.objects.filter(_OWED, is_active=True, absences__in=Absence.objects.at(now)).distinct()
+    return people.order_by("pk")[:MOST_PEOPLE]
+
+
+@prepared
+def _strayed() -> QuerySet[Handoff]:
     # handoff_astray holds exactly these.
     rows = Handoff.objects.astray().select_related("assignee").order_by("pk")
-    rows = rows.only("pk", "state", "assignee__name", "assignee__email", "assignee__team")
-    return [Orphan("astray", user=row.assignee, handoff_id=row.pk) for row in rows[:MOST_ASTRAY]]
+    return rows.only("pk", "state", "assignee__name", "assignee__email", "assignee__team")[:MOST_ASTRAY]

@@ -45,6 +45,13 @@ class SearchWord(models.Model):
                 opclasses=["varchar_pattern_ops", "int8_ops", "int8_ops"],
                 name="search_by_word",
             ),
+            # searching: the companies among them, of which there are few for a word that many people have
+            models.Index(
+                fields=["word", "company"],
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+                condition=Q(company__isnull=False),
+                name="search_company_by_word",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,8 +2,8 @@
 
 Owns which leads a person sees, and how a query becomes look-ups: `folding` says what it asks for,
 `SearchWord` who has such words. A rare word is looked up and the others are asked of whoever has it; words
-that everybody has are looked for among those who changed last. A person who is not shown addresses cannot
-find by them either.
+that everybody has are looked for among those who changed last, and then all who have them are intersected.
+A person who is not shown addresses cannot find by them either.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ from leads import identity, permissions
 from leads.models import Company, ExternalId, Handoff, Lead, LeadAlias, SearchWord
 from leads.search import folding
 from leads.search.folding import Term
-from routing.people import ADMIN, MARKETING, VIEWER, User
+from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
 
 LONGEST = 200
 MOST_LEADS, MOST_COMPANIES = 25, 10
 # A word that more rows have is common.
 RARE = 2_000
-# One that more have is asked of each lead, rather than all who have it being listed.
-MANY = 20_000
-# Where common words are looked for first: with words that everybody has a page is full long before.
-NEWEST = 5_000
+# So many leads are named one by one in a query.
+MOST_NAMED = 5_000
+# So many leads with one id are more than a search shows.
+MOST_EXACT = 2_000
+# Where common words are looked for first: with words that everybody has a page is full long before. The first
+# are so few that each is asked; of more a planner would rather list all who have the word.
+NEWEST = (500, 5_000)
 ORDER = ("-updated_at", "-id")
 _NUMBER = re.compile(r"(?:(lead|handoff)\s*)?#?\s*(\d{1,18})", re.IGNORECASE)
 
@@ -135,6 +138,7 @@ class Query:
         self.typed, self.personal = typed, personal
         self.terms = folding.terms(typed, personal=personal)
         self.is_short = bool(self.terms) and folding.is_short(self.terms)
+        self._read: dict[tuple[Term, bool, bool], Rows] = {}
 
     @property
     def asks(self) -> bool:
@@ -153,7 +157,7 @@ class Query:
         if self.personal and len(digits) >= 6 and (phone := identity.phone_key(self.typed, "")):
             asked.append(Lead.objects.filter(phone_key=phone).order_by().values_list("pk"))
         found = ExternalId.objects.filter(value=self.typed).order_by().values_list("lead_id")
-        return {pk for (pk,) in (found.union(*asked) if asked else found)[:RARE]}
+        return {pk for (pk,) in (found.union(*asked) if asked else found)[:MOST_EXACT]}
 
     def leads(self, user: User, most: int, *, whole: bool) -> list[Lead]:
         """The latest changed of those who fit, at most so many."""
@@ -162,19 +166,20 @@ class Query:
             return []
         if rarest.is_whole:
             return _latest(few_of(user).filter(rarest.leads(), self._each(whole, but=rarest.known)), most)
-        listed = {term: rows for term, rows in self._stands(whole) if rows[: MANY + 1].count() <= MANY}
-        each = self._each(whole, but=listed)
-        if listed:
-            return _latest(few_of(user).filter(_everybody(listed.values()), each), most)
-        rows = leads_of(user).filter(each)
-        if not sees_all(user):
-            return _latest(rows, most)
-        since = Lead.objects.order_by(*ORDER).values_list("updated_at", flat=True)[NEWEST : NEWEST + 1]
-        newest = rows.filter(updated_at__gt=since[0]) if since else rows
-        found = list(newest.select_related("company").order_by(*ORDER)[:most])
-        if len(found) == most or not since:
-            return found
-        return _latest(rows.filter(_everybody([self._fewest(whole)])), most)
+        each = self._each(whole, but=())
+        if not (sees_all(user) or MANAGER in user.roles):
+            return _latest(leads_of(user).filter(each), most)
+        # Of a manager's leads there are fewer among the newest, and to list them all takes longer.
+        for many in NEWEST[:1] if sees_all(user) else NEWEST:
+            rows, is_everything = _newest(few_of(user).filter(each), many)
+            found = list(rows.select_related("company").order_by(*ORDER)[:most])
+            if len(found) == most or is_everything:
+                return found
+        listed = [(term, rows, _named(rows)) for term, rows in self._stands(whole)]
+        # Where many companies have a word too, it is asked of whoever has the others.
+        listed = [row for row in listed if len(row[2]) <= RARE] or listed[:1]
+        each = self._each(whole, but=[term for term, *_ in listed])
+        return _latest(few_of(user).filter(_everybody(row[1:] for row in listed), each), most)
 
     def companies(self, user: User, most: int) -> list[Company]:
         """Companies whose own words fit, by name."""
@@ -187,8 +192,8 @@ class Query:
             seen = Company.objects.all() if sees_all(user) else Company.objects.filter(Exists(theirs))
             rows = seen.filter(each, pk__in=rarest.companies)
         elif len(self.terms) > 1 or not sees_all(user):
-            fewest = self._fewest(False).filter(company__isnull=False)
-            rows = companies_of(user).filter(each, pk__in=fewest.values("company_id"))
+            first, *others = (_companies(rows) for _, rows in self._stands(False))
+            rows = companies_of(user).filter(each, pk__in=first.intersection(*others) if others else first)
         else:
             # One word that many have: the first by name are soon found.
             return list(Company.objects.filter(each).order_by("name_key", "pk")[:most])
@@ -212,17 +217,18 @@ class Query:
 
     def _rarest(self, whole: bool, of_company: bool = False) -> Rows:
         """The rows of the term that fewest have; none if there is a term that nobody has."""
-        found = []
-        for term, rows in self._stands(whole):
-            if of_company:
-                rows = rows.filter(company__isnull=False)
-            found.append(Rows(term, list(rows.values_list("lead", "company")[: RARE + 1])))
+        found = (self._rows_of(term, rows, whole, of_company) for term, rows in self._stands(whole))
         return min(found, key=lambda rows: len(rows.rows))
 
-    def _fewest(self, whole: bool) -> QuerySet[SearchWord]:
-        """The rows of the term that fewest have, where all have many."""
-        stands = [rows for _, rows in self._stands(whole)]
-        return min(stands, key=lambda rows: rows[:MANY].count()) if len(stands) > 1 else stands[0]
+    def _rows_of(self, term: Term, rows: QuerySet[SearchWord], whole: bool, of_company: bool) -> Rows:
+        """The rows of a term, as many as tell whether it is rare; read once for people and companies."""
+        key, of_all = (term, whole, of_company), self._read.get((term, whole, False))
+        if key not in self._read and of_all is not None and of_all.is_whole:
+            self._read[key] = Rows(term, [row for row in of_all.rows if row[1] is not None])
+        elif key not in self._read:
+            rows = rows.filter(company__isnull=False) if of_company else rows
+            self._read[key] = Rows(term, list(rows.values_list("lead", "company")[: RARE + 1]))
+        return self._read[key]
 
     def _stands(self, whole: bool) -> list[tuple[Term, QuerySet[SearchWord]]]:
         """Each term with rows among which all are that fit it: of a group every word must be there, so one
@@ -281,19 +287,34 @@ class Rows:
         return Q(pk__in={lead for lead, _ in self.rows if lead is not None}) | Q(company__in=self.companies)
 
 
-def _everybody(asked: Iterable[QuerySet[SearchWord]]) -> Q:
-    """The leads that have a word of each of these rows, their own or their company's."""
-    first, *others = map(_ids, asked)
+def _everybody(asked: Iterable[tuple[QuerySet[SearchWord], list[int]]]) -> Q:
+    """The leads that have a word of each of these rows, their own or that of one of the companies beside."""
+    first, *others = (_ids(rows, named) for rows, named in asked)
     both = first.intersection(*others) if others else first
     # A few are named one by one: a planner expects many, and would rather start with all leads there are.
-    ids = [pk for (pk,) in both.values_list("lead_id")[: RARE + 1]]
-    return Q(pk__in=ids if len(ids) <= RARE else both)
+    ids = [pk for (pk,) in both.values_list("lead_id")[: MOST_NAMED + 1]]
+    return Q(pk__in=ids if len(ids) <= MOST_NAMED else both)
 
 
-def _ids(rows: QuerySet[SearchWord]) -> QuerySet[Any, Any]:
-    of_company = rows.filter(company__isnull=False).values("company_id")
+def _ids(rows: QuerySet[SearchWord], named: list[int]) -> QuerySet[Any, Any]:
+    of_company: Any = named if len(named) <= RARE else _companies(rows)
     of_theirs = Lead.objects.filter(company__in=of_company).order_by().values("pk")
-    return rows.filter(lead__isnull=False).values("lead_id").union(of_theirs)
+    return rows.filter(lead__isnull=False).values("lead_id").union(of_theirs, all=True)
+
+
+def _newest(rows: QuerySet[Lead], many: int) -> tuple[QuerySet[Lead], bool]:
+    """Those of the rows that are among so many who changed last, and whether that is everybody."""
+    since = Lead.objects.order_by(*ORDER).values_list("updated_at", flat=True)[many : many + 1]
+    return (rows.filter(updated_at__gt=since[0]), False) if since else (rows, True)
+
+
+def _companies(rows: QuerySet[SearchWord]) -> QuerySet[Any, Any]:
+    return rows.filter(company__isnull=False).values_list("company_id")
+
+
+def _named(rows: QuerySet[SearchWord]) -> list[int]:
+    """The companies that have such a word: few, mostly, of a word that many people have."""
+    return [pk for (pk,) in _companies(rows)[: RARE + 1]]
 
 
 def _latest(rows: QuerySet[Lead], most: int) -> list[Lead]:

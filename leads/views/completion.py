@@ -51,24 +51,20 @@ def as_file(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def _lines(params: Params) -> Iterator[tuple[Any, ...]]:
-    found = list(waiting.export(params)[:MOST_EXPORTED])
-    for start in range(0, len(found), 500):
-        part = found[start : start + 500]
-        findings = waiting.findings_of(part)
-        for handoff in part:
-            known = repair.by_check(findings.get(handoff.pk, ()))
-            missing = [str(code) for code in handoff.missing]
-            yield (
-                handoff.pk,
-                handoff.completion_due_at,
-                rows.name_of(handoff),
-                str(handoff.lead.company or ""),
-                handoff.lead.email,
-                handoff.lead_source,
-                handoff.effective_type,
-                ", ".join(repair.label_of(code) for code in missing),
-                " ".join(repair.detail_of(code, known) for code in missing),
-            )
+    for handoff in waiting.export(params)[:MOST_EXPORTED]:
+        known = repair.by_check(waiting.findings_of(handoff))
+        missing = [str(code) for code in handoff.missing]
+        yield (
+            handoff.pk,
+            handoff.completion_due_at,
+            rows.name_of(handoff),
+            str(handoff.lead.company or ""),
+            handoff.lead.email,
+            handoff.lead_source,
+            handoff.effective_type,
+            ", ".join(repair.label_of(code) for code in missing),
+            " ".join(repair.detail_of(code, known) for code in missing),
+        )
 
 
 @require_POST

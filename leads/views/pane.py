@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Prefetch, Q
 from django.http import Http404
 
 from leads import permissions, time_spent
-from leads.choices import DIRECT_INTERACTIONS, WEAK_SIGNALS, Channel, EventKind, Outcome, State
+from leads.choices import WEAK_SIGNALS, Channel, EventKind, Outcome, State
 from leads.forms import quick_dates
 from leads.lifecycle import reporting
 from leads.models import (
@@ -23,13 +23,11 @@ from leads.models import (
     Company,
     ContactAttempt,
     Deferral,
-    DuplicatePair,
     Event,
     Handoff,
     Lead,
     Note,
     Rejection,
-    RejectionReason,
     RoutingDecision,
 )
 from leads.presenters import clocks, company, qualifying, rows, signals, spent, stages, times, why
@@ -42,13 +40,12 @@ from leads.presenters.rows import Flag
 from leads.presenters.signals import Opener, Timeline
 from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
-from leads.views import colleagues, worklist
+from leads.views import asked, colleagues, worklist
 from leads.views.colleagues import Colleagues
 from routing.models import Queue, Ruleset, User
 from routing.people import MANAGER, REP
 
-MOST_DIRECT, MOST_OTHER, MOST_EVENTS, MOST_WRITTEN, MOST_RECEIVERS = 25, 100, 200, 50, 500
-MOST_COLLEAGUES = 5
+MOST_RECEIVERS, MOST_COLLEAGUES = 500, 5
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "SEK", "DKK", "NOK", "PLN")
 
 
@@ -160,9 +157,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
     verbs = {action.verb for action in buttons}
     activities, total = activities_of(lead)
     is_weak = not any(activity.kind not in WEAK_SIGNALS for activity in activities)
-    has_duplicate = DuplicatePair.objects.filter(
-        Q(first=lead) | Q(second=lead), status=DuplicatePair.Status.OPEN
-    ).exists()
+    has_duplicate = bool(asked.pairs(lead.pk))
     past = _past(handoff)
     personal = permissions.sees_personal_data(user)
     definition = handoff.definition
@@ -202,7 +197,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         source=_source(handoff),
         why=_why(handoff, past, user),
         has_trace=past.decision is not None,
-        steps=stages.rail(handoff, handoff.inspections.order_by("-at", "-id").first(), now, user.pk),
+        steps=stages.rail(handoff, next(iter(asked.inspection(handoff.pk)), None), now, user.pk),
         history=stages.history(
             past.events, past.notes, past.rejections, past.deferrals, past.attempts, past.names, now, user.pk
         ),
@@ -253,12 +248,9 @@ def _why(handoff: Handoff, past: _Past, user: User) -> str:
 
 
 def _past(handoff: Handoff) -> _Past:
-    events = list(handoff.events.select_related("user", "api_key").order_by("-number")[:MOST_EVENTS])
-    notes = list(handoff.notes.order_by("-at")[:MOST_WRITTEN])
-    rejections = list(handoff.rejections.select_related("reason").order_by("-at")[:MOST_WRITTEN])
-    deferrals = list(handoff.deferral_rows.order_by("-at")[:MOST_WRITTEN])
-    attempts = list(handoff.attempts.order_by("-at")[:MOST_WRITTEN])
-    decision = handoff.decisions.order_by("-at", "-id").first()
+    events, notes = asked.events(handoff.pk), asked.notes(handoff.pk)
+    rejections, deferrals = asked.rejections(handoff.pk), asked.deferrals(handoff.pk)
+    attempts, decision = asked.attempts(handoff.pk), next(iter(asked.decision(handoff.pk)), None)
     ids = stages.people_in(events) | why.people_in(decision)
     for written in (notes, rejections, deferrals, attempts):
         ids |= {row.by_id for row in written if row.by_id}
@@ -268,34 +260,28 @@ def _past(handoff: Handoff) -> _Past:
 
 def _time_spent(handoff: Handoff, newest: list[Event], now: datetime, me: int) -> TimeSpent | None:
     """Where its time went; a log that is longer than what is shown of it is read as a whole."""
-    log = newest[::-1] if len(newest) < MOST_EVENTS else None
+    log = newest[::-1] if len(newest) < asked.MOST_EVENTS else None
     found = time_spent.of_handoff(handoff, now, log)
     return spent.time_spent(handoff, found.parts, found.people, found.queues, me)
 
 
 def activities_of(lead: Lead) -> tuple[list[Activity], int]:
     """The newest activities, older direct interactions among them, newest first; and how many there are."""
-    direct = [str(kind) for kind in DIRECT_INTERACTIONS]
-    own = lead.activities.order_by("-occurred_at", "-id")
-    found = list(own.exclude(kind__in=direct)[:MOST_OTHER]) + list(own.filter(kind__in=direct)[:MOST_DIRECT])
-    found.sort(key=lambda activity: (activity.occurred_at, activity.pk), reverse=True)
-    return found, own.count()
+    direct, others = asked.direct_activities(lead.pk), asked.other_activities(lead.pk)
+    found = sorted(direct + others, key=lambda activity: (activity.occurred_at, activity.pk), reverse=True)
+    is_whole = len(direct) < asked.MOST_DIRECT and len(others) < asked.MOST_OTHER
+    return found, len(found) if is_whole else lead.activities.count()
 
 
 def card_of(lead: Lead, decision: RoutingDecision | None = None) -> CompanyCard:
     """What is known of the lead's company, with how many others come from there and how the decision matched
     it to an account."""
-    others = {"leads": 0, "handoffs": 0}
-    if lead.company_id is not None:
-        others = (
-            Lead.objects.filter(company_id=lead.company_id, merged_into__isnull=True)
-            .exclude(pk=lead.pk)
-            .aggregate(leads=Count("pk", distinct=True), handoffs=Count("handoffs"))
-        )
+    others = asked.others_of_company(lead.company_id, lead.pk) if lead.company_id is not None else []
+    leads, handoffs = others[0][1:] if others else (0, 0)
     match = decision.account if decision is not None else {}
     ids = company.accounts_of(match)
     accounts = Company.objects.select_related("owner").in_bulk(ids) if ids else {}
-    return company.card(lead.company, lead, others["leads"], others["handoffs"], match, accounts)
+    return company.card(lead.company, lead, leads, handoffs, match, accounts)
 
 
 def _usual_channel(lead: Lead, attempts: Sequence[ContactAttempt]) -> str:
@@ -311,7 +297,7 @@ def _usual_channel(lead: Lead, attempts: Sequence[ContactAttempt]) -> str:
 def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:
     if not {"reject", "disqualify"} & set(verbs):
         return []
-    return reason_groups(RejectionReason.objects.filter(is_active=True))
+    return reason_groups(asked.reasons())
 
 
 def _receivers(user: User) -> list[Receiver]:

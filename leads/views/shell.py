@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -29,6 +29,7 @@ from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
+from routing.prepared import prepared
 
 UNDO_SECONDS = 10
 MOST_COUNTED = 99
@@ -106,13 +107,7 @@ class Shell:
     @cached_property
     def mine(self) -> dict[str, Any]:
         """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn)."""
-        by_state = {
-            state: (count, late)
-            for state, count, late in Handoff.objects.held_by(self.user)
-            .order_by()
-            .values_list("state")
-            .annotate(count=Count("pk"), overdue=Count("pk", filter=overdue(self.now)))
-        }
+        by_state = {state: (count, late) for state, count, late in _held(self.user.pk, self.now)}
         found: dict[str, Any] = {state: by_state.get(state, (0,))[0] for state in OPEN_STATES}
         found["all"] = sum(found.values())
         found["held"] = sum(found[str(state)] for state in HOLDS_TURN)
@@ -127,13 +122,12 @@ class Shell:
     @cached_property
     def unread(self) -> str:
         """How many messages are unread, capped; "" for none."""
-        unread = Notification.objects.filter(user=self.user, read_at__isnull=True).order_by()
-        return capped(unread[: MOST_COUNTED + 1].count())
+        return capped(len(_unread(self.user.pk)))
 
     @cached_property
     def is_called(self) -> bool:
         """Whether this person's browsers call for new demo leads."""
-        return Preference.objects.filter(user=self.user, browser=True).exists()
+        return bool(_calls(self.user.pk))
 
     @cached_property
     def draft(self) -> drafts.State:
@@ -219,19 +213,48 @@ class Shell:
         if icon == "team":
             return self._breached(), 0, "past due"
         if icon == "complete":
-            found = Handoff.objects.incomplete().aggregate(
-                count=Count("pk"), late=Count("pk", filter=overdue(self.now))
-            )
-            return found["count"], found["late"], "waiting for data"
+            for _, count, late in _incomplete(self.now):
+                return count, late, "waiting for data"
         if icon == "triage":
-            return triaging.waiting(MOST_COUNTED + 1), 0, "to decide"
+            return triaging.waiting(), 0, "to decide"
         return 0, 0, ""
 
     def _breached(self) -> int:
-        late = Handoff.objects.breached(self.now)
-        if not self._is_for(frozenset({MARKETING, ADMIN})):
-            late = late.filter(assignee__in=team_member_ids(self.user))
+        if self._is_for(frozenset({MARKETING, ADMIN})):
+            return len(_breached(self.now))
+        late = Handoff.objects.breached(self.now).filter(assignee__in=team_member_ids(self.user))
         return late.order_by()[: MOST_COUNTED + 1].count()
+
+
+# Capped, what is counted is read: that is less than Django's way around a count with a limit.
+
+
+@prepared
+def _held(user: int, now: datetime) -> QuerySet[Handoff, tuple[str, int, int]]:
+    rows = Handoff.objects.open().filter(assignee=user).order_by().values_list("state")
+    return rows.annotate(count=Count("pk"), late=Count("pk", filter=overdue(now)))
+
+
+@prepared
+def _unread(user: int) -> QuerySet[Notification, int]:
+    unread = Notification.objects.filter(user=user, read_at__isnull=True).order_by()
+    return unread.values_list("pk", flat=True)[: MOST_COUNTED + 1]
+
+
+@prepared
+def _calls(user: int) -> QuerySet[Preference, int]:
+    return Preference.objects.filter(user=user, browser=True).values_list("pk", flat=True)
+
+
+@prepared
+def _incomplete(now: datetime) -> QuerySet[Handoff, tuple[str, int, int]]:
+    rows = Handoff.objects.incomplete().order_by().values_list("state")
+    return rows.annotate(count=Count("pk"), late=Count("pk", filter=overdue(now)))
+
+
+@prepared
+def _breached(now: datetime) -> QuerySet[Handoff, int]:
+    return Handoff.objects.breached(now).order_by().values_list("pk", flat=True)[: MOST_COUNTED + 1]
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

@@ -6,52 +6,32 @@ lead and of the queues they own. A constant number of queries, whatever the numb
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Case, Count, DateTimeField, Q, QuerySet, Value, When
+from django.db.models import Count, DateTimeField, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from leads import attention, escalation, permissions
 from leads.attention import RISK
-from leads.choices import HOLDS_TURN, State
+from leads.choices import State
 from leads.handoff_filter import LATEST
 from leads.models import Handoff
-from leads.presenters import teams, times
+from leads.presenters import teams
 from leads.presenters.orphans import Trouble, trouble
 from leads.presenters.teams import Group, RepLine, TeamRow
-from leads.querysets import overdue
 from leads.receivers import Receiver, receivers
-from leads.views import reps
+from leads.views import loads, reps, watching
 from leads.views.inbox import number
 from leads.views.worklist import default_calendar
-from routing.models import Absence, PoolMember, Team, User
-from routing.people import MANAGER, REP
+from routing.models import Team, User
 
 MOST_ROWS = 12
-MOST_LOOKED_AT = 60  # of which some are at risk
 MOST_WORK = 200
-MOST_PEOPLE = 300
-_HELD = [str(state) for state in HOLDS_TURN]
-_OWED = [str(State.ASSIGNED), str(State.ACCEPTED)]
-_ROW_FIELDS = (
-    "id", "state", "revision", "lead_type", "raised_at", "triggered_again_at", "mql_at", "held_since",
-    "assigned_at", "last_activity_at", "viewed_at", "accept_due_at", "contact_due_at", "completion_due_at",
-    "next_due_at", "next_touch_at", "deferred_until", "no_activity_at", "black_hole_at", "is_history",
-    "priority",
-    "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
-    "lead__company__name", "lead__company__domain",
-    "policy__accept_minutes", "policy__accept_business", "policy__contact_minutes",
-    "policy__contact_business", "policy__completion_minutes", "policy__completion_business",
-    "policy__no_activity_minutes", "policy__no_activity_business",
-    "assignee__name", "assignee__email", "assignee__is_active",
-    "assignee__calendar__revision", "assignee__team__name", "assignee__team__calendar__revision",
-    "queue__name", "queue__calendar__revision",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,19 +112,16 @@ def watched(user: User, params: Params) -> QuerySet[Handoff]:
 
 def people_of(user: User, params: Params) -> QuerySet[User]:
     """The people in sales whose work this person watches over."""
-    people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
-    if not _sees_all(user):
-        people = people.filter(Q(team__manager=user) | Q(pk=user.pk))
+    people = loads.of_all() if _sees_all(user) else loads.of_manager(user.pk)
     return people.filter(team=params.team) if params.team is not None else people
 
 
 def load(user: User, params: Params, now: datetime) -> Overview:
     """The page. `now` is in the viewer's zone."""
     rows = watched(user, params)
-    by_state = dict(
-        rows.exclude(state=State.INCOMPLETE).order_by().values_list("state").annotate(n=Count("pk"))
-    )
-    lines, are_lines_cut = _lines(user, params, now)
+    own = None if params == Params() else rows
+    by_state = dict(watching.states(user, own))
+    lines, are_lines_cut = loads.lines(user, people_of(user, Params(params.team)), params.team, now)
     rep = people_of(user, Params()).filter(pk=params.rep).first() if params.rep is not None else None
     led = Team.objects.all() if _sees_all(user) else Team.objects.filter(manager=user)
     overview = Overview(
@@ -170,7 +147,7 @@ def load(user: User, params: Params, now: datetime) -> Overview:
         overview.work = [teams.row(found[pk], "", now, calendar) for pk in everything if pk in found]
         overview.is_work_cut = len(everything) > MOST_WORK
     else:
-        overview.groups = _groups(rows, now, params)
+        overview.groups = _groups(user, own, now, params)
         overview.troubles = _troubles(user, now)
     return overview
 
@@ -195,17 +172,14 @@ def _troubles(user: User, now: datetime) -> list[Trouble]:
     return [trouble(orphan, held, user.is_staff) for orphan in seen]
 
 
-def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Group]:
+def _groups(user: User, own: QuerySet[Handoff] | None, now: datetime, params: Params) -> list[Group]:
     """The sections with their rows, or all of the one that is asked for; what is said of an empty one
     stands for it."""
     groups, calendar = teams.groups(), default_calendar()
     conditions = [row for row in attention.conditions(now) if params.show in ("", row[0])]
     most = MOST_WORK if params.show else MOST_ROWS
-    counts = rows.order_by().aggregate(**{key: Count("pk", filter=fits) for key, fits, _ in conditions})
-    ids = {
-        key: _ids(rows.filter(fits), order, max(most, MOST_LOOKED_AT if key == RISK else 0))
-        for key, fits, order in conditions
-    }
+    firsts = watching.firsts(user, own, now, max(most, watching.MOST_FIRST))
+    ids, counts = _in_sections(firsts, conditions, most)
     found = _loaded([pk for some in ids.values() for pk in some])
     for key, some in ids.items():
         group = groups[key]
@@ -223,6 +197,20 @@ def _groups(rows: QuerySet[Handoff], now: datetime, params: Params) -> list[Grou
     return [group for group in shown if group.rows or group.empty or params.show]
 
 
+def _in_sections(
+    firsts: Iterable[watching.First], conditions: Sequence[tuple[Any, ...]], most: int
+) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """The ids of each section in their order, and how many there are in it."""
+    ids: dict[str, list[int]] = {key: [] for key, *_ in conditions}
+    counts = dict.fromkeys(ids, 0)
+    for key, pk, many, place in sorted(firsts, key=lambda row: row[3]):
+        if key in ids:
+            counts[key] = many
+            if place <= most or key == RISK:
+                ids[key].append(pk)
+    return ids, counts
+
+
 def _ids(rows: QuerySet[Handoff], order: tuple[str, ...], most: int) -> list[int]:
     """Which rows come first. Found by a narrow query, so that sorting carries nothing along."""
     return list(rows.order_by(*order).values_list("pk", flat=True)[:most])
@@ -230,10 +218,7 @@ def _ids(rows: QuerySet[Handoff], order: tuple[str, ...], most: int) -> list[int
 
 def _loaded(ids: Sequence[int]) -> dict[int, Handoff]:
     """These handoffs with what their place on the page needs; the rest of wide tables stays where it is."""
-    rows = Handoff.objects.filter(pk__in=ids).select_related(
-        "lead__company", "policy", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
-    )
-    return {handoff.pk: handoff for handoff in rows.only(*_ROW_FIELDS)}
+    return {handoff.pk: handoff for handoff in watching.read(ids)}
 
 
 def form_for(user: User, handoff: Handoff, now: datetime) -> Reassigning:
@@ -256,72 +241,3 @@ def put_in(overview: Overview, form: Reassigning, handoff: Handoff, now: datetim
 
 def _sees_all(user: User) -> bool:
     return permissions.is_marketing(user) or permissions.is_admin(user)
-
-
-def _lines(user: User, params: Params, now: datetime) -> tuple[list[RepLine], bool]:
-    """The work in figures of those who need help first, and whether there are more people than that; four
-    queries for any number of them."""
-    everybody = people_of(user, Params(params.team))
-    counted = _counted(everybody, now)
-    # Who holds nothing fills up what is left.
-    idle = Case(When(pk__in=list(counted), then=Value(0)), default=Value(1))
-    rows = everybody.select_related("team").annotate(idle=idle).order_by("idle", "name", "pk")
-    people = list(rows[: MOST_PEOPLE + 1])
-    is_cut = len(people) > MOST_PEOPLE
-    del people[MOST_PEOPLE:]
-    ids = [person.pk for person in people]
-    caps: dict[int, list[int | None]] = {}
-    seats = PoolMember.objects.filter(user__in=ids, is_active=True)
-    for person_id, cap in seats.values_list("user_id", Coalesce("cap_open", "pool__cap_open")):
-        caps.setdefault(person_id, []).append(cap)
-    away = {absence.user_id: absence for absence in Absence.objects.at(now).filter(user__in=ids)}
-    lines = [
-        _line(person, counted.get(person.pk, {}), _cap(caps.get(person.pk, [])), away.get(person.pk), now)
-        for person in people
-    ]
-    return sorted(lines, key=lambda line: (-line.late, -line.silent, -line.load, line.name)), is_cut
-
-
-def _counted(people: QuerySet[User], now: datetime) -> dict[int, dict[str, Any]]:
-    """What each of these people holds, by kind; those who need help first, as many as the page shows."""
-    owed = Q(state__in=_OWED)
-    silent = owed & (Q(no_activity_at__isnull=False) | Q(black_hole_at__isnull=False))
-    rows = Handoff.objects.open().filter(assignee__in=people.order_by().values("pk")).values("assignee")
-    counts = rows.annotate(
-        answer=Count("pk", filter=Q(state=State.ASSIGNED)),
-        contact=Count("pk", filter=Q(state=State.ACCEPTED)),
-        follow=Count("pk", filter=Q(state=State.WORKING)),
-        deferred=Count("pk", filter=Q(state=State.DEFERRED)),
-        late=Count("pk", filter=owed & overdue(now)),
-        silent=Count("pk", filter=silent),
-        load=Count("pk", filter=Q(state__in=_HELD)),
-    )
-    most = counts.order_by("-late", "-silent", "-load", "assignee")[:MOST_PEOPLE]
-    return {row["assignee"]: dict(row) for row in most}
-
-
-def _cap(caps: Sequence[int | None]) -> int | None:
-    """The most a person may hold by their seats; None when one of them has no cap, or there is no seat."""
-    known = [cap for cap in caps if cap is not None]
-    return max(known) if known and len(known) == len(caps) else None
-
-
-def _line(
-    person: User, counts: dict[str, Any], cap: int | None, absence: Absence | None, now: datetime
-) -> RepLine:
-    load = counts.get("load", 0)
-    return RepLine(
-        id=person.pk,
-        name=str(person),
-        team=str(person.team) if person.team else "",
-        answer=counts.get("answer", 0),
-        contact=counts.get("contact", 0),
-        follow=counts.get("follow", 0),
-        deferred=counts.get("deferred", 0),
-        late=counts.get("late", 0),
-        silent=counts.get("silent", 0),
-        load=load,
-        cap=str(cap) if cap is not None else "",
-        share=min(100, round(100 * load / cap)) if cap else None,
-        note=f"away until {times.moment(absence.ends_at, now)}" if absence else "",
-    )

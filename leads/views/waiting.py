@@ -27,6 +27,7 @@ from leads.presenters.repair import FixRow, Input, Step
 from leads.views.worklist import default_calendar
 from routing.engine import Decision, decide
 from routing.models import Pool, Queue, User
+from routing.prepared import prepared
 
 SIZE = 25
 MOST_COUNTED = 1000
@@ -34,6 +35,17 @@ ORDER = ("completion_due_at", "id")
 MOST_REPORTS = 25
 DEMO = "demo"
 _CODE = re.compile(r"[a-z_]{1,40}")
+_LATEST_FINDINGS = Subquery(
+    Inspection.objects.filter(handoff=OuterRef("pk")).order_by("-at", "-id").values("findings")[:1]
+)
+# What a row and the file read; the rest of these wide tables is left where it is.
+_ROW_FIELDS = (
+    "id", "state", "revision", "lead_type", "raised_at", "triggered_again_at", "priority", "missing",
+    "lead_source", "completion_due_at", "no_activity_at", "black_hole_at",
+    "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
+    "lead__company__name", "lead__company__domain",
+    "policy__completion_minutes", "policy__completion_business",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,12 @@ class Params:
         return "?" + urlencode(
             {name: value for name, value in kept.items() if value != "" or name == "source"}
         )
+
+    @property
+    def opening(self) -> str:
+        """What stands before the id in a row's link: "?show=demo&h="."""
+        query = self.query()
+        return f"{query}h=" if query == "?" else f"{query}&h="
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +149,23 @@ class Typed:
 
 def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None = None) -> Board:
     """The list with one handoff opened, if it still waits. `now` is in the viewer's zone."""
-    of_source = {} if params.source is None else {"lead_source": params.source}
-    tally = list(
-        Handoff.objects.incomplete()
-        .filter(**of_source)
-        .order_by("completion_due_at")
-        .values_list("missing", "lead_type", "raised_at", "completion_due_at")[: MOST_COUNTED + 1]
-    )
-    found = paging.page(_shown(params), ORDER, params.after, SIZE)
+    tally = _everything() if params.source is None else list(_tally(_of_source(params)))
+    if params == Params():
+        found = paging.cut(_first_page(), ORDER, SIZE)
+    else:
+        found = paging.page(_with_row(_shown(params)), ORDER, params.after, SIZE)
     handoffs = found.rows
-    if open_id is not None and all(handoff.pk != open_id for handoff in handoffs):
+    opened = _opened(open_id) if open_id is not None else []
+    if opened and all(handoff.pk != open_id for handoff in handoffs):
         # A link to one that is further down, or not in this filter: it stands on top.
-        handoffs = [*_with_row(Handoff.objects.incomplete().filter(pk=open_id)), *handoffs]
-    findings, reports = _findings(handoffs), _reports(handoffs)
-    queue = Queue.objects.filter(kind=Queue.Kind.COMPLETION).select_related("owner", "calendar").first()
+        handoffs = [*opened, *handoffs]
+    reports = _reports(handoffs)
+    queue = next(iter(_queue()), None)
     calendar = queue.calendar.hours() if queue and queue.calendar else default_calendar()
     board = Board(
         params=params,
         rows=[
-            repair.row(row, findings.get(row.pk, ()), reports.get(row.lead_id, ()), now, calendar)
-            for row in handoffs
+            repair.row(row, findings_of(row), reports.get(row.lead_id, ()), now, calendar) for row in handoffs
         ],
         chips=_chips(params, tally),
         count=paging.count_words(len(tally), MOST_COUNTED),
@@ -161,19 +176,23 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
         owner=queue.owner if queue else None,
         is_new=not tally and not Handoff.objects.exists(),
     )
-    opened = next((handoff for handoff in handoffs if handoff.pk == open_id), None)
-    if opened is not None:
-        board.open_id = opened.pk
-        board.opened = _repair(opened, findings.get(opened.pk, ()), typed or Typed(), now)
+    for handoff in opened:
+        board.open_id = handoff.pk
+        board.opened = _repair(handoff, typed or Typed(), now)
     return board
 
 
 def reports(now: datetime) -> list[Report]:
     """What reps say is wrong with leads that do not wait here, the oldest first: a task of its own."""
+    found = _reported()
+    return [Report(repair.complaint_line(row, now), row.lead_id, str(row.lead), row.field) for row in found]
+
+
+@prepared
+def _reported() -> QuerySet[Complaint]:
     waits = Handoff.objects.incomplete().filter(lead=OuterRef("lead"))
     rows = Complaint.objects.filter(~Exists(waits), cleared_at__isnull=True, lead__merged_into__isnull=True)
-    found = rows.select_related("by", "lead__company").order_by("at", "pk")[:MOST_REPORTS]
-    return [Report(repair.complaint_line(row, now), row.lead_id, str(row.lead), row.field) for row in found]
+    return rows.select_related("by", "lead__company").order_by("at", "pk")[:MOST_REPORTS]
 
 
 def after(handoff: Handoff, params: Params) -> int | None:
@@ -187,18 +206,49 @@ def after(handoff: Handoff, params: Params) -> int | None:
 
 def export(params: Params) -> QuerySet[Handoff]:
     """The rows of the list as a file has them."""
-    return _shown(params).order_by(*ORDER)
+    return _with_row(_shown(params)).order_by(*ORDER)
 
 
-def findings_of(handoffs: Sequence[Handoff]) -> dict[int, list[Any]]:
-    """The latest findings of each of these handoffs, by its id."""
-    return _findings(handoffs)
+def findings_of(handoff: Handoff) -> list[Any]:
+    """What the checks found last, of a handoff of these lists."""
+    found: list[Any] | None = getattr(handoff, "findings", None)
+    return found or []
+
+
+@prepared
+def _everything() -> QuerySet[Handoff, tuple[Any, ...]]:
+    return _tally(Handoff.objects.incomplete())
+
+
+def _tally(rows: QuerySet[Handoff]) -> QuerySet[Handoff, tuple[Any, ...]]:
+    found = rows.order_by("completion_due_at")
+    return found.values_list("missing", "lead_type", "raised_at", "completion_due_at")[: MOST_COUNTED + 1]
+
+
+@prepared
+def _first_page() -> QuerySet[Handoff]:
+    return _with_row(Handoff.objects.incomplete()).order_by(*ORDER)[: SIZE + 1]
+
+
+@prepared
+def _opened(pk: int) -> QuerySet[Handoff]:
+    """With all that a repair reads and writes."""
+    rows = Handoff.objects.incomplete().filter(pk=pk).select_related("lead__company", "policy")
+    return rows.annotate(findings=_LATEST_FINDINGS)
+
+
+@prepared
+def _queue() -> QuerySet[Queue]:
+    return Queue.objects.filter(kind=Queue.Kind.COMPLETION).select_related("owner", "calendar")[:1]
+
+
+def _of_source(params: Params) -> QuerySet[Handoff]:
+    rows = Handoff.objects.incomplete()
+    return rows if params.source is None else rows.filter(lead_source=params.source)
 
 
 def _shown(params: Params) -> QuerySet[Handoff]:
-    rows = _with_row(Handoff.objects.incomplete())
-    if params.source is not None:
-        rows = rows.filter(lead_source=params.source)
+    rows = _of_source(params)
     if params.show == DEMO:
         return rows.filter(Q(lead_type=LeadType.DEMO) | Q(raised_at__isnull=False))
     if params.show:
@@ -209,24 +259,17 @@ def _shown(params: Params) -> QuerySet[Handoff]:
 
 
 def _with_row(rows: QuerySet[Handoff]) -> QuerySet[Handoff]:
-    latest = Inspection.objects.filter(handoff=OuterRef("pk")).order_by("-at", "-id").values("pk")[:1]
-    return (
-        rows.select_related("lead__company", "policy")
-        .defer("lead__attribution", "lead__custom", "lead__company__news", "lead__company__technologies")
-        .annotate(inspection_id=Subquery(latest))
-    )
-
-
-def _findings(handoffs: Sequence[Handoff]) -> dict[int, list[Any]]:
-    ids = {handoff.pk: getattr(handoff, "inspection_id", None) for handoff in handoffs}
-    found = Inspection.objects.in_bulk([pk for pk in ids.values() if pk is not None])
-    return {pk: found[at].findings for pk, at in ids.items() if at in found}
+    rows = rows.select_related("lead__company", "policy").only(*_ROW_FIELDS)
+    return rows.annotate(findings=_LATEST_FINDINGS)
 
 
 def _reports(handoffs: Sequence[Handoff]) -> dict[int, list[str]]:
-    """What reps say is wrong with these leads, by lead."""
+    """What reps say is wrong with those leads that wait for it, by lead."""
     found: dict[int, list[str]] = {}
-    open_ones = Complaint.objects.filter(lead__in=[row.lead_id for row in handoffs], cleared_at__isnull=True)
+    reported = [row.lead_id for row in handoffs if repair.BAD_DATA in row.missing]
+    if not reported:
+        return found
+    open_ones = Complaint.objects.filter(lead__in=reported, cleared_at__isnull=True)
     for lead_id, text in open_ones.order_by("at").values_list("lead_id", "text"):
         found.setdefault(lead_id, []).append(text)
     return found
@@ -254,7 +297,7 @@ def _chips(params: Params, tally: Sequence[tuple[Any, ...]]) -> list[Chip]:
     return chips
 
 
-def _repair(handoff: Handoff, findings: Sequence[Any], typed: Typed, now: datetime) -> Repair:
+def _repair(handoff: Handoff, typed: Typed, now: datetime) -> Repair:
     lead = handoff.lead
     own = Q(first=lead) | Q(second=lead)
     pairs = DuplicatePair.objects.filter(own, status=DuplicatePair.Status.OPEN).select_related(
@@ -271,7 +314,7 @@ def _repair(handoff: Handoff, findings: Sequence[Any], typed: Typed, now: dateti
         shared=_shared(lead),
     )
     lines = [repair.pair_line(pair, lead.pk, now) for pair in pairs]
-    steps, rest = repair.steps(handoff, findings, fields, lines, complaints, now)
+    steps, rest = repair.steps(handoff, findings_of(handoff), fields, lines, complaints, now)
     for step in steps:
         step.reason = typed.values.get(f"reason_{step.check}", "")
         step.error = typed.errors.get("reason", "") if typed.check == step.check else ""

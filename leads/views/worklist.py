@@ -33,6 +33,7 @@ from leads.views import stamp
 from leads.views.shell import Shell
 from routing import hours
 from routing.models import Calendar, Queue, Team, User
+from routing.prepared import prepared
 
 MOST_ROWS = 200
 MOST_DONE = 100
@@ -134,12 +135,11 @@ def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int |
     chosen = next((row for row in queues if row.queue.slug == params.queue), None)
     if params.queue and chosen is None:
         raise Http404("no such queue")
-    base = (
-        Handoff.objects.held_by(user)
-        if chosen is None
-        else Handoff.objects.filter(queue=chosen.queue, state=State.QUEUED, is_history=False)
-    )
-    found = list(_with_row(_filtered(base, params))[: MOST_ROWS + 1])
+    if params.is_filtered:
+        base = _in_queue(chosen.queue.pk) if chosen else Handoff.objects.held_by(user)
+        found = list(_with_row(_filtered(base, params))[: MOST_ROWS + 1])
+    else:
+        found = _waiting(chosen.queue.pk) if chosen else _mine(user.pk)
     is_cut = len(found) > MOST_ROWS
     found = found[:MOST_ROWS]
     _fetch_scores(found)
@@ -181,17 +181,26 @@ def list_of(user: User, handoff: Handoff) -> Params | None:
 
 def calendar_of(user: User) -> hours.Calendar | None:
     """The working time of a person: their own calendar, their team's, or the default."""
-    own = [user.calendar_id] if user.calendar_id is not None else []
-    team = Team.objects.filter(members=user).values("calendar_id")
-    found = list(Calendar.objects.filter(Q(pk__in=own) | Q(pk__in=team) | Q(is_default=True)))
     # The default may also be somebody's own; what is nearer to the person counts first.
-    ranked = sorted(found, key=lambda row: (row.pk != user.calendar_id, row.is_default))
+    ranked = sorted(_calendars(user.pk), key=lambda row: (row.pk != user.calendar_id, row.is_default))
     return ranked[0].hours() if ranked else None
 
 
+@prepared
+def _calendars(user: int) -> QuerySet[Calendar]:
+    own = User.objects.filter(pk=user).values("calendar_id")
+    team = Team.objects.filter(members=user).values("calendar_id")
+    return Calendar.objects.filter(Q(pk__in=own) | Q(pk__in=team) | Q(is_default=True))
+
+
 def default_calendar() -> hours.Calendar | None:
-    row = Calendar.objects.filter(is_default=True).first()
-    return row.hours() if row else None
+    found = _default_calendar()
+    return found[0].hours() if found else None
+
+
+@prepared
+def _default_calendar() -> QuerySet[Calendar]:
+    return Calendar.objects.filter(is_default=True).order_by()
 
 
 @dataclass(slots=True)
@@ -204,8 +213,7 @@ class Waiting:
 
 def _queues(user: User) -> list[Waiting]:
     """The sales queues that this person is a member or the owner of."""
-    own = Q(owner=user) | Q(pk__in=user.queues.order_by().values("pk"))
-    found = [Waiting(queue) for queue in Queue.objects.exclude(kind=Queue.Kind.COMPLETION).filter(own)]
+    found = [Waiting(queue) for queue in _sales_queues(user.pk)]
     if found:
         waiting = Handoff.objects.filter(
             queue__in=[row.queue.pk for row in found], state=State.QUEUED, is_history=False
@@ -214,6 +222,26 @@ def _queues(user: User) -> list[Waiting]:
         for row in found:
             row.count = counts.get(row.queue.pk, 0)
     return found
+
+
+@prepared
+def _sales_queues(user: int) -> QuerySet[Queue]:
+    own = Q(owner=user) | Q(pk__in=Queue.objects.filter(members=user).order_by().values("pk"))
+    return Queue.objects.exclude(kind=Queue.Kind.COMPLETION).filter(own)
+
+
+@prepared
+def _mine(user: int) -> QuerySet[Handoff]:
+    return _with_row(Handoff.objects.open().filter(assignee=user))[: MOST_ROWS + 1]
+
+
+@prepared
+def _waiting(queue: int) -> QuerySet[Handoff]:
+    return _with_row(_in_queue(queue))[: MOST_ROWS + 1]
+
+
+def _in_queue(queue: int) -> QuerySet[Handoff]:
+    return Handoff.objects.filter(queue=queue, state=State.QUEUED, is_history=False)
 
 
 def _filtered(base: QuerySet[Handoff], params: Params) -> QuerySet[Handoff]:
@@ -266,9 +294,20 @@ def _notes(found: list[Handoff], now: datetime) -> dict[int, str]:
 
 def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    kinds = [str(kind) for kind in (*rows.DONE, EventKind.UNDONE)]
-    events = (
-        Event.objects.filter(user=user, recorded_at__gte=midnight, kind__in=kinds)
+    newest_first = _acts(user.pk, midnight)
+    reasons = {str(event.data.get("reason")) for event in newest_first if isinstance(event.data, dict)} - {
+        "None"
+    }
+    named = RejectionReason.objects.filter(code__in=reasons).values_list("code", "label") if reasons else ()
+    labels = dict(named)
+    return rows.done_today(reversed(newest_first), labels, now, open_id)
+
+
+@prepared
+def _acts(user: int, since: datetime) -> QuerySet[Event]:
+    kinds = sorted(str(kind) for kind in (*rows.DONE, EventKind.UNDONE))
+    return (
+        Event.objects.filter(user=user, recorded_at__gte=since, kind__in=kinds)
         .select_related("handoff__lead")
         .only(
             "kind", "number", "recorded_at", "data", "handoff__deferred_until",
@@ -276,13 +315,6 @@ def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:
         )
         .order_by("-recorded_at", "-number")[:MOST_DONE]
     )  # fmt: skip
-    newest_first = list(events)
-    reasons = {str(event.data.get("reason")) for event in newest_first if isinstance(event.data, dict)} - {
-        "None"
-    }
-    named = RejectionReason.objects.filter(code__in=reasons).values_list("code", "label") if reasons else ()
-    labels = dict(named)
-    return rows.done_today(reversed(newest_first), labels, now, open_id)
 
 
 def _tabs(queues: list[Waiting], shell: Shell, params: Params) -> list[Tab]:

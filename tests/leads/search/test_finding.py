@@ -87,10 +87,14 @@ class TestAgainstTheRule(TestCase):
             for number, (first, last, firm) in enumerate(people)
         ]  # fmt: skip
         wanted = by_reading(leads, typed)
-        for rare, newest in ((finding.RARE, finding.NEWEST), (0, 2), (0, 100), (1, 1)):
+        for rare, newest, named in (
+            (finding.RARE, finding.NEWEST, finding.MOST_NAMED), (0, (2,), 100), (0, (100,), 100),
+            (1, (1,), 1), (3, (0,), 0),
+        ):  # fmt: skip
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(finding, "RARE", rare)
                 patch.setattr(finding, "NEWEST", newest)
+                patch.setattr(finding, "MOST_NAMED", named)
                 found = [lead.pk for lead in finding.search(self.user, typed).leads]
                 exact = finding.Query(finding.plain(typed), True).exact()
                 assert [pk for pk in found if pk not in exact] == [pk for pk in wanted if pk not in exact]
@@ -105,11 +109,11 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "RARE", 0)
 
 
-@pytest.mark.parametrize("most", [0, 100])
+@pytest.mark.parametrize("newest", [(0, 0), (1, 2), (100, 100)])
 def test_common_words_find_no_more_of_what_is_not_theirs(
-    cast: Cast, many: None, monkeypatch: pytest.MonkeyPatch, most: int
+    cast: Cast, many: None, monkeypatch: pytest.MonkeyPatch, newest: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr(finding, "MANY", most)
+    monkeypatch.setattr(finding, "NEWEST", newest)
     mine = make_handoff("assigned", cast.femke, lead=make_lead(first_name="Sam", last_name="Mine"))
     make_handoff("assigned", cast.rosa, lead=make_lead(first_name="Sam", last_name="Hers"))
     make_lead(first_name="Sam", last_name="Nobodys")

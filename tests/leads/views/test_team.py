@@ -227,7 +227,7 @@ def test_more_people_than_are_shown_begin_with_who_needs_help(
         make_handoff("assigned", cast.nils, kind="demo_request")
     make_handoff("assigned", cast.rosa, kind="demo_request")
     everybody = queries(client, "/team/")
-    monkeypatch.setattr("leads.views.staff.MOST_PEOPLE", 3)
+    monkeypatch.setattr("leads.views.loads.MOST_PEOPLE", 3)
     assert queries(client, "/team/") == everybody
     response = client.get("/team/")
     lines = response.context["overview"].lines

@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from leads import lifecycle, triaging
 from leads.models import DuplicatePair, Handoff, TriageItem
@@ -95,9 +97,12 @@ def test_the_navigation_counts_what_waits(as_: SignIn, cast: Cast) -> None:
 
 
 def test_past_so_many_the_navigation_counts_no_further(cast: Cast) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert triaging.waiting() == 0
     item()
     rejected(cast)
-    assert [triaging.waiting(most) for most in (1, 2, 3)] == [1, 2, 2]
+    assert triaging.waiting() == 2
+    assert [query["sql"].rpartition("LIMIT ")[2] for query in asked] == ["100"]
 
 
 def test_rejected_again_it_waits_again(as_: SignIn, cast: Cast) -> None:

@@ -1,0 +1,140 @@
+"""A query that is written to SQL once a process and then only asked, each time with other values.
+
+Owns `prepared`. To write the SQL of a page's query takes Django longer than the database takes to answer it.
+What is kept is text, never an answer: rows are read anew each time. Never shapes a query by a value.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import update_wrapper
+from itertools import count
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Values that no query of ours has of its own: they show where a value stands in the SQL.
+_NUMBER, _MOMENT = 2**62, datetime(9000, 1, 1, tzinfo=UTC)
+# Lists of ids are filled up to one of these lengths; what no row has fills them.
+_LENGTHS, _NOBODY = (4, 16, 64, 256, 512, 1024, 4096, 16384), -1
+
+
+class Unfit(TypeError):
+    """This query cannot be prepared. Said when it is first asked, which is what tests do."""
+
+
+def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
+    """For a function that makes a queryset of whole numbers, moments and lists of ids: called like it, each
+    value in its place, this gives the rows as a list.
+
+    The function is asked once and so decides nothing by a value. What is counted from a value (a day before a
+    moment) comes as a value of its own.
+    """
+    return Prepared(make)
+
+
+class Prepared(Generic[P, T]):
+    """The query of one function, once for each length of its lists."""
+
+    def __init__(self, make: Callable[P, QuerySet[Any, T]]) -> None:
+        self._make: Callable[..., QuerySet[Any, T]] = make
+        self._written: dict[tuple[int, ...], _Written] = {}
+        update_wrapper(self, make)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
+        if kwargs:
+            raise Unfit(f"{self._make.__name__}: values come by their place")
+        values = [_filled(value) for value in args]
+        lengths = tuple(len(value) for value in values if isinstance(value, list))
+        written = self._written.get(lengths)
+        if written is None:
+            written = self._written[lengths] = self._write(values)
+        return written.ask(_flat(values))
+
+    def _write(self, values: Sequence[Any]) -> _Written:
+        """The query with marks for the values. Written twice with different marks, so that whatever follows
+        from a value in another way than by standing there is found out."""
+        many = len(_flat(values))
+        first, second = self._marked(values, count(0)), self._marked(values, count(many))
+        both = zip(first.params, second.params, strict=False)
+        unlike = {place for place, (one, other) in enumerate(both) if one != other}
+        stands = unlike == first.places.keys() and set(first.places.values()) == set(range(many))
+        if first.sql != second.sql or not stands:
+            raise Unfit(f"{self._make.__name__}: its values do more than stand in the query")
+        return first
+
+    def _marked(self, values: Sequence[Any], numbers: Iterator[int]) -> _Written:
+        marks = [_mark(value, numbers) for value in values]
+        rows = self._make(*marks)
+        compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
+        sql, params = compiler.as_sql()
+        known = {_adapted(compiler.connection, mark): number for number, mark in enumerate(_flat(marks))}
+        places = {place: known[value] for place, value in enumerate(params) if _is_one_of(value, known)}
+        return _Written(rows, compiler, sql, tuple(params), places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A query as SQL. `places` says which of its parameters is which value."""
+
+    rows: QuerySet[Any, Any]
+    compiler: Any
+    sql: str
+    params: tuple[Any, ...]
+    places: dict[int, int]
+
+    def ask(self, values: Sequence[Any]) -> list[Any]:
+        """The rows for these values. What Django reads them with is copied: threads share the original."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        params = list(self.params)
+        for place, number in self.places.items():
+            params[place] = _adapted(connection, values[number])
+        compiler = copy.copy(self.compiler)
+        compiler.connection = connection
+        compiler.as_sql = lambda: (self.sql, params)
+        query = copy.copy(self.rows.query)
+        query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
+        rows: Any = QuerySet(self.rows.model, query)
+        rows._fields, rows._iterable_class = self.rows._fields, self.rows._iterable_class  # type: ignore[attr-defined]
+        return list(rows._iterable_class(rows))
+
+
+def _filled(value: Any) -> Any:
+    """A list of ids with more of what no row has, so that few lengths occur."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
+        return value
+    ids = list(value)
+    length = next((length for length in _LENGTHS if length >= len(ids)), None)
+    if length is None:
+        raise Unfit(f"a list of {len(ids)} is longer than {_LENGTHS[-1]}")
+    return ids + [_NOBODY] * (length - len(ids))
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    return [one for value in values for one in (value if isinstance(value, list) else (value,))]
+
+
+def _mark(value: Any, numbers: Iterator[int]) -> Any:
+    if isinstance(value, list):
+        return [_mark(one, numbers) for one in value]
+    if isinstance(value, datetime):
+        return _MOMENT + timedelta(days=next(numbers))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _NUMBER + next(numbers)
+    raise Unfit(f"a {type(value).__name__} is no whole number and no moment")
+
+
+def _adapted(connection: Any, value: Any) -> Any:
+    """A value as this database takes it."""
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+def _is_one_of(value: Any, marks: dict[Any, int]) -> bool:
+    return isinstance(value, (int, str, datetime)) and value in marks

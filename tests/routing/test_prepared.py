@@ -1,0 +1,166 @@
+"""Queries that are written once: the same rows as the queryset gives, for any values, each time anew."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from routing.models import Queue, Team, User
+from routing.people import Absence
+from routing.prepared import Unfit, prepared
+from tests.conftest import NOW, Cast
+
+
+def _away(user: int, now: datetime) -> QuerySet[Absence]:
+    found = Absence.objects.filter(Q(user=user) | Q(cover=user), starts_at__lte=now, ends_at__gt=now)
+    return found.select_related("user__team", "cover").order_by("pk")
+
+
+away = prepared(_away)
+
+
+class TestAgainstTheQueryset(TestCase):
+    """Absences of two people that cover for each other."""
+
+    @given(
+        spans=st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 9), st.booleans()), max_size=6),
+        asked=st.lists(st.tuples(st.booleans(), st.integers(-10, 20)), min_size=1, max_size=4),
+    )
+    def test_the_same_rows(self, spans: list[tuple[int, int, bool]], asked: list[tuple[bool, int]]) -> None:
+        team = Team.objects.create(name="North")
+        people = [User.objects.create_user(f"{n}@example.com", name=f"N {n}", team=team) for n in range(2)]
+        for start, length, is_first in spans:
+            Absence.objects.create(
+                user=people[not is_first],
+                cover=people[is_first],
+                starts_at=NOW + timedelta(hours=start),
+                ends_at=NOW + timedelta(hours=start + length),
+            )
+        for is_first, hours in asked:
+            values = people[not is_first].pk, NOW + timedelta(hours=hours)
+            assert _read(away(*values)) == _read(_away(*values))
+
+
+def _read(rows: Any) -> list[Any]:
+    return [(row, row.starts_at, row.user.name, row.user.team.name, row.cover.name) for row in rows]
+
+
+def test_one_query_each_time_and_nothing_kept(cast: Cast) -> None:
+    @prepared
+    def members(team: int) -> QuerySet[User, str]:
+        return User.objects.filter(team=team).order_by("name").values_list("name", flat=True)
+
+    mine, other = cast.femke.team_id or 0, Team.objects.create(name="Empty").pk
+    before = members(mine)
+    User.objects.create_user("new@example.com", name="Zoe New", team_id=mine)
+    with CaptureQueriesContext(connection) as asked:
+        assert (members(mine), members(other)) == ([*before, "Zoe New"], [])
+    assert len(asked) == 2
+
+
+def test_values_annotations_and_queries_in_queries(cast: Cast) -> None:
+    @prepared
+    def teams(manager: int) -> QuerySet[Team, dict[str, Any]]:
+        people = User.objects.filter(team=OuterRef("pk"), team__manager=manager)
+        led = Team.objects.filter(Exists(people), manager=manager).annotate(people=Count("members"))
+        return led.values("name", "people")
+
+    assert teams(cast.mia.pk) == list(
+        Team.objects.filter(manager=cast.mia).annotate(people=Count("members")).values("name", "people")
+    )
+    assert teams(cast.femke.pk) == []
+
+
+def test_rows_are_whole_and_know_where_they_come_from(cast: Cast) -> None:
+    @prepared
+    def person(pk: int) -> QuerySet[User]:
+        return User.objects.filter(pk=pk).select_related("team").only("name", "team__name")
+
+    (found,) = person(cast.femke.pk)
+    with CaptureQueriesContext(connection) as asked:
+        assert (found.name, found.team.name) == (cast.femke.name, cast.femke.team.name)
+        assert found._state.adding is False
+    assert len(asked) == 0
+    assert found.email == cast.femke.email
+
+
+def test_without_values(cast: Cast) -> None:
+    @prepared
+    def queues() -> QuerySet[Queue, int]:
+        return Queue.objects.order_by("pk").values_list("pk", flat=True)
+
+    assert queues() == list(Queue.objects.order_by("pk").values_list("pk", flat=True)) != []
+
+
+def test_lists_of_any_length(cast: Cast) -> None:
+    @prepared
+    def named(ids: list[int], but: int) -> QuerySet[User, int]:
+        rows = User.objects.filter(pk__in=ids).exclude(pk=but)
+        return rows.order_by("pk").values_list("pk", flat=True)
+
+    everybody = list(User.objects.order_by("pk").values_list("pk", flat=True))
+    assert len(everybody) > 4
+    for length in range(len(everybody) + 1):
+        assert named(everybody[:length], everybody[0]) == everybody[1:length]
+    assert named([everybody[1]] * 300, 0) == [everybody[1]]
+
+
+class TestUnfit:
+    """What cannot be prepared says so, rather than to answer with the first values."""
+
+    def test_a_value_counted_from_another(self, cast: Cast) -> None:
+        since = prepared(lambda now: Absence.objects.filter(starts_at__gt=now - timedelta(days=1)))
+        with pytest.raises(Unfit, match="do more than stand in the query"):
+            since(NOW)
+
+    def test_a_value_beside_what_is_counted_from_it(self, cast: Cast) -> None:
+        span = prepared(
+            lambda now: Absence.objects.filter(starts_at__gt=now - timedelta(days=1), starts_at__lte=now)
+        )
+        with pytest.raises(Unfit, match="do more than stand in the query"):
+            span(NOW)
+
+    def test_a_shape_that_a_value_decides(self, cast: Cast) -> None:
+        order = prepared(lambda pk: User.objects.filter(pk=pk).order_by("name" if pk % 2 else "email"))
+        with pytest.raises(Unfit, match="do more than stand in the query"):
+            order(cast.femke.pk)
+
+    def test_a_value_that_is_not_asked_for(self, cast: Cast) -> None:
+        everybody = prepared(lambda pk: User.objects.order_by("pk"))
+        with pytest.raises(Unfit, match="do more than stand in the query"):
+            everybody(cast.femke.pk)
+
+    @pytest.mark.parametrize("value", ["femke", True, None, ["femke"]])
+    def test_another_kind_of_value(self, cast: Cast, value: Any) -> None:
+        named = prepared(lambda value: User.objects.filter(name=value))
+        with pytest.raises(Unfit, match="is no whole number and no moment"):
+            named(value)
+
+    def test_a_list_that_is_too_long(self, cast: Cast) -> None:
+        some = prepared(lambda ids: User.objects.filter(pk__in=ids))
+        with pytest.raises(Unfit, match="a list of 16385 is longer than 16384"):
+            some(list(range(16385)))
+
+    def test_a_value_by_its_name(self, cast: Cast) -> None:
+        own = prepared(lambda pk: User.objects.filter(pk=pk))
+        with pytest.raises(Unfit, match="by their place"):
+            own(pk=cast.femke.pk)
+
+
+def test_a_value_among_the_querys_own(cast: Cast) -> None:
+    @prepared
+    def others(pk: int) -> QuerySet[User, int]:
+        return (
+            User.objects.filter(pk__gt=0).exclude(pk=pk).annotate(n=F("pk") + 1).values_list("n", flat=True)
+        )
+
+    assert cast.femke.pk + 1 not in others(cast.femke.pk)
+    assert cast.femke.pk + 1 in others(cast.mia.pk)
