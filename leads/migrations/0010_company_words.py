@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("leads", "0007_search_words"),
+        ("leads", "0009_decided_pairs"),
     ]
 
     operations = [
