@@ -34,6 +34,9 @@ CAN_WAIT = frozenset(
         "out_of_territory",
         "existing_customer",
         "rule_review",
+        "agreement_proposed",
+        "agreement_signed",
+        "agreement_declined",
     }
 )
 

@@ -35,11 +35,26 @@ from routing.people import User
 
 # The kinds of messages that are not about a handoff.
 QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
+# About a proposal for the agreement: what is said first, what then ("by" is who did it), and what to do.
+AGREEMENT = {
+    "agreement_proposed": (
+        "To sign",
+        "{by} proposes a change of the agreement. It holds once somebody of your side signs it.",
+        Todo.AGREE,
+    ),
+    "agreement_signed": ("Your proposal was signed", "{by} signed what you proposed.", Todo.KNOW),
+    "agreement_declined": (
+        "Your proposal was declined",
+        "{by} declined what you proposed, and says why.",
+        Todo.KNOW,
+    ),
+}
 # What is said first of each kind; what is not about a handoff goes on with a name.
 HEADS = {
     **{kind: wording.head for kind, wording in WORDINGS.items()},
     QUEUE_GIVEN: "Your queue now",
     RULE_REVIEW: "Review due",
+    **{kind: head for kind, (head, _, _) in AGREEMENT.items()},
 }
 LONGEST_NAME = 80
 LONGEST_READ = 2000
@@ -78,6 +93,8 @@ def words(notification: Notification) -> Words:
     """The message in plain words (lead, company, assignee and queue are loaded, or queries follow)."""
     handoff, data = notification.handoff, notification.data
     if handoff is None:
+        if notification.kind in AGREEMENT:
+            return _about_agreement(notification)
         return (_about_queue if notification.kind == QUEUE_GIVEN else _about_rule)(notification)
     wording = WORDINGS.get(notification.kind, STEP if "due_at" in data else UNKNOWN)
     lead, zone = lead_words(handoff), zone_of(notification.user)
@@ -133,6 +150,22 @@ def _about_rule(notification: Notification) -> Words:
         todo=Todo.REVIEW,
         link="Open the rule",
         due=("Was due" if data.get("overdue") else "Due", due),
+    )
+
+
+def _about_agreement(notification: Notification) -> Words:
+    """A message about a proposal: who did what."""
+    data = notification.data
+    head, text, todo = AGREEMENT[notification.kind]
+    pk = data.get("proposal_id")
+    is_known = isinstance(pk, int)
+    return Words(
+        subject=f"{head}: a change of the agreement",
+        text=text.format(by=plain(str(data.get("by") or "Somebody"))),
+        url=reverse("metrics:proposal", args=[pk]) if is_known else reverse("metrics:agreement"),
+        head=f"{head}: the agreement",
+        todo=todo,
+        link="Open the proposal",
     )
 
 

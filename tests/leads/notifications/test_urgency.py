@@ -14,6 +14,7 @@ from leads.models import Handoff, Preference
 from leads.notifications import WORDINGS, is_urgent, leaves_at
 from leads.notifications.urgency import ASKS_IN, CAN_WAIT, has_changed_hands, is_overtaken
 from leads.notifications.wordings import Todo
+from leads.notifications.words import AGREEMENT
 
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=10)
@@ -25,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def test_every_kind_that_can_wait_has_words() -> None:
-    assert set(WORDINGS) | {"rule_review"} >= CAN_WAIT
+    assert set(WORDINGS) | {"rule_review"} | set(AGREEMENT) >= CAN_WAIT
 
 
 @pytest.mark.parametrize(
