@@ -293,7 +293,7 @@ def _lock_newest() -> Agreement:
 def _check_day(wanted_at: datetime | None, latest: Agreement, now: datetime) -> None:
     if wanted_at is not None and wanted_at <= now:
         raise Invalid({"wanted": "This day is past. Leave it empty for as soon as it is signed."})
-    if (wanted_at or now) <= latest.in_force_from:
+    if (wanted_at or now) < latest.in_force_from:
         raise Invalid({"wanted": f"Version {latest.version} has not begun. Choose a day after it has."})
 
 

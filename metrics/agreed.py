@@ -18,6 +18,7 @@ from leads.presenters import times
 from metrics.governance import Comparison, Rate, Tally
 from routing.sla import Target
 
+THRESHOLD = "Score threshold"
 NO_WINDOW = "no window of its own"
 NOTHING = "–"
 TARGETS = (("accept", "answer"), ("contact", "first contact"), ("disposition", "outcome recorded"))
@@ -84,7 +85,7 @@ def changes(before: Terms, after: Terms) -> list[Change]:
     """Field by field what reads otherwise; the text of what done means is told line by line elsewhere."""
     found = []
     if before.threshold != after.threshold:
-        found.append(Change("Score threshold", str(before.threshold), str(after.threshold)))
+        found.append(Change(THRESHOLD, str(before.threshold), str(after.threshold)))
     if before.high_intent != after.high_intent:
         found.append(Change("Makes a demo lead", kinds(before.high_intent), kinds(after.high_intent)))
     for kind, promise in after.targets.items():
@@ -111,12 +112,13 @@ def _reason(reason: Reason) -> str:
 
 
 def summary(before: Terms, after: Terms) -> str:
-    """A change in a line: "Score threshold 65 → 70, what done means"; what is long is only named."""
+    """A change in a line: "Score threshold 65 → 70, what done means"; all but the threshold is only named."""
     found = []
+    if before.threshold != after.threshold:
+        found.append(f"score threshold {before.threshold} → {after.threshold}")
     for change in changes(before, after):
-        short = max(len(change.before), len(change.after)) < 40 and change.before and change.after
-        words = f"{change.label} {change.before} → {change.after}" if short else change.label.lower()
-        if words not in found:
+        words = change.label[:1].lower() + change.label[1:]
+        if change.label != THRESHOLD and words not in found:
             found.append(words)
     if before.done != after.done:
         found.append("what done means")
@@ -178,6 +180,9 @@ class Share:
     between: str
 
 
+UNKNOWN = Share("not known", "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A line of the back-test's table."""
@@ -216,6 +221,9 @@ def found(kept: Mapping[str, Any]) -> Found:
     ):
         if tally.mqls:
             rows.append(_row(label, tally))
+    for label, count in (("Handed over later", kept["later"]), ("Handed over besides", kept["newcomers"])):
+        if count:
+            rows.append(Row(label, count, UNKNOWN, UNKNOWN))
     return Found(tuple(rows), tuple(_says(result, kept, old, new)), str(old), str(new))
 
 
