@@ -236,9 +236,10 @@ def _says(result: Comparison, kept: Mapping[str, Any], old: int, new: int) -> li
             f"{_leads(lost.mqls, 'handoff')} of {before} would not have been made: the score was below {new}."
         )
         if lost.accepted or lost.rejected:
+            missed = ", which would have been missed or come later" if lost.converted else ""
             says.append(
                 f"Of these sales accepted {lost.accepted} and rejected {lost.rejected}; "
-                f"{lost.converted} became an opportunity, which would have been missed or come later."
+                f"{lost.converted} became an opportunity{missed}."
             )
         if later:
             says.append(

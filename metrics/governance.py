@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from leads.choices import LeadType, TriggerKind
@@ -46,18 +46,13 @@ class Alike(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One scoring of a lead, with what holds the lead's crossings back (None: nothing)."""
+    """One scoring of a lead: whether it is of the time that is looked at, and whether the lead was suppressed
+    or left alone then, which holds a crossing back. None is no."""
 
     lead: int
     total: int
-    at: datetime
-    suppressed_at: datetime | None
-    cool_off_until: datetime | None
-
-    @property
-    def is_held_back(self) -> bool:
-        suppressed = self.suppressed_at is not None and self.suppressed_at <= self.at
-        return suppressed or (self.cool_off_until is not None and self.cool_off_until > self.at)
+    is_inside: bool | None
+    is_held_back: bool | None
 
 
 @dataclass
@@ -153,21 +148,22 @@ def compare(alikes: Iterable[Alike], old: Definition, new: Definition) -> Compar
     return found
 
 
-def newcomers(points: Iterable[Point], old: int, new: int, start: datetime) -> Iterator[int]:
-    """The leads whose score crossed the new, lower threshold from `start` on and never the old one.
+def newcomers(points: Iterable[Point], old: int, new: int) -> Iterator[int]:
+    """The leads whose score crossed the new, lower threshold in the time that is looked at and never the old
+    one.
 
     `points` are all scores of leads that sales did not have in that time, by lead and then in order of time.
     A crossing is a score at or above the threshold after one below it, or after none; what holds crossings
     back held this one back too.
     """
-    for lead, own in groupby(points, key=lambda point: point.lead):
+    for lead, own in groupby(points, key=itemgetter(0)):
         before: int | None = None
         crossed_new = crossed_old = False
-        for point in own:
-            if point.at >= start:
-                crossed_old |= _crosses(before, point.total, old)
-                crossed_new |= _crosses(before, point.total, new) and not point.is_held_back
-            before = point.total
+        for _, total, is_inside, is_held_back in own:
+            if is_inside:
+                crossed_old |= _crosses(before, total, old)
+                crossed_new |= _crosses(before, total, new) and not is_held_back
+            before = total
         if crossed_new and not crossed_old:
             yield lead
 

@@ -233,7 +233,7 @@ def test_forms_and_flags_qualify_at_any_score() -> None:
 
 
 def points(*totals: int, lead: int = 1, first: float = 10) -> list[Point]:
-    return [Point(lead, total, at(first - number), None, None) for number, total in enumerate(totals)]
+    return [Point(lead, total, at(first - number) >= START, None) for number, total in enumerate(totals)]
 
 
 @pytest.mark.parametrize(
@@ -249,17 +249,17 @@ def points(*totals: int, lead: int = 1, first: float = 10) -> list[Point]:
     ],
 )
 def test_a_newcomer_crosses_the_lower_threshold_alone(totals: tuple[int, ...], is_new: bool) -> None:
-    assert bool(list(governance.newcomers(points(*totals), 65, 55, START))) is is_new
+    assert bool(list(governance.newcomers(points(*totals), 65, 55))) is is_new
 
 
 def test_what_stood_there_before_the_window_is_no_newcomer() -> None:
-    assert list(governance.newcomers(points(60, 62, first=90.5), 65, 55, START)) == []
-    assert list(governance.newcomers(points(50, 62, first=90.5), 65, 55, START)) == [1]
+    assert list(governance.newcomers(points(60, 62, first=90.5), 65, 55)) == []
+    assert list(governance.newcomers(points(50, 62, first=90.5), 65, 55)) == [1]
 
 
 def test_each_lead_for_itself() -> None:
     rows = [*points(50), *points(60, lead=2), *points(70, lead=3), *points(64, lead=4)]
-    assert list(governance.newcomers(rows, 65, 55, START)) == [2, 4]
+    assert list(governance.newcomers(rows, 65, 55)) == [2, 4]
 
 
 def test_a_rate_of_nothing_is_none_and_few_are_unsure() -> None:
