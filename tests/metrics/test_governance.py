@@ -52,7 +52,8 @@ class Known:
 
 days = st.integers(0, 400).map(lambda quarter: quarter / 4)
 after = st.none() | st.integers(0, 60).map(float)
-totals = st.integers(40, 95)
+# Few values, close to the thresholds: what is rare is met often.
+totals = st.sampled_from((50, 54, 55, 60, 64, 65, 66, 69, 70, 75))
 pasts = st.builds(
     Past,
     days,
@@ -72,7 +73,7 @@ leads = st.builds(
     st.none() | days,
 )
 definitions = st.builds(
-    Definition, st.integers(45, 90), st.lists(st.sampled_from(KINDS[1:4]), unique=True).map(tuple)
+    Definition, st.sampled_from((55, 65, 70)), st.lists(st.sampled_from(KINDS[1:4]), unique=True).map(tuple)
 )
 
 
@@ -209,6 +210,62 @@ def test_it_counts_what_a_naive_count_counts(world: list[Known], old: Definition
     assert len(found["lists"]["lost"]) == result.lost.mqls
     assert len(found["lists"]["gained"]) == result.gained.mqls
     assert len(found["lists"]["newcomers"]) == found["newcomers"]
+
+
+def test_who_would_have_been_handed_over_later(db: None) -> None:
+    lost = Past(20, "score_threshold", 66, rejected=1.0)
+    again = Past(5, "score_threshold", 75)
+    world = {
+        "reached it": (Known([(20, 66), (5, 75)], [lost]), 1),
+        "never reached it": (Known([(20, 66), (5, 69)], [lost]), 0),
+        "had reached it before": (Known([(30, 75), (20, 66)], [lost]), 0),
+        "was handed over then": (Known([(20, 66), (5, 75)], [lost, again]), 0),
+        "was handed over by a form": (
+            Known([(20, 66), (5, 75)], [lost, Past(4, "demo_request", None)]),
+            0,
+        ),
+        "was lost twice": (Known([(20, 66), (5, 75)], [lost, Past(10, "score_threshold", 67)]), 1),
+    }
+    for name, (known, later) in world.items():
+        with transaction.atomic():
+            store(known)
+            assert past_scores.back_test(AT_65, Definition(70, FORMS), NOW)["later"] == later, name
+            transaction.set_rollback(True)
+
+
+def test_who_would_have_been_handed_over_besides(db: None) -> None:
+    low = [(20.0, 60)]
+    before = Past(100, "score_threshold", 70, is_history=True)
+    world = {
+        "crossed": (Known(low), 1),
+        "was suppressed then": (Known(low, suppressed=20), 0),
+        "was suppressed later": (Known(low, suppressed=19), 1),
+        "was left alone then": (Known(low, cool_off=19), 0),
+        "was left alone until then": (Known(low, cool_off=20), 1),
+        "sales had it": (Known(low, [Past(10, "demo_request", None)]), 0),
+        "sales had it before": (Known(low, [Past(100, "score_threshold", 70, closed=5.0)]), 1),
+        "sales had it still": (Known(low, [Past(100, "score_threshold", 70, closed=11.0)]), 0),
+        "sales has it yet": (Known(low, [Past(100, "score_threshold", 70)]), 0),
+        "it was imported": (Known(low, [before]), 1),
+    }
+    for name, (known, came) in world.items():
+        with transaction.atomic():
+            lead = store(known)
+            found = past_scores.back_test(AT_65, Definition(55, FORMS), NOW)
+            assert (found["newcomers"], found["lists"]["newcomers"]) == (came, [lead.pk] * came), name
+            transaction.set_rollback(True)
+    merged = store(Known(low))
+    merged.merged_into = make_lead()
+    merged.save()
+    assert past_scores.back_test(AT_65, Definition(55, FORMS), NOW)["newcomers"] == 0
+
+
+def test_only_what_is_known_by_now_counts(db: None) -> None:
+    store(Known([], [Past(5, "demo_request", 60, accepted=6.0, rejected=1.0, won=2.0)]))
+    store(Known([], [Past(5, "demo_request", 60, accepted=1.0, rejected=2.0, won=6.0)]))
+    store(Known([], [Past(90.25, "demo_request", 60, accepted=1.0), Past(0, "demo_request", 60)]))
+    total = Comparison.of(past_scores.back_test(AT_65, AT_65, NOW)).old.total
+    assert total == Tally(mqls=2, accepted=1, rejected=1, converted=0)
 
 
 @given(
