@@ -173,6 +173,7 @@ def test_a_proposal_is_made_signed_and_kept_with_its_back_test(as_: SignIn, cast
     assert made.backtest["lists"]["lost"] == [handoff.pk] and made.backtest_at == LATER
     page = html(as_(cast.mia).get(one(made.pk)))
     assert "1 handoff of 1 would not have been made: the score was below 70." in page
+    assert "and kept as it was." in page
     assert f'<a href="/handoffs/{handoff.pk}/">{handoff.lead.full_name}</a>' in page
     assert "rejected: Not our customer profile" in page
     # The figures stay as they were, whatever happens since.
@@ -211,6 +212,7 @@ def test_trying_proposes_nothing_and_keeps_what_was_typed(as_: SignIn, cast: Cas
     del sent["propose"]
     page = html(as_(cast.mia).post(PROPOSE, sent | {"try": "1"}))
     assert "Nothing is proposed yet" in page and "would not have been made" in page
+    assert "Counted just now." in page and "kept as it was" not in page
     assert 'value="70"' in page and "Mine &lt;i&gt;own&lt;/i&gt;</textarea>" in page
     assert not Proposal.objects.exists()
     page = html(as_(cast.mia).post(PROPOSE, form(done="Other") | {"try": "1"}))
