@@ -14,7 +14,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django_q.models import Schedule
 
-from leads.models import MqlDefinition, PreflightSettings
+from leads import agreement
+from leads.choices import LeadType
+from leads.models import Agreement, MqlDefinition, PreflightSettings
 from leads.preflight import DEFAULT_PLACEHOLDERS
 from leads.reasons import ensure_reasons
 from routing import holidays, policies, publish, sla
@@ -207,12 +209,30 @@ def _agreement() -> list[str]:
             version=1, threshold=THRESHOLD, in_force_from=FIRST_IN_FORCE, note="As shipped"
         )
         made.append(f"MQL definition 1, threshold {THRESHOLD}")
+    made += _first_agreement()
     _, created = PreflightSettings.objects.get_or_create(
         pk=1, defaults={"placeholders": sorted(DEFAULT_PLACEHOLDERS)}
     )
     if created:
         made.append("pre-flight settings")
     return made
+
+
+def _first_agreement() -> list[str]:
+    """Version 1 says what is in force when there is no agreement yet. Nobody has signed it."""
+    targets = agreement.live_targets()
+    if Agreement.objects.exists() or set(targets) != set(LeadType):
+        return []
+    definition = MqlDefinition.objects.latest("version")
+    Agreement.objects.create(
+        version=1,
+        done=agreement.SHIPPED_DONE,
+        definition=definition,
+        targets=agreement.targets_json(targets),
+        reasons=[reason._asdict() for reason in agreement.live_reasons()],
+        in_force_from=definition.in_force_from,
+    )
+    return ["agreement 1, as shipped"]
 
 
 def _ruleset(now: datetime) -> list[str]:

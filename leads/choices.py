@@ -45,6 +45,24 @@ class TriggerKind(TextChoices):
 DEFAULT_HIGH_INTENT = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 
 
+class Side(TextChoices):
+    """The two sides of the agreement. Each signs by one person."""
+
+    MARKETING = "marketing", "Marketing"
+    SALES = "sales", "Sales"
+
+    @property
+    def other(self) -> "Side":
+        return Side.SALES if self is Side.MARKETING else Side.MARKETING
+
+
+class ProposalState(TextChoices):
+    OPEN = "open", "Open"
+    ADOPTED = "adopted", "Adopted"
+    DECLINED = "declined", "Declined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
 class ActivityKind(TextChoices):
     PAGE_VIEW = "page_view", "Page viewed"
     PRICING_VIEW = "pricing_view", "Pricing viewed"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q
 
-from leads.choices import State
+from leads.choices import Side, State
 from leads.models import Handoff
 from leads.querysets import led_team_ids, queue_ids
 from routing.models import Queue
@@ -53,6 +53,15 @@ def is_admin(user: User) -> bool:
 def is_only_viewer(user: User) -> bool:
     """Reads figures and lists, nothing else. Somebody without a role is no more than that."""
     return not user.is_superuser and user.roles <= {VIEWER}
+
+
+def sides(user: User) -> tuple[Side, ...]:
+    """The sides of the agreement that this person can sign for: marketing ops for marketing, managers for
+    sales. Admins sign nothing, whatever else they are."""
+    if is_admin(user):
+        return ()
+    mine = ((Side.MARKETING, is_marketing(user)), (Side.SALES, is_manager(user)))
+    return tuple(side for side, is_theirs in mine if is_theirs)
 
 
 def can_act() -> Q:

@@ -6,16 +6,18 @@ Handoffs go through the real lifecycle, so that what tests see is what users get
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
-from leads import cases, identity, lifecycle, qualification
+from leads import agreeing, cases, identity, lifecycle, qualification
+from leads.agreement import Terms
 from leads.lifecycle.book import Book
 from leads.lifecycle.opening import Opening, open_all
-from leads.models import Activity, Company, Handoff, Lead, MqlDefinition, Score
+from leads.models import Activity, Agreement, Company, Handoff, Lead, MqlDefinition, Proposal, Score
 from leads.qualification import Trigger
 from leads.search import indexing
 from routing.models import Pool, PoolMember, Queue, Rule, Ruleset, User
@@ -86,6 +88,27 @@ def make_score(lead: Lead, total: int = 80, at: datetime = NOW, **fields: Any) -
 
 def make_activity(lead: Lead, kind: str = "pricing_view", at: datetime = NOW, **fields: Any) -> Activity:
     return Activity.objects.create(lead=lead, kind=kind, occurred_at=at, received_at=at, **fields)
+
+
+def make_proposal(
+    proposer: User,
+    at: datetime = NOW,
+    why: str = "From a test",
+    wanted_at: datetime | None = None,
+    **terms: Any,
+) -> Proposal:
+    """A proposal of the terms agreed on last with some replaced, such as threshold=80."""
+    latest = agreeing.newest()
+    assert latest is not None
+    wanted = dataclasses.replace(Terms.of(latest), **terms)
+    act = lifecycle.Act(at, proposer)
+    return agreeing.propose(act, latest.version, wanted, why, wanted_at=wanted_at)
+
+
+def agree(proposer: User, signer: User, at: datetime = NOW, **terms: Any) -> Agreement:
+    """The next version of the agreement, in force from `at`: proposed by one side and signed by the other."""
+    made = agreeing.sign(make_proposal(proposer, at, **terms).pk, lifecycle.Act(at, signer))
+    return Agreement.objects.select_related("definition").get(proposal=made)
 
 
 def route_to(*people: User, queue: Queue | None = None, cap: int | None = None) -> Ruleset:

@@ -1,4 +1,4 @@
-"""What both sides agreed, as data: the MQL definition, rejection reasons, the pre-flight checklist."""
+"""What both sides agreed: versions are shown; rejection reasons and the pre-flight checklist are edited."""
 
 from __future__ import annotations
 
@@ -7,52 +7,30 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Max
 from django.http import HttpRequest
-from django.utils import timezone
 from simple_history.admin import SimpleHistoryAdmin
 
-from leads.admin.base import Kept, acting
-from leads.choices import Check, TriggerKind
-from leads.models import MqlDefinition, PreflightSettings, RejectionReason
+from leads.admin.base import Kept, Shown
+from leads.choices import Check
+from leads.models import Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.preflight import EXTRA_FIELDS
 
 
-class DefinitionForm(forms.ModelForm):
-    threshold = forms.IntegerField(min_value=0, max_value=100_000)
-    high_intent = forms.MultipleChoiceField(
-        choices=[c for c in TriggerKind.choices if c[0] != TriggerKind.SCORE_THRESHOLD],
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
-    )
-
-    class Meta:
-        model = MqlDefinition
-        fields = ("threshold", "high_intent", "note")
-
-
 @admin.register(MqlDefinition)
-class MqlDefinitionAdmin(Kept):
-    """Versions of the definition. A new one holds from the moment it is added; none is ever edited, since
-    every score is judged by the version of its time."""
+class MqlDefinitionAdmin(Shown):
+    """Versions of the definition. A new one comes from a proposal that both sides signed, nowhere else."""
 
-    form = DefinitionForm
     list_display = ("version", "threshold", "in_force_from", "created_by", "note")
     list_select_related = ("created_by",)
+    fields = ("version", "threshold", "high_intent", "in_force_from", "created_by", "note", "proposal")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return ("threshold", "high_intent", "note")
-        return ("version", "threshold", "high_intent", "in_force_from", "created_by", "note")
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+@admin.register(Agreement)
+class AgreementAdmin(Shown):
+    """Versions of the agreement, as its page has them."""
 
-    def save_model(self, request: HttpRequest, obj: MqlDefinition, form: Any, change: bool) -> None:
-        obj.version = (MqlDefinition.objects.aggregate(last=Max("version"))["last"] or 0) + 1
-        obj.in_force_from = timezone.now()
-        obj.created_by = acting(request)
-        super().save_model(request, obj, form, change)
+    list_display = ("version", "definition", "in_force_from", "proposal")
+    list_select_related = ("definition", "proposal")
 
 
 @admin.register(RejectionReason)

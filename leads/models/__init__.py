@@ -1,7 +1,7 @@
 """Everything that leads stores. Foreign keys point down to routing, never up."""
 
 from leads.models.activity import Activity, Score
-from leads.models.agreement import MqlDefinition, PreflightSettings, RejectionReason
+from leads.models.agreement import Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
@@ -12,10 +12,12 @@ from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias, Merge
 from leads.models.lists import BulkRow, BulkRun, DefaultView, SavedView
 from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
+from leads.models.proposal import Proposal, ProposalComment, Signature
 from leads.models.search import SearchWord
 
 __all__ = [
     "Activity",
+    "Agreement",
     "ApiKey",
     "Backtest",
     "BacktestMove",
@@ -45,6 +47,8 @@ __all__ = [
     "Notification",
     "Preference",
     "PreflightSettings",
+    "Proposal",
+    "ProposalComment",
     "Receipt",
     "RedactionDoor",
     "Rejection",
@@ -54,6 +58,7 @@ __all__ = [
     "SavedView",
     "Score",
     "SearchWord",
+    "Signature",
     "TriageItem",
     "UsedLink",
     "Waiver",

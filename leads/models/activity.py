@@ -28,6 +28,8 @@ class Score(models.Model):
         indexes = [
             # qualification: the latest score of a lead, and the one before a moment
             models.Index(fields=["lead", "-scored_at", "-id"], name="score_by_lead_time"),
+            # metrics: who scored between two thresholds over a span
+            models.Index(fields=["scored_at", "total", "lead"], name="score_by_time"),
         ]
 
     def __str__(self) -> str:

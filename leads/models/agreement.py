@@ -1,4 +1,9 @@
-"""What both sides agreed: MQL definitions, rejection reasons, pre-flight settings. Versions are kept."""
+"""What both sides agreed: versions of the agreement and of the MQL definition, rejection reasons, pre-flight.
+
+Owns the rows and the invariants of them. An agreement and a definition are never edited or deleted (a trigger
+on both databases), and from the second on each comes from a proposal that both sides signed. Who may propose
+and sign is `leads.agreeing`.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +20,67 @@ def default_high_intent() -> list[str]:
 
 
 class MqlDefinition(models.Model):
-    """One version of what makes an MQL, in force from a moment until the next one. Never edited."""
+    """One version of what makes an MQL, in force from a moment until the next one. Never edited.
+
+    `predates_agreement` marks what was there before definitions came from proposals; the database takes no
+    new row that claims so.
+    """
 
     version = models.PositiveIntegerField(unique=True)
     threshold = models.IntegerField()
     high_intent = models.JSONField(default=default_high_intent)
     in_force_from = models.DateTimeField(unique=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     note = models.CharField(max_length=300, blank=True)
+    proposal = models.OneToOneField(
+        "leads.Proposal", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    predates_agreement = models.BooleanField(default=False, editable=False)
 
     class Meta:
         ordering = ["-version"]
         verbose_name = "MQL definition"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(version=1) | Q(proposal__isnull=False) | Q(predates_agreement=True),
+                name="definition_from_proposal",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Definition {self.version}: score {self.threshold} or more"
+
+
+class Agreement(models.Model):
+    """One version of what both sides agreed, in force from a moment until the next one. Never edited.
+
+    `targets` and `reasons` are the JSON of `leads.agreement`: the targets by lead type, and the reasons as
+    they were when they were proposed. Version 1 is as shipped, without a proposal; all others come from one.
+    """
+
+    version = models.PositiveIntegerField(unique=True)
+    done = models.TextField(max_length=4000)
+    definition = models.ForeignKey(MqlDefinition, on_delete=models.PROTECT, related_name="agreements")
+    targets = models.JSONField()
+    reasons = models.JSONField()
+    in_force_from = models.DateTimeField(unique=True)
+    proposal = models.OneToOneField(
+        "leads.Proposal", null=True, blank=True, on_delete=models.PROTECT, related_name="agreement"
+    )
+
+    class Meta:
+        ordering = ["-version"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(version=1, proposal__isnull=True) | Q(version__gt=1, proposal__isnull=False),
+                name="agreement_from_proposal",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Agreement {self.version}"
 
 
 class RejectionReason(models.Model):

@@ -36,6 +36,9 @@ CAN_WAIT = frozenset(
         "rule_review",
         "absence_entered",
         "absence_taken_back",
+        "agreement_proposed",
+        "agreement_signed",
+        "agreement_declined",
     }
 )
 

@@ -23,6 +23,7 @@ class Todo(StrEnum):
     COMPLETE = "Put the data right"
     TALK = "Talk to your customer"
     REVIEW = "Look at the rule"
+    AGREE = "Sign it, decline it, or say what is missing"
     KNOW = "Nothing: it is good to know"
 
 

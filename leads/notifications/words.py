@@ -36,6 +36,20 @@ from routing.people import User
 # The kinds of messages that are not about a handoff.
 QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
 AWAY, BACK = "absence_entered", "absence_taken_back"
+# About a proposal for the agreement: what is said first, what then ("by" is who did it), and what to do.
+AGREEMENT = {
+    "agreement_proposed": (
+        "To sign",
+        "{by} proposes a change of the agreement. It holds once somebody of your side signs it.",
+        Todo.AGREE,
+    ),
+    "agreement_signed": ("Your proposal was signed", "{by} signed what you proposed.", Todo.KNOW),
+    "agreement_declined": (
+        "Your proposal was declined",
+        "{by} declined what you proposed, and says why.",
+        Todo.KNOW,
+    ),
+}
 # What is said first of each kind; what is not about a handoff goes on with a name.
 HEADS = {
     **{kind: wording.head for kind, wording in WORDINGS.items()},
@@ -43,6 +57,7 @@ HEADS = {
     RULE_REVIEW: "Review due",
     AWAY: "Absence entered",
     BACK: "Absence taken back",
+    **{kind: head for kind, (head, _, _) in AGREEMENT.items()},
 }
 LONGEST_NAME = 80
 # The last day of a span ends when the next one begins.
@@ -141,6 +156,22 @@ def _about_rule(notification: Notification) -> Words:
     )
 
 
+def _about_agreement(notification: Notification) -> Words:
+    """A message about a proposal: who did what."""
+    data = notification.data
+    head, text, todo = AGREEMENT[notification.kind]
+    pk = data.get("proposal_id")
+    is_known = isinstance(pk, int)
+    return Words(
+        subject=f"{head}: a change of the agreement",
+        text=text.format(by=plain(str(data.get("by") or "Somebody"))),
+        url=reverse("metrics:proposal", args=[pk]) if is_known else reverse("metrics:agreement"),
+        head=f"{head}: the agreement",
+        todo=todo,
+        link="Open the proposal",
+    )
+
+
 def _about_queue(notification: Notification) -> Words:
     """A message that a queue has another owner now."""
     queue = plain(str(notification.data.get("queue") or "a queue"))
@@ -180,7 +211,12 @@ def _about_absence(notification: Notification) -> Words:
     )
 
 
-_ABOUT = {QUEUE_GIVEN: _about_queue, AWAY: _about_absence, BACK: _about_absence}
+_ABOUT = {
+    QUEUE_GIVEN: _about_queue,
+    AWAY: _about_absence,
+    BACK: _about_absence,
+    **dict.fromkeys(AGREEMENT, _about_agreement),
+}
 
 
 def _day(local: datetime) -> str:

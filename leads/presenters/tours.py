@@ -59,6 +59,12 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "leads:profile",
             "Profile",
         ),
+        Stop(
+            "Read what both sides agreed on",
+            "What done means, what makes an MQL, by when leads are answered, and who signed it.",
+            "metrics:agreement",
+            "Agreement",
+        ),
     ),
     MANAGER: (
         Stop(
@@ -84,6 +90,13 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "Five figures against their targets. Each opens the handoffs behind it.",
             "metrics:dashboard",
             "Dashboard",
+        ),
+        Stop(
+            "Sign for sales",
+            "Marketing changes the score threshold only by a proposal that you sign, with what the last "
+            "90 days say about it. You can propose too; nobody signs their own.",
+            "metrics:agreement",
+            "Agreement",
         ),
         Stop("Answer yourself", "What you take over stands in your own inbox.", "leads:inbox", "Inbox"),
     ),
@@ -119,6 +132,13 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "leads:imports",
             "Imports",
         ),
+        Stop(
+            "Agree with sales",
+            "The score threshold and the targets change by a proposal. Try it on the last 90 days, say why, "
+            "and a sales manager signs or declines it.",
+            "metrics:agreement",
+            "Agreement",
+        ),
     ),
     VIEWER: (
         Stop(
@@ -134,6 +154,12 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "Dashboard",
         ),
         Stop("Every lead", "Without personal addresses and numbers.", "leads:leads", "Leads"),
+        Stop(
+            "What both sides agreed on",
+            "What done means, what makes an MQL, the targets, and who signed them when.",
+            "metrics:agreement",
+            "Agreement",
+        ),
     ),
     ADMIN: (
         Stop(

@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from leads import drafts, permissions, triaging
+from leads import agreeing, drafts, permissions, triaging
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
@@ -64,6 +64,7 @@ PLACES = (
     Place("leads:triage", "Triage", "triage", frozenset({MARKETING, ADMIN}), ("/triage/",)),
     Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
+    Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
 )
 
@@ -217,6 +218,8 @@ class Shell:
                 return count, late, "waiting for data"
         if icon == "triage":
             return triaging.waiting(), 0, "to decide"
+        if icon == "agree":
+            return agreeing.waiting_for(self.user).order_by().count(), 0, "to sign"
         return 0, 0, ""
 
     def _breached(self) -> int:

@@ -23,6 +23,7 @@ from leads import invariants, keys
 from leads.admin.people import ROLE_WORDS
 from leads.choices import EventKind
 from leads.models import (
+    Agreement,
     ApiKey,
     Company,
     Event,
@@ -61,10 +62,12 @@ from tests.conftest import NOW, Cast
 SignIn = Callable[[User], Client]
 REGISTERED = (
     User, Team, Absence, Calendar, Queue, Pool, Rule, Territory, NamedList, Draft, RuleReview, Ruleset,
-    SlaPolicy, MqlDefinition, RejectionReason, PreflightSettings, ApiKey, Lead, Company, Handoff, Event,
-    RoutingDecision, Receipt,
+    SlaPolicy, MqlDefinition, Agreement, RejectionReason, PreflightSettings, ApiKey, Lead, Company, Handoff,
+    Event, RoutingDecision, Receipt,
 )  # fmt: skip
-ONLY_SHOWN = (Lead, Handoff, Event, RoutingDecision, Receipt, Ruleset, SlaPolicy, RuleReview)
+ONLY_SHOWN = (
+    Lead, Handoff, Event, RoutingDecision, Receipt, Ruleset, SlaPolicy, RuleReview, MqlDefinition, Agreement,
+)  # fmt: skip
 
 
 def url(model: Any, page: str = "changelist", *args: Any) -> str:
@@ -748,16 +751,16 @@ def test_reviews_are_shown(ada: Client, cast: Cast) -> None:
 # The agreement
 
 
-def test_a_new_definition_holds_from_now_and_none_is_edited(ada: Client, cast: Cast) -> None:
-    first = MqlDefinition.objects.get()
-    before = timezone.now()
-    data = {"threshold": "70", "high_intent": ["demo_request"], "note": "Fewer, better"}
-    assert errors(ada.post(url(MqlDefinition, "add"), data, follow=True)) == ""
-    made = MqlDefinition.objects.first()
-    assert (made.version, made.threshold, made.high_intent) == (first.version + 1, 70, ["demo_request"])
-    assert before <= made.in_force_from <= timezone.now() and made.created_by == cast.ada
-    assert ada.post(url(MqlDefinition, "change", first.pk), {"threshold": "1"}).status_code == 403
-    assert ada.post(url(MqlDefinition, "delete", first.pk), {"post": "yes"}).status_code == 403
+@pytest.mark.parametrize("model", [MqlDefinition, Agreement])
+def test_the_door_to_the_threshold_is_closed(ada: Client, cast: Cast, model: Any) -> None:
+    first = model.objects.get()
+    data = {"version": "2", "threshold": "70", "high_intent": '["demo_request"]', "note": "Fewer, better"}
+    assert ada.get(url(model, "add")).status_code == ada.post(url(model, "add"), data).status_code == 403
+    assert ada.post(url(model, "change", first.pk), data).status_code == 403
+    assert ada.post(url(model, "delete", first.pk), {"post": "yes"}).status_code == 403
+    assert ada.get(url(model, "change", first.pk)).status_code == 200
+    assert [row.pk for row in model.objects.all()] == [first.pk]
+    assert MqlDefinition.objects.get().threshold == 65
 
 
 def test_a_reason_is_renamed_with_history_and_keeps_its_code(ada: Client, cast: Cast) -> None:

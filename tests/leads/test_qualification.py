@@ -8,6 +8,7 @@ from leads.choices import TriggerKind
 from leads.models import MqlDefinition
 from leads.qualification import ScorePoint, clamp, crosses, definitions, in_force, lead_type
 from tests.conftest import NOW
+from tests.factories import agree
 
 AT_65 = MqlDefinition(version=1, threshold=65, in_force_from=NOW - timedelta(days=100))
 EARLIER, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -50,10 +51,9 @@ def test_crossings_in_order_are_the_rises_over_the_line(totals):
     assert crossed == [now and not (place and above[place - 1]) for place, now in enumerate(above)]
 
 
-def test_a_score_is_judged_by_the_definition_of_its_time(db):
-    MqlDefinition.objects.all().delete()
-    old = MqlDefinition.objects.create(version=1, threshold=50, in_force_from=NOW - timedelta(days=10))
-    new = MqlDefinition.objects.create(version=2, threshold=80, in_force_from=NOW)
+def test_a_score_is_judged_by_the_definition_of_its_time(cast):
+    old = MqlDefinition.objects.get()
+    new = agree(cast.otto, cast.mia, NOW, threshold=80).definition
     versions = definitions()
     assert versions == [new, old]
     assert in_force(versions, NOW) == new

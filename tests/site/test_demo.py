@@ -16,15 +16,19 @@ from pytest_django import DjangoDbBlocker
 
 from handoff_site.demo import making, others, people, rules, scenes
 from handoff_site.demo.names import Crowd
+from leads import agreeing
 from leads.choices import OPEN, State
 from leads.models import (
+    Agreement,
     Company,
     ContactAttempt,
     Event,
     Handoff,
     Lead,
     Notification,
+    Proposal,
     RejectionReason,
+    Signature,
     TriageItem,
 )
 from routing.models import Pool, Queue, Rule, Ruleset, Team, Territory, Turn, User
@@ -74,8 +78,21 @@ def rows() -> list[tuple[Any, ...]]:
     turns = Turn.objects.order_by("taken_at", "user__email").values_list(
         "user__email", "taken_at", "pool__slug"
     )
+    agreed = Agreement.objects.order_by("version").values_list(
+        "version", "done", "targets", "reasons", "in_force_from", "definition__threshold"
+    )
+    proposed = Proposal.objects.order_by("created_at").values_list(
+        "threshold",
+        "why",
+        "state",
+        "created_at",
+        "settled_by__email",
+        "backtest__lost",
+        "backtest__newcomers",
+    )
+    signed = Signature.objects.order_by("at").values_list("side", "person__email", "at")
     return [
-        *users, *leads, *companies, *handoffs, *events, *turns,
+        *users, *leads, *companies, *handoffs, *events, *turns, *agreed, *proposed, *signed,
         *told.values_list("user__email", "handoff__lead__email", "kind", "created_at", "read_at"),
     ]  # fmt: skip
 
@@ -162,6 +179,18 @@ def test_the_organisation(now: datetime) -> None:
     assert not Pool.objects.get(pk=last["target"]["id"]).seats.exclude(cap_open=None).exists()
     assert Queue.objects.get(kind="overflow").owner.email == f"mia@{people.DOMAIN}"
     assert not any(user.has_usable_password() for user in User.objects.all())
+
+
+def test_both_sides_signed_once_and_a_proposal_waits_for_sales(now: datetime) -> None:
+    held = agreeing.current(now)
+    assert held is not None and (held.version, held.definition.threshold) == (2, 65)
+    signed = Signature.objects.filter(proposal=held.proposal).values_list("side", "person__email")
+    assert dict(signed) == {"sales": f"mia@{people.DOMAIN}", "marketing": f"otto@{people.DOMAIN}"}
+    mia, otto = (User.objects.get(email=f"{name}@{people.DOMAIN}") for name in ("mia", "otto"))
+    waiting = agreeing.waiting_for(mia).get()
+    assert (waiting.proposed_by, waiting.threshold) == (otto, 70)
+    assert waiting.backtest_at == waiting.created_at and waiting.backtest["lost"]["mqls"] > 0
+    assert not agreeing.waiting_for(otto).exists()
 
 
 def test_mails_of_the_past_are_not_sent_again(now: datetime) -> None:

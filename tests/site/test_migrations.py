@@ -1,12 +1,16 @@
 """Migrations: none is missing, all can be taken back and applied again, and the tables come out the same."""
 
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from handoff_site import reference
+from leads.models import Agreement, MqlDefinition
 
 OURS = ("handoff_site", "metrics", "leads", "routing")
 
@@ -47,3 +51,29 @@ def test_ours_go_back_to_nothing_and_forth_again() -> None:
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes())
     assert tables() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_definitions_made_before_there_were_agreements_are_kept_and_marked() -> None:
+    made = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2)]
+    executor = MigrationExecutor(connection)
+    try:
+        executor.migrate([("leads", "0007_search_words")])
+        old = executor.loader.project_state([("leads", "0007_search_words")]).apps
+        for version, at in enumerate(made, start=1):
+            old.get_model("leads", "MqlDefinition").objects.create(
+                version=version, threshold=60 + version, in_force_from=at
+            )
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes())
+    rows = MqlDefinition.objects.order_by("version").values_list("threshold", "predates_agreement")
+    assert list(rows) == [(61, True), (62, True)]
+    # None that comes can say so of itself.
+    with pytest.raises(IntegrityError):
+        MqlDefinition.objects.create(
+            version=3, threshold=70, in_force_from=datetime(2026, 3, 1, tzinfo=UTC), predates_agreement=True
+        )
+    assert "agreement 1, as shipped" in reference.setup(datetime(2026, 4, 1, tzinfo=UTC))
+    first = Agreement.objects.get()
+    assert (first.version, first.definition.version, first.in_force_from) == (1, 2, made[1])

@@ -11,7 +11,7 @@ from django_q.models import Schedule
 
 from handoff_site import reference
 from handoff_site.tasks import extend_holidays
-from leads.models import MqlDefinition, PreflightSettings, RejectionReason
+from leads.models import Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from routing import engine, holidays, sla
 from routing.facts import Facts
 from routing.models import Calendar, ClosedDay, Draft, Queue, Rule, Ruleset, SlaPolicy, User
@@ -28,7 +28,7 @@ def ada(db: None) -> User:
 def counts() -> dict[str, int]:
     models = (
         Group, Calendar, SlaPolicy, RejectionReason, Queue, Draft,
-        MqlDefinition, PreflightSettings, Schedule, Rule, Ruleset,
+        MqlDefinition, Agreement, PreflightSettings, Schedule, Rule, Ruleset,
     )  # fmt: skip
     return {model.__name__: model.objects.count() for model in models}
 
@@ -38,6 +38,7 @@ def test_everything_is_there_once(ada: User) -> None:
     once = counts()
     assert once == {
         "Group": 5, "Calendar": 1, "SlaPolicy": 2, "RejectionReason": 11, "Queue": 2, "MqlDefinition": 1,
+        "Agreement": 1,
         "PreflightSettings": 1, "Schedule": len(reference.SCHEDULES), "Rule": 1, "Ruleset": 1, "Draft": 1,
     }  # fmt: skip
     assert reference.setup(NOW) == []
@@ -82,6 +83,27 @@ def test_the_definition_is_in_force_from_the_beginning(ada: User) -> None:
     assert definition.high_intent == ["demo_request", "pricing_inquiry"]
 
 
+def test_the_first_agreement_says_what_is_in_force_and_nobody_signed_it(ada: User) -> None:
+    SlaPolicy.objects.create(
+        slug="ours", name="Ours", lead_type="standard", is_default=True, created_at=NOW,
+        accept_minutes=30, accept_business=True, contact_minutes=45, contact_business=False,
+    )  # fmt: skip
+    reference.setup(NOW)
+    row = Agreement.objects.get()
+    assert (row.version, row.proposal_id, row.definition) == (1, None, MqlDefinition.objects.get())
+    assert row.in_force_from == row.definition.in_force_from
+    assert row.targets["standard"] == {
+        "accept": {"minutes": 30, "business": True},
+        "contact": {"minutes": 45, "business": False},
+        "disposition": None,
+        "figure_minutes": 60,
+    }
+    assert row.targets["demo"]["figure_minutes"] == 5
+    assert [reason["code"] for reason in row.reasons] == list(
+        RejectionReason.objects.values_list("code", flat=True)
+    )
+
+
 def test_the_usual_placeholders_are_known(ada: User) -> None:
     reference.setup(NOW)
     assert {"test", "asdf", "n/a", "none", "self", "unknown"} <= set(
@@ -109,7 +131,6 @@ def test_what_was_edited_stays(ada: User) -> None:
     Queue.objects.filter(kind="overflow").update(slug="rest", name="The rest")
     Calendar.objects.update(time_zone="Asia/Tokyo")
     Group.objects.get(name=MARKETING).permissions.clear()
-    MqlDefinition.objects.create(version=2, threshold=80, in_force_from=NOW)
     before = counts()
     assert reference.setup(NOW) == []
     assert counts() == before

@@ -7,10 +7,10 @@ import pytest
 from leads import lifecycle
 from leads.intake import receive
 from leads.lifecycle import Act
-from leads.models import Handoff, Lead, MqlDefinition, Receipt, Score, TriageItem
+from leads.models import Handoff, Lead, Receipt, Score, TriageItem
 from tests.acting import at
 from tests.conftest import NOW
-from tests.factories import event, make_handoff, make_lead, make_score, route_to
+from tests.factories import agree, event, make_handoff, make_lead, make_score, route_to
 
 
 def iso(**span):
@@ -170,7 +170,7 @@ def test_an_older_score_arriving_late_never_opens(cast):
 
 
 def test_a_score_is_judged_by_the_threshold_in_force_at_its_time(cast):
-    MqlDefinition.objects.create(version=2, threshold=80, in_force_from=at(minutes=-30))
+    agree(cast.otto, cast.mia, at(minutes=-30), threshold=80)
     assert scored(1, 70)[1] is None
     # Scored before the change, received after it.
     raw = event(2, type="lead.scored", trigger=None, score={"total": 70, "scored_at": iso(hours=-1)})
@@ -241,7 +241,7 @@ def test_the_earliest_form_is_the_conversion(cast):
 
 
 def test_the_high_intent_kinds_are_the_definitions(cast):
-    MqlDefinition.objects.update(high_intent=["demo_request"])
+    agree(cast.otto, cast.mia, at(days=-1), high_intent=("demo_request",))
     _, handoff = send(1, trigger={"kind": "pricing_inquiry"}, activities=[])
     assert (handoff.trigger, handoff.lead_type) == ("pricing_inquiry", "standard")
 

@@ -220,10 +220,19 @@ def test_the_navigation_names_only_what_there_is(as_: SignIn, cast: Cast) -> Non
     def places(user: Any) -> list[str]:
         return [item.label for item in as_(user).get("/profile/").context["shell"].nav]
 
-    assert places(cast.otto) == ["Team", "Leads", "Completion", "Triage", "Routing", "Dashboard", "Imports"]
-    assert places(cast.mia) == ["Inbox", "Team", "Leads", "Routing", "Dashboard"]
+    assert places(cast.otto) == [
+        "Team",
+        "Leads",
+        "Completion",
+        "Triage",
+        "Routing",
+        "Dashboard",
+        "Agreement",
+        "Imports",
+    ]
+    assert places(cast.mia) == ["Inbox", "Team", "Leads", "Routing", "Dashboard", "Agreement"]
     assert places(cast.femke) == ["Inbox", "Leads", "Dashboard"]
-    assert places(cast.vera) == ["Leads", "Dashboard"]
+    assert places(cast.vera) == ["Leads", "Dashboard", "Agreement"]
     for user in cast:
         client = as_(user)
         for item in client.get("/profile/").context["shell"].nav:
