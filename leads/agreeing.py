@@ -33,21 +33,25 @@ MOST_OPEN = 20
 
 @dataclass(frozen=True)
 class Version:
-    """What figures are judged by: a version, from when it holds, and within which time of the conversion the
-    first contact counts as in time, by lead type."""
+    """What figures are judged by: a version, from when it holds, and by lead type within which time of the
+    conversion the first contact, and of the assignment the answer, counts as in time. Elapsed."""
 
     number: int
     in_force_from: datetime
     contact: Mapping[str, timedelta]
+    accept: Mapping[str, timedelta]
 
 
 def versions() -> list[Version]:
     """All versions, newest first; one query, and the list is short."""
     rows = Agreement.objects.order_by("-in_force_from").values_list("version", "in_force_from", "targets")
-    return [
-        Version(number, since, {kind: p.within for kind, p in agreement.targets_of(targets).items()})
-        for number, since, targets in rows
-    ]
+    found = []
+    for number, since, targets in rows:
+        promises = agreement.targets_of(targets).items()
+        contact = {kind: promise.within for kind, promise in promises}
+        accept = {kind: timedelta(minutes=promise.accept.minutes) for kind, promise in promises}
+        found.append(Version(number, since, contact, accept))
+    return found
 
 
 def terms_in_force(versions: Sequence[Version], at: datetime) -> Version | None:

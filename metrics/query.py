@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Q
 
+from leads import agreeing
 from leads.history.rows import parse_time
 from leads.models import Handoff, Rejection
 from leads.querysets import HandoffQuerySet
@@ -23,7 +24,7 @@ from metrics import counting, figures, measures, whose
 from metrics.figures import Figures
 from metrics.filters import NO_FILTERS, Filters
 from metrics.periods import EVERYTHING, Span, Week, WeekRange, days
-from metrics.terms import Terms
+from metrics.terms import Target, Terms
 from metrics.whose import Chosen
 
 GROUPS = ("source", "rep", "team", "type", "week")
@@ -40,8 +41,18 @@ def within(span: Span, as_of: datetime, handoffs: HandoffQuerySet | None = None)
 
 
 def terms(as_of: datetime) -> Terms:
-    """What handoffs are judged by, as of a moment."""
-    return Terms(as_of)
+    """What handoffs are judged by, as of a moment: each by the agreement in force at its `mql_at`; one
+    query."""
+    versions = agreeing.versions()
+    if not versions:
+        return Terms(as_of)
+    targets = []
+    for place, version in enumerate(reversed(versions)):
+        # The oldest stands for all time before it.
+        starts_at = version.in_force_from if place else None
+        ends_at = versions[-place - 2].in_force_from if place + 1 < len(versions) else None
+        targets.append(Target(starts_at, ends_at, version.contact, version.accept, version.number))
+    return Terms(as_of, tuple(targets))
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from leads import history, lifecycle
+from leads import agreeing, agreement, history, lifecycle
 from leads.models import Activity, Handoff
 from metrics import query
 from metrics.measures import BESIDE
-from metrics.terms import Target, Terms
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff
+from tests.factories import agree, make_handoff
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -155,19 +155,22 @@ def test_imported_history_is_judged_by_no_deadline_and_no_checklist(cast: Cast) 
 
 
 def test_each_is_judged_by_what_was_agreed_at_its_time(cast: Cast) -> None:
-    """The agreement changes between two leads that wait equally long."""
+    """The agreement changes between two leads that wait equally long; one agreed for later judges nobody
+    yet."""
     change = NOW + DAY
-    strict = {"demo": timedelta(minutes=5), "standard": timedelta(minutes=10)}
+    promises = agreement.Terms.of(agreeing.newest()).targets
+    strict = promises | {"standard": replace(promises["standard"], figure=10)}
+    agree(cast.otto, cast.mia, change, targets=strict)
     for at in (NOW, change, change + HOUR):
         handoff = make_handoff("assigned", cast.femke, at=at)
         lifecycle.contact(
             handoff.pk, lifecycle.Act(at + HOUR / 2, cast.femke), channel="phone", outcome="reached"
         )
-    rows = query.Asked.of(query.Question(NOW + 60 * DAY)).rows
-    terms = Terms(NOW + 60 * DAY, (Target(ends_at=change), Target(starts_at=change, contact=strict)))
-    asked = query.Asked(rows, terms, query.NO_FILTERS, None)
+    asked = query.Asked.of(query.Question(NOW + 60 * DAY))
+    assert [target.version for target in asked.terms.targets] == [1, 2]
     assert asked.total().contact["standard"].within.numerator == 1
     assert [handoff.mql_at for handoff in asked.listed("contacted_in_time", "hits")] == [NOW]
+    assert of("contacted_in_time") == (1, 3)
 
 
 def test_every_one_of_them_was_looked_at() -> None:
