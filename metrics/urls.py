@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from metrics.views import behind, dashboard, whatif
+from metrics.views import behind, dashboard, diagnosis, gaming, loop, time_spent, whatif
 
 app_name = "metrics"
 
@@ -10,5 +10,10 @@ urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/figures.csv", dashboard.figures, name="figures"),
     path("dashboard/handoffs/", behind.behind_figure, name="behind"),
+    path("dashboard/diagnosis/", diagnosis.page, name="diagnosis"),
+    path("dashboard/time/", time_spent.page, name="time"),
+    path("dashboard/loop/", loop.page, name="loop"),
+    path("dashboard/loop.csv", loop.file, name="loop_file"),
+    path("dashboard/gaming/", gaming.page, name="gaming"),
     path("whatif/", whatif.page, name="whatif"),
 ]
