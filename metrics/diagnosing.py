@@ -1,4 +1,4 @@
-"""What `metrics.diagnosis` asks for, counted in the database: ten queries, whatever the number of handoffs.
+"""What `metrics.diagnosis` asks for, counted in the database: eleven queries, whatever the number of handoffs.
 
 Owns which weeks are looked at: of those shown the mature ones, for opportunities those old enough, and as
 many before them. Decides and words nothing.
@@ -28,7 +28,7 @@ from metrics.spans import Minutes, PercentileCont
 from metrics.tallying import BAND, Tally
 
 # Sources are named with the reasons given most often only.
-MOST_REASONS, MOST_SOURCES = 5, 200
+MOST_REASONS, MOST_SOURCES, MOST_GROUPS = 5, 200, 50
 # What a stage begins and ends with, for its median time.
 _STEPS = (
     ("mql_at", "received_at"),
@@ -58,6 +58,7 @@ class Counted:
     reasons: Mapping[str, Compared]
     labels: Mapping[str, str]
     by_source: Mapping[str, Sequence[tuple[str, int]]]
+    rejected: Mapping[str, Rate]
 
 
 def read(asked: address.Asked, handoffs: HandoffQuerySet) -> Counted:
@@ -84,6 +85,12 @@ def read(asked: address.Asked, handoffs: HandoffQuerySet) -> Counted:
         stages=_stages(tally, medians),
         reasons=_reasons(acts, before.reasons()),
         labels=dict(RejectionReason.objects.values_list("code", "label")),
+        rejected={
+            name: each["rejected"]
+            for name, each in tallying.largest(
+                F("lead_source"), now, {"rejected": RATES["rejection_rate"]}, "rejected", MOST_GROUPS
+            ).items()
+        },
         by_source=_sources(now, sorted(acts, key=lambda code: (-acts[code], code))[:MOST_REASONS]),
     )
 

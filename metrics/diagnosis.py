@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from metrics import words
 from metrics.comparing import Compared, Moved, proportions
 from metrics.figures import Rate
+from metrics.intervals import wilson
 from metrics.periods import Week
 
 # Fewer cases than this are no ground for a finding.
@@ -51,7 +52,7 @@ class Figure:
 @dataclass(frozen=True)
 class Finding:
     """`severity`: "late" is sure, "soon" may be, "ok" is fine, "" cannot be said. `list` is where to
-    begin."""
+    begin; `verdict` says what the severity means where that is not the usual."""
 
     code: str
     sentence: str
@@ -59,6 +60,7 @@ class Finding:
     figures: tuple[Figure, ...] = ()
     fix: str = ""
     list: List | None = None
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,30 @@ def beyond(share: Compared, limit: float) -> str:
 
 
 def told(rate: Rate) -> str:
-    """ "41 % (33 of 80; the true share lies between 31 and 52 %)"."""
-    low, high = Compared(rate, Rate()).interval
+    """ "41 % (33 of 80)"."""
+    return f"{words.share(rate.value)} ({rate.numerator:,} of {rate.denominator:,})"
+
+
+def doubt(share: Compared, severity: str) -> str:
+    """That the limit lies within the interval, as a sentence; "" where it does not."""
     return (
-        f"{words.share(rate.value)} ({rate.numerator:,} of {rate.denominator:,}; "
-        f"the true share lies between {low * 100:.0f} and {high * 100:.0f} %)"
+        f" It may be chance: the true share lies between {between(share.now)}." if severity == "soon" else ""
     )
+
+
+def between(rate: Rate) -> str:
+    """The interval in words: "31 and 52 %"."""
+    low, high = wilson(rate.numerator, rate.denominator)
+    return f"{words.share(low).removesuffix(' %')} and {words.share(high)}"
 
 
 def since(share: Compared) -> str:
     """What changed against the period before, as a sentence; "" where that cannot be said."""
-    moved, before = share.moved, words.share(share.before.value)
+    moved, before = share.moved, told(share.before)
     if moved == Moved.UNKNOWN:
         return ""
     if moved == Moved.SAME:
-        return f" Much as in the period before ({before})."
+        return f" Much as in the period before: {before}."
     return f" That is {moved} from {before} in the period before."
 
 
@@ -126,7 +137,8 @@ def scoring(bands: Mapping[str, Band]) -> list[Finding]:
                 "model_decayed",
                 f"Sales rejects {told(rejected.now)} of the leads with a score of 80 or more: the scoring "
                 "model "
-                f"{'has' if severity == 'late' else 'may have'} decayed.{since(rejected)}",
+                f"{'has' if severity == 'late' else 'may have'} decayed."
+                f"{since(rejected)}{doubt(rejected, severity)}",
                 severity,
                 figures,
                 "Recalibrate the model against the customers that you win today, and read the reasons of "
@@ -243,6 +255,7 @@ def agreement(agreed: Agreed | None, complete: Rate) -> Finding:
             "Ask marketing when a handoff is complete, and sales when they consider a lead handed over. "
             "Write down "
             "one definition, sign it, and look at it together in the next lead quality call.",
+            verdict="Not signed",
         )
     waiting = ""
     if agreed.waiting:
@@ -255,6 +268,7 @@ def agreement(agreed: Agreed | None, complete: Rate) -> Finding:
         f"{agreed.sales} for sales.{waiting}{gap}",
         "ok",
         figures if complete.denominator else (),
+        verdict="Signed",
     )
 
 

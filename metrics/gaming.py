@@ -9,10 +9,10 @@ shows in both.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile, pairwise
 
 from metrics import words
 from metrics.comparing import Compared, Moved, proportions, volumes
@@ -76,6 +76,7 @@ def findings(
 ) -> list[Finding]:
     """`weeks` are mature, in order, the last WEEKS of them at most; `definitions` in order of their
     beginning."""
+    weeks = list(dropwhile(lambda each: not each.mqls, weeks))
     recent, earlier = Period.of(weeks[-RECENT:]), Period.of(weeks[:-RECENT])
     whole = Period.of(weeks)
     if whole.share.denominator < ENOUGH or not earlier.weeks:
@@ -90,7 +91,7 @@ def findings(
             )
         ]
     found = [*_jump(recent, earlier), *_volume(recent, earlier)]
-    for before, definition in itertools.pairwise(definitions):
+    for before, definition in pairwise(definitions):
         found += _since(weeks, before, definition, week_of(definition.starts_at))
     if found:
         return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from metrics import words
 from metrics.comparing import Compared
-from metrics.diagnosis import ENOUGH, Figure, Finding, List, beyond, since, told
+from metrics.diagnosis import ENOUGH, Figure, Finding, List, beyond, doubt, since, told
 from metrics.figures import Rate
 
 
@@ -103,7 +103,7 @@ SYMPTOMS = (
         5,
         0.50,
         "Stage 5 is slow: {} of the first contacts came later than was agreed for the type.",
-        "See below where the time goes before the contact: most of it may lie in an earlier stage.",
+        "“Where the time went” shows in whose hands it passes: most of it may lie in an earlier stage.",
     ),
     Symptom(
         "generic",
@@ -132,7 +132,7 @@ def leaks(shares: Mapping[str, Compared]) -> list[Finding]:
         if not severity:
             continue
         behind = List(symptom.code)
-        sentence = symptom.words.format(told(share.now)) + since(share)
+        sentence = symptom.words.format(told(share.now)) + since(share) + doubt(share, severity)
         figure = Figure(f"from {words.share(symptom.limit)} on it is a leak", share.now, behind)
         found.append(Finding(symptom.code, sentence, severity, (figure,), symptom.fix, behind))
     if found:

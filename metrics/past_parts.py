@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
@@ -51,6 +52,7 @@ class Read:
     sample: Sequence[tuple[str, Sequence[Part]]]
     slowest: Sequence[Told]
     holders: Holders
+    until: datetime
 
 
 def read(figures: Asked) -> Read:
@@ -75,6 +77,7 @@ def read(figures: Asked) -> Read:
         sample=[(lead_type, parts(pk)) for pk, lead_type in types.items()],
         slowest=[Told(handoff, parts(handoff.pk)) for handoff in slowest],
         holders=holders,
+        until=until,
     )
 
 

@@ -1,7 +1,7 @@
 """What rejections say, as findings: a reason that stands out, how it moved, and the source it comes from.
 
 Pure. A reason stands out from thirty of a hundred rejections on; a source is named with it when half of them
-come from there. Reasons count acts.
+come from there. A source stands out above its alarm. Reasons count acts, rates handoffs.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from metrics import words
 from metrics.comparing import Compared
-from metrics.diagnosis import ENOUGH, Figure, Finding, List, beyond, since
+from metrics.diagnosis import ENOUGH, Figure, Finding, List, beyond, doubt, since, told
 from metrics.figures import Rate
 
 # "When marketing sees that 30 % of rejections cite wrong title, that is signal."
 THIRTY = 0.30
 MOSTLY = 0.50
+MOST_SOURCES = 3
 NO_SOURCE: tuple[tuple[str, str], ...] = ()
 _FIXES = {
     "bad_data": "Tighten the pre-flight checklist, and complete these records before they are handed over.",
@@ -39,8 +40,10 @@ def reasons(
     acts: Mapping[str, Compared],
     labels: Mapping[str, str],
     by_source: Mapping[str, Sequence[tuple[str, int]]],
+    rejected: Mapping[str, Rate],
 ) -> list[Finding]:
-    """`acts` by reason code, of all acts; `by_source` its sources with counts, the most first."""
+    """`acts` by reason code, of all acts; `by_source` its sources with counts, the most first; `rejected` of
+    decided by source."""
     total = max((share.now.denominator for share in acts.values()), default=0)
     if total < ENOUGH:
         return [
@@ -51,7 +54,7 @@ def reasons(
                 "",
             )
         ]
-    found = []
+    found = _sources(rejected, labels, by_source)
     for code, share in sorted(acts.items(), key=lambda pair: (-pair[1].now.numerator, pair[0])):
         severity = beyond(share, THIRTY)
         if not severity:
@@ -67,13 +70,12 @@ def reasons(
             figures.append(
                 Figure(f"of them from {name or 'no source'}", rate, List(code, extra=extra, is_reason=True))
             )
-        low, high = share.interval
         found.append(
             Finding(
                 f"reason_{code}",
                 f"{words.share(share.now.value)} of rejections say {label.lower()}{where}: "
-                f"{share.now.numerator:,} of {share.now.denominator:,} (the true share lies between "
-                f"{low * 100:.0f} and {high * 100:.0f} %).{since(share)}",
+                f"{share.now.numerator:,} of "
+                f"{share.now.denominator:,}.{since(share)}{doubt(share, severity)}",
                 severity,
                 tuple(figures),
                 _FIXES.get(code, _FIX),
@@ -90,6 +92,37 @@ def reasons(
             "ok",
         )
     ]
+
+
+def _sources(
+    rejected: Mapping[str, Rate],
+    labels: Mapping[str, str],
+    by_source: Mapping[str, Sequence[tuple[str, int]]],
+) -> list[Finding]:
+    """The sources over the alarm, the most rejections first, with what is said of them most often."""
+    found = []
+    for name, rate in sorted(rejected.items(), key=lambda pair: (-pair[1].numerator, pair[0])):
+        share = Compared(rate, Rate())
+        severity = beyond(share, words.SOURCE_ALARM)
+        if not severity or len(found) == MOST_SOURCES:
+            continue
+        said = [(dict(sources).get(name, 0), code) for code, sources in by_source.items()]
+        count, code = max(said, default=(0, ""))
+        why = f"; most often it is {labels.get(code, code).lower()} ({count:,} times)" if count else ""
+        behind = List("loop_rejected", extra=(("source", name),))
+        found.append(
+            Finding(
+                f"source_{len(found) + 1}",
+                f"{name or 'No source'}: sales rejects {told(rate)}, above the alarm of "
+                f"{words.share(words.SOURCE_ALARM)}{why}.{doubt(share, severity)}",
+                severity,
+                (Figure(f"rejected, from {name or 'no source'}", rate, behind),),
+                "Ask what this channel is worth: let its leads be scored anew, or nurtured instead of "
+                "handed over.",
+                behind,
+            )
+        )
+    return found
 
 
 def _mostly(sources: Sequence[tuple[str, int]], of: int) -> tuple[str, int] | None:

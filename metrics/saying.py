@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metrics import address, lists, words
-from metrics.comparing import Compared
+from metrics import address, diagnosis, lists, words
 from metrics.diagnosis import Finding, List
 from metrics.figures import Rate
 from metrics.periods import WeekRange
@@ -66,7 +65,10 @@ class Sayer:
             for figure in finding.figures
         )
         href = self.href(finding.list) if finding.list else ""
-        return Said(finding.code, STATES[finding.severity], finding.sentence, finding.fix, figures, href)
+        state = STATES[finding.severity]
+        if finding.verdict:
+            state = Status(state.tone, finding.verdict)
+        return Said(finding.code, state, finding.sentence, finding.fix, figures, href)
 
     def href(self, behind: List) -> str:
         """Where a list is; "" where there are no such weeks."""
@@ -85,8 +87,5 @@ class Sayer:
 
 
 def between(rate: Rate) -> str:
-    """The interval in words: "31 to 52 %"."""
-    if not rate.denominator:
-        return ""
-    low, high = Compared(rate, Rate()).interval
-    return f"{low * 100:.0f} to {high * 100:.0f} %"
+    """The interval for a cell: "31 to 52 %"; "" of nothing."""
+    return diagnosis.between(rate).replace(" and ", " to ") if rate.denominator else ""

@@ -71,7 +71,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "reasons",
         "What do the rejections say?",
         "Acts of rejection by reason; a handoff rejected twice counts twice.",
-        rejecting.reasons(counted.reasons, counted.labels, counted.by_source),
+        rejecting.reasons(counted.reasons, counted.labels, counted.by_source, counted.rejected),
     )
     context = {
         "ways": ways.of(request, asked, "metrics:diagnosis"),
@@ -172,7 +172,9 @@ def _stage_chart(stages: Sequence[Stage]) -> charts.Bars:
 
 def _question(sayer: Sayer, name: str, title: str, lead: str, findings: Sequence[Finding]) -> Question:
     said = tuple(sayer.said(finding) for finding in findings)
-    return Question(name, title, lead, STATES[diagnosis.worst(findings)], said)
+    worst = diagnosis.worst(findings)
+    state = next((each.state for each in said if each.state.tone == worst), STATES[worst])
+    return Question(name, title, lead, state, said)
 
 
 def _gravest(said: Sequence[Said]) -> Said | None:

@@ -111,7 +111,7 @@ def _row(
         cells.append(
             {
                 "count": f"{rate.numerator:,}",
-                "share": words.share(rate.value) if rate.denominator else "",
+                "share": words.share(rate.value) if rate.numerator else "",
                 "what": loop.MEASURES[figure][2],
                 "href": lists.address(asked, f"loop_{figure}", asked.weeks, "hits", extra)
                 if rate.numerator

@@ -7,7 +7,7 @@ Covers what the person may see. What an instant counts as is `leads.timing`, wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from leads.models import Handoff
 from leads.presenters import spent as presenter
 from leads.presenters import times
 from leads.timing import Kind
@@ -24,13 +25,23 @@ from metrics.past_parts import Read, Told
 from metrics.spent import SLOTS, Slot, Sums
 
 BASES = (("elapsed", "Elapsed, each hour counted"), ("business", "Working time of whoever held it"))
+# Grey is marketing's, pine is sales'; what the lead asked to wait is nobody's.
+TONES = {
+    (Kind.INTAKE, "marketing"): "m3",
+    (Kind.COMPLETION, "marketing"): "m1",
+    (Kind.ROUTING, "marketing"): "m2",
+    (Kind.ROUTING, "sales"): "c",
+    (Kind.ACKNOWLEDGMENT, "sales"): "a",
+    (Kind.CONTACT, "sales"): "b",
+    (Kind.DEFERRAL, "sales"): "0",
+}
 _GROUPS = (("", "All"), ("demo", "Demo"), ("standard", "Standard"))
 
 
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """Two stacked figures with their table, and the ten slowest handoffs."""
-    user = ways.reader(request)
+    ways.reader(request)
     asked = address.read(request)
     question = query.Question(asked.as_of, asked.weeks.span, filters=asked.filters)
     found = past_parts.read(query.Asked.of(question, address.visible(request)))
@@ -42,10 +53,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "count": words.many(found.count, "handoff"),
         "step": found.step,
         "figures": [(base, title, _stack(sums, base), _spoken(sums[""], base)) for base, title in BASES],
-        "legend": [(_label(slot), presenter.TONES[slot[0]]) for slot in SLOTS],
+        "legend": [(_label(slot), TONES[slot]) for slot in SLOTS],
         "rows": _rows(sums[""]),
         "total": _total(sums[""]),
-        "slowest": [_story(told, found, user.pk, timezone.localtime(asked.now)) for told in found.slowest],
+        "slowest": [_story(told, found, timezone.localtime(asked.now)) for told in found.slowest],
     }
     return render(request, "metrics/time.html", context)
 
@@ -64,7 +75,7 @@ def _stack(sums: Mapping[str, Sums], base: str) -> stacked.Stack:
         pieces = [
             stacked.Piece(
                 each.mean(base, slot).total_seconds(),
-                presenter.TONES[slot[0]],
+                TONES[slot],
                 times.length(each.mean(base, slot)),
             )
             for slot in SLOTS
@@ -93,7 +104,7 @@ def _rows(sums: Sums) -> list[dict[str, Any]]:
         {
             "label": _label(slot),
             "party": slot[1].capitalize(),
-            "tone": presenter.TONES[slot[0]],
+            "tone": TONES[slot],
             "cells": [
                 {
                     "mean": times.length(sums.mean(base, slot)),
@@ -110,32 +121,34 @@ def _total(sums: Sums) -> list[str]:
     return [times.length(sums.mean(base)) for base, _ in BASES]
 
 
-def _story(told: Told, found: Read, me: int, now: Any) -> dict[str, Any]:
-    """Who held it when, in the order of time."""
+def _story(told: Told, found: Read, now: Any) -> dict[str, Any]:
+    """Who held it when, in the order of time, and the same as one bar."""
     handoff = told.handoff
-    steps = [
-        {
-            "label": _label((part.kind, part.party)),
-            "holder": _holder(found, part.holder, part.queue),
-            "party": part.party,
-            "tone": presenter.TONES[part.kind],
-            "since": times.moment(part.starts_at, now),
-            "exact": times.exact(part.starts_at, now),
-            "length": times.length(part.elapsed),
-        }
-        for part in told.parts
-    ]
-    bar = presenter.time_spent(handoff, told.parts, found.holders.people, found.holders.queues, me)
-    elapsed = sum((part.elapsed for part in told.parts), timedelta(0))
+    whole = sum((part.elapsed for part in told.parts), timedelta(0))
+    steps, before = [], timedelta(0)
+    for part in told.parts:
+        steps.append(
+            {
+                "label": _label((part.kind, part.party)),
+                "holder": _holder(found, part.holder, part.queue),
+                "tone": TONES[part.kind, part.party],
+                "since": times.moment(part.starts_at, now),
+                "exact": times.exact(part.starts_at, now),
+                "length": times.length(part.elapsed),
+                "x": round(before / whole * 100, 2),
+                "width": round(part.elapsed / whole * 100, 2),
+            }
+        )
+        before += part.elapsed
     return {
         "href": reverse("leads:handoff", args=[handoff.pk]),
         "name": handoff.lead.full_name or f"Lead {handoff.lead_id}",
         "company": handoff.lead.company.name if handoff.lead.company else "",
         "lead_type": handoff.lead_type.capitalize(),
         "source": handoff.lead_source,
-        "elapsed": times.length(elapsed),
-        "ended": _ended(told, found),
-        "bar": bar,
+        "elapsed": times.length(whole),
+        "ended": _ended(handoff, found.until),
+        "bar": steps,
         "steps": steps[:MOST_STEPS],
         "more": max(0, len(steps) - MOST_STEPS),
     }
@@ -149,8 +162,7 @@ def _holder(found: Read, person: int | None, queue: int | None) -> str:
     return "" if person is None and queue is None else found.holders.name(person, queue)
 
 
-def _ended(told: Told, found: Read) -> str:
-    handoff = told.handoff
-    if handoff.first_contact_at is not None:
+def _ended(handoff: Handoff, until: datetime) -> str:
+    if handoff.first_contact_at is not None and handoff.first_contact_at <= until:
         return "to the first contact"
-    return "so far" if handoff.is_open else "until it was closed"
+    return "until it was closed" if handoff.closed_at and handoff.closed_at <= until else "so far"
