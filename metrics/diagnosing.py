@@ -1,4 +1,4 @@
-"""What `metrics.diagnosis` asks for, counted in the database: eleven queries, whatever the number of handoffs.
+"""What `metrics.diagnosis` asks for, counted in the database: eleven queries, however many handoffs there are.
 
 Owns which weeks are looked at: of those shown the mature ones, for opportunities those old enough, and as
 many before them. Decides and words nothing.

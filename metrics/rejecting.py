@@ -100,7 +100,7 @@ def _sources(
     by_source: Mapping[str, Sequence[tuple[str, int]]],
 ) -> list[Finding]:
     """The sources over the alarm, the most rejections first, with what is said of them most often."""
-    found = []
+    found: list[Finding] = []
     for name, rate in sorted(rejected.items(), key=lambda pair: (-pair[1].numerator, pair[0])):
         share = Compared(rate, Rate())
         severity = beyond(share, words.SOURCE_ALARM)
