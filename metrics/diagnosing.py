@@ -1,4 +1,4 @@
-"""What `metrics.diagnosis` asks for, counted in the database: eleven queries, however many handoffs there are.
+"""What `metrics.diagnosis` asks for, counted in the database: eleven queries, however many handoffs.
 
 Owns which weeks are looked at: of those shown the mature ones, for opportunities those old enough, and as
 many before them. Decides and words nothing.

@@ -44,17 +44,8 @@ def reasons(
 ) -> list[Finding]:
     """`acts` by reason code, of all acts; `by_source` its sources with counts, the most first; `rejected` of
     decided by source."""
-    total = max((share.now.denominator for share in acts.values()), default=0)
-    if total < ENOUGH:
-        return [
-            Finding(
-                "reasons_too_few",
-                f"{words.many(total, 'rejection')} in these weeks: too few for a pattern ({ENOUGH} are "
-                "needed).",
-                "",
-            )
-        ]
     found = _sources(rejected, labels, by_source)
+    total = max((share.now.denominator for share in acts.values()), default=0)
     for code, share in sorted(acts.items(), key=lambda pair: (-pair[1].now.numerator, pair[0])):
         severity = beyond(share, THIRTY)
         if not severity:
@@ -84,6 +75,15 @@ def reasons(
         )
     if found:
         return found
+    if total < ENOUGH:
+        return [
+            Finding(
+                "reasons_too_few",
+                f"{words.many(total, 'rejection')} in these weeks: too few for a pattern ({ENOUGH} are "
+                "needed).",
+                "",
+            )
+        ]
     return [
         Finding(
             "reasons_fine",
