@@ -93,10 +93,10 @@ def doubt(share: Compared, severity: str) -> str:
     )
 
 
-def between(rate: Rate) -> str:
+def between(rate: Rate, link: str = "and") -> str:
     """The interval in words: "31 and 52 %"."""
     low, high = wilson(rate.numerator, rate.denominator)
-    return f"{words.share(low).removesuffix(' %')} and {words.share(high)}"
+    return f"{words.share(low).removesuffix(' %')} {link} {words.share(high)}"
 
 
 def since(share: Compared) -> str:

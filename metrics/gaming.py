@@ -222,7 +222,7 @@ def faring(found: Fare) -> list[Finding]:
             said.append(
                 Finding(
                     f"{name}_alike",
-                    f"What needed weak signals is {what} about as often as the rest ({weak} and {rest}).",
+                    f"What needed weak signals is {what} no less often than the rest ({weak} and {rest}).",
                     "ok",
                 )
             )

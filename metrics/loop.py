@@ -6,18 +6,19 @@ groups only the largest are told one by one. Money is added up by currency and n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Count, F, Prefetch, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
 from leads.choices import State
-from leads.models import ExternalId, Handoff
+from leads.models import ExternalId
 from metrics import tallying
 from metrics.measures import EVERY, Measure, accepted, contacted, decided, happened
 from metrics.query import Asked
@@ -144,32 +145,52 @@ def rows(figures: Asked, system: str) -> Iterator[tuple[Any, ...]]:
     With a `system` the id is the lead's there (empty where it has none), else all its ids side by side.
     Who was erased is in no row.
     """
-    handoffs = figures.rows.exclude(state=State.ERASED).select_related("rejection_reason", "lead")
+    handoffs = figures.rows.exclude(state=State.ERASED).order_by("lead_id", "-mql_at", "-pk")
     if figures.people is not None:
         handoffs = handoffs.filter(tallying.condition(figures, MEASURES["mqls"][0]))
-    known = ExternalId.objects.order_by("pk")
-    if system:
-        known = known.filter(system=system)
-    handoffs = handoffs.order_by("lead_id", "-mql_at", "-pk").prefetch_related(
-        Prefetch("lead__external_ids", known, to_attr="known_as")
-    )
-    for _, of_lead in groupby(handoffs.iterator(CHUNK), key=attrgetter("lead_id")):
-        yield _row(next(of_lead), figures.terms.as_of)
+    read = handoffs.values_list(*_READ, named=True).iterator(CHUNK)
+    latest = (next(of_lead) for _, of_lead in groupby(read, key=attrgetter("lead_id")))
+    while chunk := list(islice(latest, CHUNK)):
+        known = _known([row.lead_id for row in chunk], system)
+        for row in chunk:
+            yield _row(row, known[row.lead_id], figures.terms.as_of)
 
 
 CHUNK = 1000
+_READ = (
+    "lead_id",
+    "mql_at",
+    "accepted_at",
+    "rejected_at",
+    "first_contact_at",
+    "deferred_at",
+    "closed_at",
+    "opportunity_at",
+    "opportunity_amount",
+    "opportunity_currency",
+    "rejection_reason__code",
+)
 
 
-def _row(handoff: Handoff, as_of: datetime) -> tuple[Any, ...]:
-    known: Sequence[ExternalId] = handoff.lead.known_as  # type: ignore[attr-defined]
+def _known(leads: Sequence[int], system: str) -> Mapping[int, Sequence[tuple[str, str, str]]]:
+    """What these leads are known by elsewhere, the first known first."""
+    ids = ExternalId.objects.filter(lead__in=leads).order_by("pk")
+    if system:
+        ids = ids.filter(system=system)
+    found: defaultdict[int, list[tuple[str, str, str]]] = defaultdict(list)
+    for lead, *known in ids.values_list("lead", "system", "object", "value"):
+        found[lead].append((known[0], known[1], known[2]))
+    return found
+
+
+def _row(handoff: Any, known: Sequence[tuple[str, str, str]], as_of: datetime) -> tuple[Any, ...]:
     status = status_of(handoff, as_of)
-    reason = handoff.rejection_reason.code if status == "rejected" and handoff.rejection_reason else ""
     opportunity_at = _seen(handoff.opportunity_at, as_of)
     return (
         handoff.lead_id,
-        *(JOINED.join(getattr(each, name) for each in known) for name in ("system", "object", "value")),
+        *(JOINED.join(each[place] for each in known) for place in range(3)),
         status,
-        reason,
+        (handoff.rejection_reason__code or "") if status == "rejected" else "",
         handoff.mql_at,
         _seen(handoff.accepted_at, as_of),
         _seen(handoff.first_contact_at, as_of),
@@ -179,8 +200,9 @@ def _row(handoff: Handoff, as_of: datetime) -> tuple[Any, ...]:
     )
 
 
-def status_of(handoff: Handoff, as_of: datetime) -> str:
-    """How far it came: opportunity, rejected, contacted, accepted, deferred, else open or closed."""
+def status_of(handoff: Any, as_of: datetime) -> str:
+    """How far a handoff (or its columns) came: opportunity, rejected, contacted, accepted, deferred, else
+    open or closed."""
     seen = {
         name: _seen(getattr(handoff, column), as_of)
         for name, column in (

@@ -60,9 +60,10 @@ class Sayer:
                 words.share(figure.rate.value),
                 f"{figure.rate.numerator:,} of {figure.rate.denominator:,}",
                 between(figure.rate),
-                self.href(figure.list) if figure.rate.denominator else "",
+                self.href(figure.list),
             )
             for figure in finding.figures
+            if figure.rate.denominator
         )
         href = self.href(finding.list) if finding.list else ""
         state = STATES[finding.severity]
@@ -88,4 +89,4 @@ class Sayer:
 
 def between(rate: Rate) -> str:
     """The interval for a cell: "31 to 52 %"; "" of nothing."""
-    return diagnosis.between(rate).replace(" and ", " to ") if rate.denominator else ""
+    return diagnosis.between(rate, "to") if rate.denominator else ""
