@@ -38,12 +38,15 @@ class Holders:
         return cls(people, queues, row.hours() if row else None)
 
     def calendar(self, window: Window) -> hours.Calendar | None:
+        return self.hours_of(window.person, window.queue)
+
+    def hours_of(self, person: int | None, queue: int | None) -> hours.Calendar | None:
         row = None
-        if window.person in self.people:
-            user = self.people[window.person]
+        if person in self.people:
+            user = self.people[person]
             row = user.calendar or (user.team.calendar if user.team else None)
-        elif window.queue in self.queues:
-            row = self.queues[window.queue].calendar
+        elif queue in self.queues:
+            row = self.queues[queue].calendar
         return row.hours() if row is not None else self.default
 
     def name(self, person: int | None, queue: int | None) -> str:

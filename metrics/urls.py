@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from metrics.views import agreement, behind, dashboard, proposing, whatif
+from metrics.views import agreement, behind, dashboard, diagnosis, gaming, loop, proposing, time_spent, whatif
 
 app_name = "metrics"
 
@@ -10,6 +10,11 @@ urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/figures.csv", dashboard.figures, name="figures"),
     path("dashboard/handoffs/", behind.behind_figure, name="behind"),
+    path("dashboard/diagnosis/", diagnosis.page, name="diagnosis"),
+    path("dashboard/time/", time_spent.page, name="time"),
+    path("dashboard/loop/", loop.page, name="loop"),
+    path("dashboard/loop.csv", loop.file, name="loop_file"),
+    path("dashboard/gaming/", gaming.page, name="gaming"),
     path("whatif/", whatif.page, name="whatif"),
     path("agreement/", agreement.page, name="agreement"),
     path("agreement/versions/<int:number>/", agreement.version, name="agreement_version"),

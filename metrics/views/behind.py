@@ -24,7 +24,7 @@ from leads.presenters import times
 from leads.querysets import HandoffQuerySet
 from leads.search import finding
 from leads.views.shell import person
-from metrics import address, listing, query, words
+from metrics import address, listing, lists, query, words
 from metrics.address import Asked
 from metrics.filters import Filters
 from metrics.periods import WeekRange
@@ -68,8 +68,9 @@ class Listed:
 def behind_figure(request: HttpRequest) -> HttpResponse:
     """The handoffs behind one figure, as a page or as CSV (`format=csv`).
 
-    A figure is `measure` and `part` (hits, misses, all), or `reason` for those rejected for it; without
-    either the `metric` that the dashboard draws. `q` are words to find, `sort` the order.
+    A figure is `measure` and `part` (hits, misses, all), or `reason` for those rejected for it, or a `list`
+    of `metrics.lists`; without any of them the `metric` that the dashboard draws. `q` are words to find,
+    `sort` the order.
     """
     if wrong := _wrong_name(request):
         back = {"wrong": wrong, "back": reverse("metrics:dashboard"), "back_label": "To the dashboard"}
@@ -80,6 +81,8 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
     figures = query.Asked.of(question, address.visible(request))
     if request.GET.get("reason"):
         listed = _rejected_for(request.GET["reason"], figures)
+    elif request.GET.get("list"):
+        listed = _of_list(request.GET["list"], request.GET.get("part") or "hits", figures)
     else:
         part = request.GET.get("part") or "all"
         listed = _of_measure(request.GET.get("measure") or asked.metric.measure, part, figures)
@@ -97,7 +100,7 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
     context = {
         "listed": listed,
         "parts": [(name, text, f"{base}?{urlencode(own | {'part': name})}") for name, text in listed.parts],
-        "part": own.get("part") or "all",
+        "part": own.get("part") or ("hits" if own.get("list") else "all"),
         "span": _span_words(weeks),
         "count": f"{count:,}",
         "is_searched": is_searched,
@@ -124,6 +127,8 @@ def _wrong_name(request: HttpRequest) -> str:
         return f"There is no figure that is called “{measure[:60]}”."
     if metric and metric not in SHOWN:
         return f"There is no figure that is called “{metric[:60]}”."
+    if (name := request.GET.get("list")) and name not in lists.LISTS:
+        return f"There is no list that is called “{name[:60]}”."
     part = request.GET.get("part")
     if part and part not in PARTS:
         return f"A figure has no part that is called “{part[:60]}”: it is all, hits or misses."
@@ -141,6 +146,21 @@ def _of_measure(measure: str, part: str, figures: query.Asked) -> Listed:
         rows=figures.listed(measure, part),
         file=f"{measure}-{part}",
         parts=() if shown is MQLS else tuple(halves.items()),
+    )
+
+
+def _of_list(name: str, part: str, figures: query.Asked) -> Listed:
+    """A list of `metrics.lists`; 404 for a part that it does not have."""
+    behind = lists.LISTS[name]
+    if part not in behind.parts:
+        raise Http404
+    return Listed(
+        title=behind.title,
+        which=behind.parts[part],
+        about=behind.about,
+        rows=behind.rows(figures, part),
+        file=f"{name.replace('_', '-')}-{part}",
+        parts=() if behind.hits == behind.counted else tuple(behind.parts.items()),
     )
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from leads.models import RejectionReason
 from leads.querysets import HandoffQuerySet
-from metrics import address, query, tables, words
+from metrics import address, query, tables, ways, words
 from metrics.board import Board
 from metrics.figures import KINDS
 from metrics.filters import NO_FILTERS, NONE
@@ -39,6 +39,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     this_week = Week.of(asked.as_of, asked.weeks.zone)
     context = {
         "asked": asked,
+        "ways": ways.of(request, asked, "metrics:dashboard"),
         "board": board,
         "week": words.short(asked.weeks.last),
         "days": words.days_of(asked.weeks.last),
