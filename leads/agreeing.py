@@ -104,15 +104,25 @@ def _side_left(user: User, proposal: Proposal, signatures: Sequence[Signature]) 
     return None if taken else side
 
 
+def signatures(version: Agreement) -> list[Signature]:
+    """Who signed a version, with their person; nobody signed what was shipped."""
+    if version.proposal_id is None:
+        return []
+    return list(Signature.objects.filter(proposal=version.proposal_id).select_related("person"))
+
+
+def open_proposals() -> QuerySet[Proposal]:
+    """What waits for the other side, of whatever side."""
+    latest = Agreement.objects.order_by("-version").values("pk")[:1]
+    return Proposal.objects.filter(state=ProposalState.OPEN, changes__in=latest)
+
+
 def waiting_for(user: User) -> QuerySet[Proposal]:
     """The open proposals that this person can sign. Nothing for whoever signs nothing."""
     sides = permissions.sides(user)
     if not sides:
         return Proposal.objects.none()
-    latest = Agreement.objects.order_by("-version").values("pk")[:1]
-    rows = Proposal.objects.filter(
-        state=ProposalState.OPEN, changes__in=latest, side__in=[str(side.other) for side in sides]
-    )
+    rows = open_proposals().filter(side__in=[str(side.other) for side in sides])
     return rows.exclude(proposed_by=user)
 
 

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from leads import agreeing
+from leads.choices import Side
 from metrics import address, charts, diagnosing, diagnosis, leaking, rejecting, ways, words
+from metrics.address import Asked
 from metrics.comparing import Compared
 from metrics.diagnosis import Agreed, Band, Finding
 from metrics.leaking import Stage
 from metrics.periods import WeekRange
 from metrics.saying import STATES, Said, Sayer, between
 from metrics.words import Status
-
-# What both sides signed; None as long as nothing is.
-AGREED: Agreed | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "done",
             "Do both teams agree on what done means?",
             "Done: acknowledged by a rep, an attempt logged, the outcome recorded.",
-            [diagnosis.agreement(AGREED, complete)],
+            [diagnosis.agreement(_agreed(asked), complete)],
         ),
     ]
     reasons = _question(
@@ -88,6 +89,22 @@ def page(request: HttpRequest) -> HttpResponse:
         "stage_chart": _stage_chart(counted.stages),
     }
     return render(request, "metrics/diagnosis.html", context)
+
+
+def _agreed(asked: Asked) -> Agreed | None:
+    """What both sides signed, as it is in force at the moment that is looked at."""
+    held = agreeing.current(asked.as_of)
+    if held is None:
+        return None
+    by_side = {row.side: str(row.person) for row in agreeing.signatures(held)}
+    since = timezone.localtime(held.in_force_from)
+    return Agreed(
+        version=held.version,
+        since=f"{since.day} {since:%B %Y}",
+        marketing=by_side.get(Side.MARKETING, ""),
+        sales=by_side.get(Side.SALES, ""),
+        waiting=agreeing.open_proposals().count(),
+    )
 
 
 def _bands(sayer: Sayer, bands: Mapping[str, Band]) -> list[dict[str, object]]:

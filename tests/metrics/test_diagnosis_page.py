@@ -14,7 +14,7 @@ from django.test import Client
 from leads.models import Handoff
 from routing.models import User
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff
+from tests.factories import agree, make_handoff, make_proposal
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
 URL = "/dashboard/diagnosis/"
@@ -150,6 +150,16 @@ def test_hostile_sources_are_text(as_: SignIn, cast: Cast) -> None:
     many(cast, "rejected", 30, lead_source="<script>alert(1)</script>")
     page = html(as_(cast.otto).get(URL))
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;: sales rejects" in page
+
+
+def test_it_says_who_signed_what_done_means(as_: SignIn, cast: Cast) -> None:
+    client = as_(cast.otto)
+    assert "nothing_signed" in found(client)
+    agree(cast.otto, cast.mia, NOW - timedelta(days=1), threshold=70)
+    make_proposal(cast.mia, NOW - timedelta(days=1), threshold=75)
+    said = found(client)["signed"].sentence
+    assert "Version 2 is in force since 9 March 2026" in said
+    assert "signed by Otto Maier for marketing and Mia Brandt for sales. 1 proposal waits" in said
 
 
 def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
