@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from metrics.views import behind, dashboard, whatif
+from metrics.views import behind, dashboard, report_acts, reports, whatif
 
 app_name = "metrics"
 
@@ -10,5 +10,17 @@ urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/figures.csv", dashboard.figures, name="figures"),
     path("dashboard/handoffs/", behind.behind_figure, name="behind"),
+    path("reports/", reports.index, name="reports"),
+    path("reports/make/", report_acts.make, name="report_make"),
+    path("reports/subscription/", report_acts.subscription, name="report_subscription"),
+    path("reports/schedule/", report_acts.schedule, name="report_schedule"),
+    path("reports/<str:week>/", reports.report, name="report"),
+    path("reports/<str:week>/handoffs/", reports.handoffs, name="report_handoffs"),
+    path("reports/<str:week>/compare/", reports.compare, name="report_compare"),
+    path("reports/<str:week>/report.csv", reports.as_csv, name="report_csv"),
+    path("reports/<str:week>/report.xlsx", reports.as_workbook, name="report_xlsx"),
+    path("reports/<str:week>/call/", report_acts.write, name="call_write"),
+    path("reports/<str:week>/call/<int:pk>/", report_acts.correct, name="call_correct"),
+    path("reports/<str:week>/call/<int:pk>/turn/", report_acts.turn, name="call_turn"),
     path("whatif/", whatif.page, name="whatif"),
 ]

@@ -28,7 +28,7 @@ from leads import drafts, triaging
 from leads.choices import HOLDS_TURN, OPEN, State
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
-from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
+from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, VIEWER, User
 
 UNDO_SECONDS = 10
 MOST_COUNTED = 99
@@ -63,6 +63,13 @@ PLACES = (
     Place("leads:triage", "Triage", "triage", frozenset({MARKETING, ADMIN}), ("/triage/",)),
     Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
+    Place(
+        "metrics:reports",
+        "Reports",
+        "report",
+        frozenset({MANAGER, MARKETING, VIEWER, ADMIN}),
+        ("/reports/",),
+    ),
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
 )
 
