@@ -20,6 +20,8 @@ from metrics.words import NOTHING, SHOWN, Shown, Status
 
 MOST_BARS = 8
 MOST_IN_MAIL = 6
+# Rejection is the other side of acceptance.
+IN_TABLE = ("acceptance_rate", "mql_to_opportunity", "black_hole_rate", "contact_demo", "contact_standard")
 KIND = {"demo": "Demo", "standard": "Standard"}
 
 
@@ -129,10 +131,26 @@ class Page:
     @property
     def still(self) -> str:
         """The figures that did not move, in one sentence; "" when all did."""
-        names = [SHOWN[move.key].title.lower() for move in self.moved if not move.way]
+        names = [SHOWN[move.key].title for move in self.moved if not move.way]
         if not names:
             return ""
-        return f"No more than chance explains: {', '.join(names)}."
+        return f"No more than chance explains, or too few: {'; '.join(names)}."
+
+    @property
+    def twelve(self) -> list[tuple[str, list[str]]]:
+        """The lines of the figures as rows of a table: the week, and the figures of IN_TABLE; what is not
+        mature is in brackets."""
+        by_key = {metric.key: metric.weeks for metric in self.metrics}
+        return [
+            (
+                label,
+                [
+                    text if is_mature or text == NOTHING else f"({text})"
+                    for _, text, _, is_mature in (by_key[key][place] for key in IN_TABLE)
+                ],
+            )
+            for place, (label, *_) in enumerate(self.metrics[0].weeks)
+        ]
 
     @property
     def most_sources(self) -> tuple[Source, ...]:

@@ -294,7 +294,7 @@ def _listed(row: Mapping[str, Any], now: datetime) -> dict[str, str]:
         "href": reverse("metrics:report", args=[week.name]),
         "name": words.short(week),
         "days": f"{words.days_of(week)} {week.sunday.year}",
-        "editions": words.many(row["of"], "edition"),
+        "editions": f"{row['of']:,}",
         "made": times.day(row["at"], now),
         "exact": times.exact(row["at"], now),
     }
