@@ -17,7 +17,7 @@ from django.db.models import Count, F, Q
 from django.db.models.expressions import Combinable
 
 from leads.models import RejectionReason
-from metrics import cohorts, query, words
+from metrics import cohorts, measures, query, words
 from metrics.figures import KINDS, Figures
 from metrics.measures import happened
 from metrics.periods import Week, WeekRange
@@ -26,7 +26,6 @@ from metrics.reports import behind
 from metrics.spans import Minutes, PercentileCont
 from metrics.terms import Terms
 from metrics.words import SHOWN, Reading, Shown, Status
-from routing.people import User
 
 # Of the shape; a reader of kept reports tells by it.
 FORMAT = 1
@@ -80,12 +79,11 @@ def gather(
     asked = Asked.of(query.Question(as_of, weeks.span))
     by_week = asked.by("week")
     metrics = [_metric(SHOWN[key], by_week, weeks, as_of) for key in FIVE]
-    by_source = asked.by("source")
     last = {each["key"]: each["last"] for each in metrics}
     anchor = _last_week(last["rejection_rate"])
     holes = _last_week(last["black_hole_rate"])
-    of_anchor = asked.by("source", anchor.span(zone)) if anchor else {}
-    _judge(metrics, by_source)
+    sources = _sources(asked, anchor, zone)
+    _judge(metrics, sources)
     this = by_week.get(week.name, Figures())
     return {
         "format": FORMAT,
@@ -98,7 +96,7 @@ def gather(
         "mqls_in_weeks": sum(each.mqls for each in by_week.values()),
         "metrics": metrics,
         "anchor": anchor.name if anchor else None,
-        "sources": _sources(by_source, of_anchor),
+        "sources": sources[:MOST_SOURCES],
         "reasons": _reasons(asked),
         "contact": [_contact(kind, by_week, anchor, asked) for kind in KINDS],
         "black_holes": _black_holes(asked, holes, zone),
@@ -151,10 +149,10 @@ def _metric(shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: 
     }
 
 
-def _judge(metrics: list[dict[str, Any]], by_source: dict[str, Figures]) -> None:
+def _judge(metrics: list[dict[str, Any]], sources: list[dict[str, Any]]) -> None:
     """Adds the verdict on each figure's last mature week."""
     readings = {each["key"]: _reading(each) for each in metrics}
-    rejection = SHOWN["rejection_rate"]
+    rejected = [Reading(each["n"] / each["of"], each["n"], each["of"]) for each in sources if each["of"]]
     for each in metrics:
         reading = readings[each["key"]]
         hits, of = each["baseline"]
@@ -166,7 +164,7 @@ def _judge(metrics: list[dict[str, Any]], by_source: dict[str, Figures]) -> None
         elif each["key"] == "mql_to_opportunity":
             status = words.judge_opportunity(reading, hits / of if of else None)
         elif each["key"] == "rejection_rate":
-            status = words.judge_rejection([words.read(found, rejection) for found in by_source.values()])
+            status = words.judge_rejection(rejected)
         else:
             status = words.judge_black_holes(reading)
         each["status"] = [status.tone, status.text]
@@ -189,22 +187,28 @@ def _last_week(last: dict[str, Any] | None) -> Week | None:
     return Week.parse(last["week"]) if last else None
 
 
-def _sources(found: dict[str, Figures], in_week: dict[str, Figures]) -> list[dict[str, Any]]:
-    """Those with most MQLs, by rejection over all weeks and over the last mature one."""
-    rows = []
-    for name, each in sorted(found.items(), key=lambda pair: (-pair[1].mqls, pair[0]))[:MOST_SOURCES]:
-        rate, own = each.rates["rejection_rate"], in_week.get(name, Figures()).rates["rejection_rate"]
-        rows.append(
-            {
-                "name": name[:LONGEST_NAME],
-                "mqls": each.mqls,
-                "n": rate.numerator,
-                "of": rate.denominator,
-                "week_n": own.numerator,
-                "week_of": own.denominator,
-            }
+def _sources(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]:
+    """Each source, most MQLs first, with its rejection over all weeks and over the last mature one."""
+    measure = measures.RATES["rejection_rate"]
+    counts, hit = measure.counts(asked.terms), measure.counts(asked.terms) & measure.hit(asked.terms)
+    span = week.span(zone) if week else None
+    own = Q(mql_at__gte=span.start, mql_at__lt=span.end) if span else Q(pk__isnull=True)
+    rows = (
+        asked.rows.order_by()
+        .values("lead_source")
+        .annotate(
+            mqls=Count("pk"),
+            n=Count("pk", filter=hit),
+            of=Count("pk", filter=counts),
+            week_n=Count("pk", filter=hit & own),
+            week_of=Count("pk", filter=counts & own),
         )
-    return rows
+    )
+    ordered = sorted(rows, key=lambda row: (-row["mqls"], row["lead_source"]))
+    names = ("mqls", "n", "of", "week_n", "week_of")
+    return [
+        {"name": row["lead_source"][:LONGEST_NAME]} | {name: row[name] for name in names} for row in ordered
+    ]
 
 
 def _reasons(asked: Asked) -> list[dict[str, Any]]:
@@ -232,19 +236,21 @@ def _black_holes(asked: Asked, week: Week | None, zone: str) -> list[dict[str, A
     """Who held what nobody touched, most first; "" is nobody in person, a queue's."""
     if week is None:
         return []
-    found = asked.by("rep", week.span(zone))
-    rates = {email: each.rates["black_hole_rate"] for email, each in found.items()}
-    ordered = sorted(rates, key=lambda email: (-rates[email].numerator, -rates[email].denominator, email))
-    worst = [email for email in ordered if rates[email].denominator][:MOST_REPS]
-    names = dict(User.objects.filter(email__in=worst).order_by().values_list("email", "name"))
-    return [
+    measure = measures.RATES["black_hole_rate"]
+    rows = query.within(week.span(zone), asked.terms.as_of, asked.rows).order_by()
+    held = rows.filter(measure.counts(asked.terms)).values(
+        "holder_at_24h", "holder_at_24h__name", "holder_at_24h__email"
+    )
+    found = held.annotate(n=Count("pk", filter=measure.hit(asked.terms)), of=Count("pk"))
+    named = [
         {
-            "rep": names.get(email) or email,
-            "n": rates[email].numerator,
-            "of": rates[email].denominator,
+            "rep": row["holder_at_24h__name"] or row["holder_at_24h__email"] or "",
+            "n": row["n"],
+            "of": row["of"],
         }
-        for email in worst
+        for row in found
     ]
+    return sorted(named, key=lambda row: (-row["n"], -row["of"], row["rep"]))[:MOST_REPS]
 
 
 def _funnel(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]:
