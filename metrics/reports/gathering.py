@@ -205,9 +205,16 @@ def _sources(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]
         )
     )
     ordered = sorted(rows, key=lambda row: (-row["mqls"], row["lead_source"]))
-    names = ("mqls", "n", "of", "week_n", "week_of")
     return [
-        {"name": row["lead_source"][:LONGEST_NAME]} | {name: row[name] for name in names} for row in ordered
+        {
+            "name": row["lead_source"][:LONGEST_NAME],
+            "mqls": row["mqls"],
+            "n": row["n"],
+            "of": row["of"],
+            "week_n": row["week_n"],
+            "week_of": row["week_of"],
+        }
+        for row in ordered
     ]
 
 
