@@ -64,7 +64,7 @@ def make(week: Week, now: datetime, user: User | None, edition: int | None = Non
         with transaction.atomic():
             report = Report.objects.create(
                 week=week.name,
-                edition=edition or last + 1,
+                edition=min(edition or last + 1, last + 1),
                 made_at=now,
                 made_by=user,
                 kept=kept,
