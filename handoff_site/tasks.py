@@ -5,6 +5,7 @@ from django.utils import timezone
 from handoff_site import outside
 from handoff_site.models import Heartbeat
 from leads import tasks
+from metrics.reports import mailing, making
 from routing import holidays
 from routing.models import Calendar
 
@@ -29,3 +30,10 @@ def extend_holidays() -> None:
     year = timezone.now().year
     for calendar in Calendar.objects.exclude(country=""):
         holidays.snapshot(calendar, year)
+
+
+def weekly_report() -> int:
+    """Make the weekly report when it is due and send its mail; returns how many mails went out."""
+    now = timezone.now()
+    making.make_due(now)
+    return mailing.deliver(now)

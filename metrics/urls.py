@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from metrics.views import agreement, behind, dashboard, diagnosis, gaming, loop, proposing, time_spent, whatif
+from metrics.views import (
+    agreement,
+    behind,
+    dashboard,
+    diagnosis,
+    gaming,
+    loop,
+    proposing,
+    report_acts,
+    reports,
+    time_spent,
+    whatif,
+)
 
 app_name = "metrics"
 
@@ -15,6 +27,18 @@ urlpatterns = [
     path("dashboard/loop/", loop.page, name="loop"),
     path("dashboard/loop.csv", loop.file, name="loop_file"),
     path("dashboard/gaming/", gaming.page, name="gaming"),
+    path("reports/", reports.index, name="reports"),
+    path("reports/make/", report_acts.make, name="report_make"),
+    path("reports/subscription/", report_acts.subscription, name="report_subscription"),
+    path("reports/schedule/", report_acts.schedule, name="report_schedule"),
+    path("reports/<str:week>/", reports.report, name="report"),
+    path("reports/<str:week>/handoffs/", reports.handoffs, name="report_handoffs"),
+    path("reports/<str:week>/compare/", reports.compare, name="report_compare"),
+    path("reports/<str:week>/report.csv", reports.as_csv, name="report_csv"),
+    path("reports/<str:week>/report.xlsx", reports.as_workbook, name="report_xlsx"),
+    path("reports/<str:week>/call/", report_acts.write, name="call_write"),
+    path("reports/<str:week>/call/<int:pk>/", report_acts.correct, name="call_correct"),
+    path("reports/<str:week>/call/<int:pk>/turn/", report_acts.turn, name="call_turn"),
     path("whatif/", whatif.page, name="whatif"),
     path("agreement/", agreement.page, name="agreement"),
     path("agreement/versions/<int:number>/", agreement.version, name="agreement_version"),

@@ -4,6 +4,7 @@ Never decides that somebody is to be told (`leads.lifecycle` does) and never mov
 """
 
 from leads.notifications.delivery import deliver_due
+from leads.notifications.mails import absolute, compose
 from leads.notifications.telling import message
 from leads.notifications.urgency import UNDO_FOR, is_urgent, leaves_at
 from leads.notifications.who import admins, present, recipients
@@ -32,8 +33,10 @@ __all__ = [
     "Todo",
     "Wording",
     "Words",
+    "absolute",
     "admins",
     "company_words",
+    "compose",
     "deliver_due",
     "holder_words",
     "is_urgent",

@@ -40,7 +40,7 @@ def single(notification: Notification, now: datetime) -> EmailMultiAlternatives:
             for token in [links.token(user, handoff, verb, now)]
         ]
     about = f"{said.head}: {said.company}" if said.company else said.head
-    return _mail(user, about, "message", values, f"message-{notification.pk}")
+    return compose(user, about, "message", values, f"message-{notification.pk}")
 
 
 def digest(user: User, notifications: Sequence[Notification]) -> EmailMultiAlternatives:
@@ -57,14 +57,18 @@ def digest(user: User, notifications: Sequence[Notification]) -> EmailMultiAlter
         "main": absolute(reverse("leads:notifications")),
     }
     about = f"Your digest: {count} message{'' if count == 1 else 's'}"
-    return _mail(user, about, "digest", values, f"digest-{notifications[0].pk}")
+    return compose(user, about, "digest", values, f"digest-{notifications[0].pk}")
 
 
 def absolute(path: str) -> str:
     return f"{settings.PUBLIC_URL}{path}"
 
 
-def _mail(user: User, about: str, template: str, values: dict[str, Any], name: str) -> EmailMultiAlternatives:
+def compose(
+    user: User, about: str, template: str, values: dict[str, Any], name: str
+) -> EmailMultiAlternatives:
+    """A mail to one person from the templates mail/<template>.txt and .html; `about` is one plain line and
+    `name` tells it from every other mail."""
     org = one_line(settings.ORG_NAME, 40)
     values = values | {"about": about, "org": org}
     mail = EmailMultiAlternatives(

@@ -65,6 +65,7 @@ PLACES = (
     Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
     Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
+    Place("metrics:reports", "Reports", "report", EVERYONE - {REP}, ("/reports/",)),
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
 )
 

@@ -1,0 +1,276 @@
+"""A made report: equal to what is counted at that moment, and untouched by whatever comes later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from leads import lifecycle
+from leads.models import Handoff, Rejection, RejectionReason
+from metrics import query
+from metrics.models import CallEntry, Report, ReportMail, ReportSchedule
+from metrics.periods import Week
+from metrics.reports import calls, comparing, mailing, making, showing
+from metrics.reports.making import NotYet
+from tests.conftest import NOW, Cast
+from tests.factories import make_handoff
+from tests.metrics.reports.conftest import LONG_AGO, WEEK, later
+
+
+def made(**changes: Any) -> Report:
+    return making.make(WEEK, NOW, None, **changes)
+
+
+def kept(report: Report) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(report.kept)
+    return found
+
+
+def metric(report: Report, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in kept(report)["metrics"] if each["key"] == key)
+    return found
+
+
+# What is in it
+
+
+def test_it_holds_the_figures_of_the_last_mature_week_and_of_its_own(some: list[Handoff]) -> None:
+    report = made()
+    acceptance = metric(report, "acceptance_rate")
+    # W09 is mature and had nothing; W08 has its place in the line.
+    assert acceptance["last"] == {"week": "2026-W09", "n": 0, "of": 0, "mature": True}
+    assert acceptance["this"] == {"week": "2026-W10", "n": 1, "of": 1, "mature": False}
+    assert [week["of"] for week in acceptance["weeks"]] == [0] * 9 + [4, 0, 1]
+    assert (kept(report)["mqls"], kept(report)["mqls_before"], kept(report)["mqls_in_weeks"]) == (1, 0, 6)
+    assert kept(report)["as_of"] == "2026-03-10T10:00:00Z"
+    assert kept(report)["terms"][0]["contact"] == {"demo": 5.0, "standard": 60.0}
+    assert report.digest == hashlib.sha256(report.kept.encode()).hexdigest()
+    assert (report.edition, report.made_by) == (1, None)
+
+
+def test_the_figures_are_those_of_the_dashboard(some: list[Handoff]) -> None:
+    report = making.make(Week(2026, 9), NOW, None)
+    figures = query.ask(query.Question(NOW, query.last_weeks(4, NOW)))["by_week"]
+    for week in ("2026-W08", "2026-W10"):
+        for each in kept(making.make(WEEK, NOW, None))["metrics"]:
+            own = next(found for found in each["weeks"] if found["week"] == week)
+            if each["is_time"]:
+                spread = figures[week]["time_to_first_contact"][each["key"].removeprefix("contact_")]
+                assert (own["n"], own["of"]) == (spread["within_target"]["numerator"], spread["n"])
+                assert own["value"] == spread["median_minutes"]
+            else:
+                rate = figures[week][each["key"]]
+                assert (own["n"], own["of"]) == (rate["numerator"], rate["denominator"])
+    assert metric(report, "acceptance_rate")["this"]["week"] == "2026-W09"
+
+
+def test_the_lists_are_the_handoffs_behind_the_figures(cast: Cast, some: list[Handoff]) -> None:
+    report = making.make(Week(2026, 8), NOW, None)
+    lists = kept(report)["lists"]
+    accepted, won, rejected, ignored, theirs, _ = (handoff.pk for handoff in some)
+    assert lists["counted"]["acceptance_rate"] == [[rejected, 0], [accepted, 1], [won, 1], [theirs, 1]]
+    assert lists["counted"]["black_hole_rate"][0] == [ignored, 1]
+    assert len(lists["counted"]["black_hole_rate"]) == 5
+    assert lists["counted"]["contact_demo"] == [[won, 1]]
+    assert [number for number, _ in lists["counted"]["mqls"]] == sorted(
+        (accepted, won, rejected, ignored, theirs)
+    )
+    fact = lists["facts"][str(rejected)]
+    assert fact["decided_by"] == "Jonas Keller" and fact["reason"] == "Not our customer profile"
+    assert "accepted_at" not in fact and fact["source"] == "Webinar"
+
+
+def test_it_names_no_lead(some: list[Handoff]) -> None:
+    text = making.make(Week(2026, 8), NOW, None).kept
+    for handoff in some:
+        assert handoff.lead.last_name not in text and handoff.lead.email not in text
+
+
+def test_the_funnel_falls_from_stage_to_stage(some: list[Handoff]) -> None:
+    stages = kept(making.make(Week(2026, 8), NOW, None))["funnel"]
+    assert [(each["stage"], each["count"]) for each in stages] == [
+        ("MQL", 5), ("Complete", 5), ("Assigned", 5), ("Answered", 4), ("Contacted", 1),
+    ]  # fmt: skip
+    assert stages[3]["median"] == 1.0
+
+
+def test_a_black_hole_stands_with_who_held_it(some: list[Handoff]) -> None:
+    rows = kept(making.make(Week(2026, 8), NOW, None))["black_holes"]
+    assert rows[0] == {"rep": "Jonas Keller", "n": 1, "of": 2}
+    assert sorted(row["rep"] for row in rows) == ["Femke de Boer", "Jonas Keller", "Rosa Lindqvist"]
+
+
+def test_it_takes_as_many_queries_for_many_handoffs(cast: Cast, some: list[Handoff]) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            making.content(WEEK, NOW)
+        return len(found)
+
+    before = queries()
+    for kind in ("rejected", "accepted", "assigned"):
+        make_handoff(kind, cast.rosa, at=LONG_AGO)
+    assert queries() == before == 16
+
+
+# Frozen
+
+
+def test_counting_it_again_as_of_that_moment_gives_the_same_bytes(some: list[Handoff]) -> None:
+    assert making.content(WEEK, NOW) == made().kept == making.content(WEEK, NOW)
+
+
+def test_what_comes_later_changes_nothing_kept(cast: Cast, some: list[Handoff]) -> None:
+    report = made()
+    page = showing.shown(report)
+    act = lifecycle.Act(later(hours=2), cast.jonas)
+    lifecycle.accept(some[3].pk, act)
+    make_handoff("rejected", cast.rosa, at=LONG_AGO)
+    RejectionReason.objects.filter(code="not_icp").update(label="Changed")
+    there = Report.objects.get(pk=report.pk)
+    assert (there.kept, there.digest) == (report.kept, report.digest)
+    assert showing.shown(there) == page
+    # Who looks back to that moment still finds what it says of what had been there.
+    assert comparing.since(there, "UTC") > 0
+    assert making.content(WEEK, later(hours=3)) != report.kept
+
+
+@pytest.mark.parametrize("column", ["accepted_at", "rejected_at", "first_contact_at", "opportunity_at"])
+def test_what_occurred_later_is_not_there_as_of_that_moment(some: list[Handoff], column: str) -> None:
+    report = made()
+    empty = Handoff.objects.filter(**{f"{column}__isnull": True})
+    assert empty.update(**{column: later(minutes=5)}) > 0
+    assert making.content(WEEK, NOW) == report.kept
+
+
+def test_the_database_refuses_to_change_or_delete_a_report_or_an_entry(
+    cast: Cast, some: list[Handoff]
+) -> None:
+    report = made()
+    calls.write(WEEK, cast.mia, NOW, kind="note", text="Said")
+    for rows, change in (
+        (Report.objects.filter(pk=report.pk), {"kept": "{}"}),
+        (CallEntry.objects.all(), {"text": "Never said"}),
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.update(**change)
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows._raw_delete(rows.db)  # type: ignore[attr-defined]
+    assert Report.objects.get().kept == report.kept
+    assert CallEntry.objects.get().text == "Said"
+
+
+# Which, and once
+
+
+def test_a_second_look_is_a_new_edition_and_the_old_one_stays(cast: Cast, some: list[Handoff]) -> None:
+    first = made()
+    second = making.make(WEEK, later(days=1), cast.mia, 2)
+    assert (second.edition, second.made_by) == (2, cast.mia)
+    assert making.make(WEEK, later(days=2), cast.mia, 2) == second
+    assert making.make(WEEK, later(days=2), cast.otto).edition == 3
+    assert Report.objects.get(edition=1).kept == first.kept
+
+
+def test_a_week_that_is_not_over_and_one_with_nothing_are_refused(cast: Cast, some: list[Handoff]) -> None:
+    with pytest.raises(NotYet, match="2026-W11 is not over yet"):
+        making.make(Week(2026, 11), NOW, cast.mia)
+    with pytest.raises(NotYet, match="No lead became an MQL in the 12 weeks to 2025-W01"):
+        making.make(Week(2025, 1), NOW, cast.mia)
+    assert not Report.objects.exists()
+
+
+def test_the_schedule_makes_the_last_week_once(some: list[Handoff]) -> None:
+    report = making.make_due(NOW)
+    assert report is not None and report.week == "2026-W10"
+    assert making.make_due(later(minutes=1)) is None
+    assert making.make_due(later(days=5)) is None
+    following = making.make_due(later(days=6))
+    assert following is not None and following.week == "2026-W11"
+
+
+def test_the_schedule_makes_its_own_beside_one_made_by_hand(cast: Cast, some: list[Handoff]) -> None:
+    making.make(WEEK, NOW, cast.otto)
+    report = making.make_due(NOW)
+    assert report is not None and report.edition == 2
+
+
+def test_a_schedule_that_is_off_makes_nothing(some: list[Handoff]) -> None:
+    ReportSchedule.objects.create(pk=1, is_on=False)
+    assert making.make_due(NOW) is None
+    ReportSchedule.objects.update(is_on=True, weekday=3, hour=15)
+    # Thursday has not come this week: the week before last is what it wanted.
+    report = making.make_due(NOW)
+    assert report is not None and report.week == "2026-W09"
+
+
+def test_nothing_is_made_where_there_is_nothing(cast: Cast) -> None:
+    assert making.make_due(NOW) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_at_once_one_makes_it_and_mails_it(cast: Cast, some: list[Handoff]) -> None:
+    mailing.subscribe(cast.vera, True, NOW)
+    barrier, problems = Barrier(4), []
+
+    def work() -> None:
+        try:
+            barrier.wait()
+            making.make_due(NOW)
+        except Exception as error:
+            problems.append(error)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert Report.objects.count() == 1
+    assert list(ReportMail.objects.values_list("user__name", flat=True)) == ["Vera Costa"]
+
+
+# Comparing
+
+
+def test_the_comparison_names_what_differs_and_nothing_else(cast: Cast, some: list[Handoff]) -> None:
+    report = made()
+    assert comparing.since(report, "UTC") == 0
+    assert not any(row.changed for row in comparing.rows(kept(report), kept(report)))
+    lifecycle.contact(
+        some[3].pk, lifecycle.Act(later(hours=1), cast.jonas), channel="phone", outcome="reached"
+    )
+    now = json.loads(making.content(WEEK, later(hours=1)))
+    changed = {
+        (row.figure, row.week): (row.then, row.now)
+        for row in comparing.rows(kept(report), now)
+        if row.changed
+    }
+    assert changed["Acceptance rate", "W08"] == ("75 %, 3 of 4", "80 %, 4 of 5")
+    assert {week for _, week in changed} == {"W08", "all"}
+    count = comparing.since(report, "UTC")
+    assert comparing.said(count) == f"{count} facts have come in since." and count >= 2
+
+
+def test_facts_of_other_weeks_are_not_counted(cast: Cast, some: list[Handoff]) -> None:
+    report = made()
+    make_handoff("accepted", cast.femke, at=later(hours=1))
+    assert comparing.since(report, "UTC") == 0
+    assert comparing.said(1) == "1 fact has come in since."
+    assert comparing.said(1001) == "More than 1,000 facts have come in since."
+
+
+def test_reasons_are_counted_as_they_stood(cast: Cast, some: list[Handoff]) -> None:
+    report = made()
+    assert kept(report)["reasons"] == [{"code": "not_icp", "label": "Not our customer profile", "count": 1}]
+    Rejection.objects.update(at=F("at") + timedelta(days=60))
+    assert json.loads(making.content(WEEK, NOW))["reasons"] == []
