@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from leads import lifecycle
+from leads import agreeing, lifecycle
 from leads.models import Handoff, Rejection, RejectionReason
 from metrics import query
 from metrics.models import CallEntry, Report, ReportMail, ReportSchedule
@@ -21,7 +21,7 @@ from metrics.periods import Week
 from metrics.reports import calls, comparing, mailing, making, showing
 from metrics.reports.making import NotYet
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff
+from tests.factories import make_handoff, make_proposal
 from tests.metrics.reports.conftest import LONG_AGO, WEEK, later
 
 
@@ -72,6 +72,22 @@ def test_the_figures_are_those_of_the_dashboard(some: list[Handoff]) -> None:
     assert metric(report, "acceptance_rate")["this"]["week"] == "2026-W09"
 
 
+def test_what_waits_for_a_signature_stands_in_it_as_it_was(cast: Cast, some: list[Handoff]) -> None:
+    proposal = make_proposal(cast.otto, NOW - timedelta(days=3), threshold=72)
+    report = made()
+    expected = {
+        "title": "Score threshold 65 → 72",
+        "by": "Otto Maier",
+        "side": "marketing",
+        "since": "7 March 2026",
+        "href": f"/agreement/proposals/{proposal.pk}/",
+    }
+    assert kept(report)["proposals"] == [expected]
+    agreeing.sign(proposal.pk, lifecycle.Act(NOW, cast.mia))
+    assert kept(Report.objects.get(pk=report.pk))["proposals"] == [expected]
+    assert kept(made())["proposals"] == []
+
+
 def test_the_lists_are_the_handoffs_behind_the_figures(cast: Cast, some: list[Handoff]) -> None:
     report = making.make(Week(2026, 8), NOW, None)
     lists = kept(report)["lists"]
@@ -117,7 +133,7 @@ def test_it_takes_as_many_queries_for_many_handoffs(cast: Cast, some: list[Hando
     before = queries()
     for kind in ("rejected", "accepted", "assigned"):
         make_handoff(kind, cast.rosa, at=LONG_AGO)
-    assert queries() == before == 16
+    assert queries() == before == 18
 
 
 # Frozen
