@@ -157,7 +157,6 @@ def _band_chart(found: Mapping[str, Band]) -> charts.Bars:
                 label=band.name,
                 share=band.accepted.now.value or 0.0,
                 value=words.share(band.accepted.now.value),
-                detail=f"{band.accepted.now.numerator:,} of {band.accepted.now.denominator:,}",
                 own=band.accepted.before.value,
                 is_bad=band.name == diagnosis.HIGH
                 and bool(diagnosis.beyond(band.accepted.opposite, diagnosis.DECAYED)),
