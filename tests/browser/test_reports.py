@@ -58,18 +58,6 @@ def test_a_report_is_made_and_written_on_by_keyboard(cast, week, open_page, shot
     shot(page, "report-call-1440")
 
 
-def test_what_is_missing_is_said_where_it_is_missing(cast, week, open_page):
-    making.make(week, timezone.now(), None)
-    page: Page = open_page(cast.otto)
-    page.goto(f"/reports/{week.name}/")
-    page.locator("[name=kind][value=note]").press("ArrowRight")
-    page.fill("#c-text", "Nobody does it")
-    page.get_by_role("button", name="Write it down").press("Enter")
-    expect(page.locator("#e-owner")).to_contain_text("needs somebody who does it")
-    expect(page.locator("#c-text")).to_have_value("Nobody does it")
-    assert axe_violations(page) == []
-
-
 def test_the_pages_hold_in_every_look(cast, week, open_page, shot):
     now = timezone.now()
     until = (now + timedelta(days=5)).date()
