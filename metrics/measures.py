@@ -81,13 +81,13 @@ def owed(column: str, met: str, due: str) -> Condition:
 
     def found(terms: Terms) -> Q:
         done = happened(column, terms) & Q(**{f"{met}__isnull": False})
-        missed = ~happened(column, terms) & Q(**{f"{due}__lt": terms.as_of}) & Q(state__in=_STILL_OWED)
+        missed = ~happened(column, terms) & Q(**{f"{due}__lt": terms.as_of}) & Q(state__in=STILL_OWED)
         return done | missed
 
     return found
 
 
-_STILL_OWED = [str(state) for state in (State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.DEFERRED)]
+STILL_OWED = [str(state) for state in (State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.DEFERRED)]
 
 
 # The five metrics and clean handoffs: `metrics.figures` gives them to the contract in this order.

@@ -6,7 +6,7 @@ it looks, `metrics.board` and `metrics.tables`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -15,14 +15,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from leads.models import RejectionReason
 from leads.querysets import HandoffQuerySet
 from metrics import address, query, tables, words
+from metrics.address import Asked
 from metrics.board import Board
-from metrics.figures import KINDS
-from metrics.filters import NO_FILTERS, NONE
+from metrics.counted import Counted
+from metrics.figures import KINDS, report
+from metrics.filters import NAMES, NO_FILTERS, NONE
 from metrics.periods import Week
-from metrics.views import whatif
+from metrics.views import parts, whatif
 from metrics.words import SHOWN
 from routing.models import Team, User
 from routing.rotation import IN_SALES
@@ -30,12 +31,10 @@ from routing.rotation import IN_SALES
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """The five metrics against their targets, twelve weeks of each, sources, reasons and people."""
+    """The five metrics against their targets, twelve weeks of each, sources; the rest comes in parts."""
     asked = address.read(request)
-    question = query.Question(asked.as_of, asked.weeks.span, filters=asked.filters)
-    figures = query.Asked.of(question, address.visible(request))
-    board = Board(figures, asked.weeks, asked.behind)
-    labels = dict(RejectionReason.objects.values_list("code", "label"))
+    handoffs = address.visible(request)
+    board = Board(Counted(asked, handoffs), asked.behind)
     this_week = Week.of(asked.as_of, asked.weeks.zone)
     context = {
         "asked": asked,
@@ -48,13 +47,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "tabs": [(shown, asked.address(metric=shown.key)) for shown in SHOWN.values()],
         "anchor": words.short(board.anchor) if board.anchor else "",
         "sources": tables.sources(board.by_source, board.by_source_in_week, asked.behind_all, asked.narrow),
-        "reasons": tables.reasons(figures.reasons(), labels, asked.behind_reason),
-        "groups": [
-            (title, tables.groups(figures.by(kind), kind, asked.behind_all, asked.narrow))
-            for kind, title in (("team", "Team"), ("rep", "Rep"))
-        ],
-        "columns": tables.COLUMNS,
-        "choices": _choices(question, board, address.visible(request)),
+        "parts": [(name, title, asked.part(name)) for name, (title, _) in parts.PARTS.items()],
+        "choices": _choices(asked, board, handoffs),
+        "chips": _chips(asked),
         "before": asked.address(week=asked.weeks.last.plus(-1).name),
         "before_name": words.short(asked.weeks.last.plus(-1)),
         "after": asked.address(week=asked.weeks.last.plus(1).name) if asked.weeks.last < this_week else "",
@@ -62,7 +57,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "is_over": asked.weeks.last < this_week,
         "csv": f"{reverse('metrics:figures')}?{urlencode(asked.params(metric=None))}",
         "may_ask_what_if": whatif.may(request),
-        "unfiltered": asked.address(source=None, rep=None, team=None, type=None),
+        "unfiltered": asked.address(**dict.fromkeys(NAMES)),
+        # What the form has to send along.
+        "sent": [
+            (name, value) for name, value in asked.params().items() if name not in _FILTERS and name != "week"
+        ],
         "today": asked.address(as_of=None, week=None),
         "looked_back_to": f"{timezone.localtime(asked.back):%-d %B %Y, %H:%M}" if asked.back else "",
     }
@@ -71,12 +70,16 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def figures(request: HttpRequest) -> HttpResponse:
-    """The figures of the weeks shown as CSV, in the contract's columns."""
+    """The figures of the weeks shown as CSV, in the contract's columns; with `by` those of that dimension."""
     asked = address.read(request)
     question = query.Question(asked.as_of, asked.weeks.span, filters=asked.filters)
-    response = HttpResponse(
-        query.as_csv(query.ask(question, address.visible(request))), content_type="text/csv; charset=utf-8"
-    )
+    handoffs = address.visible(request)
+    if request.GET.get("by"):
+        look = query.Asked.of(question, handoffs)
+        answer = report(look.total(), {asked.by: look.by(asked.by)})
+    else:
+        answer = query.ask(question, handoffs)
+    response = HttpResponse(query.as_csv(answer), content_type="text/csv; charset=utf-8")
     name = f"figures-{asked.weeks.first.name}-{asked.weeks.last.name}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -104,27 +107,55 @@ _FILTERS = {
     "rep": ("Rep", "Everybody", "Nobody"),
     "source": ("Source", "All sources", "No source"),
     "type": ("Type", "Demo and standard", ""),
+    "raised": ("Raised", "Raised or not", ""),
 }
+_RAISED = {"yes": "Raised to demo", "no": "Not raised"}
+# More sources than these are no list to choose from; the table of sources narrows to each.
+MOST_CHOICES = 200
 
 
-def _choices(question: query.Question, board: Board, handoffs: HandoffQuerySet) -> list[Choice]:
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is chosen elsewhere on the page, and the address without it."""
+
+    text: str
+    href: str
+
+
+def _chips(asked: Asked) -> list[Chip]:
+    """What is filtered for and not chosen in the form."""
+    chosen = asked.filters.params()
+    return [
+        Chip(
+            f"{tables.DIMENSIONS[name][0]}: {tables.named(name, getattr(asked.filters, name))}",
+            asked.address(**{name: None}),
+        )
+        for name in chosen
+        if name not in _FILTERS
+    ]
+
+
+def _choices(asked: Asked, board: Board, handoffs: HandoffQuerySet) -> list[Choice]:
     """The filters with who sells and what the weeks hold, and with what is chosen now."""
-    filters = question.filters
+    filters = asked.filters
     sources = set(board.by_source)
     if filters != NO_FILTERS:
-        rows = query.within(question.span, question.as_of, handoffs).order_by()
-        sources |= set(rows.values_list("lead_source", flat=True).distinct())
+        # All that the weeks hold: most of it was counted for the page without a filter.
+        sources |= set(Counted(replace(asked, filters=NO_FILTERS), handoffs).by_source)
     found = {
         "team": set(Team.objects.values_list("name", flat=True)) | {""},
         "rep": set(User.objects.filter(groups__name__in=IN_SALES).values_list("email", flat=True)) | {""},
-        "source": sources,
+        "source": set(sorted(sources)[:MOST_CHOICES]),
         "type": set(KINDS),
+        "raised": set(_RAISED),
     }
     choices = []
     for name, (label, whole, empty) in _FILTERS.items():
         chosen: str | None = getattr(filters, name)
         values = sorted(found[name] | ({chosen} if chosen is not None else set()))
         options = [Option("", whole, chosen is None)]
-        options += [Option(value or NONE, value or empty, value == chosen) for value in values]
+        options += [
+            Option(value or NONE, _RAISED.get(value, value) or empty, value == chosen) for value in values
+        ]
         choices.append(Choice(name, label, tuple(options)))
     return choices
