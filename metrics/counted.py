@@ -71,6 +71,10 @@ class Counted:
             found.update(counts)
         return dict(found)
 
+    def first_page(self) -> tuple[dict[str, Figures], dict[str, Figures]]:
+        """All that the page itself shows: by week, and by source."""
+        return self.by_week, self.by_source
+
     # Beside them
 
     def beside(self, weeks: WeekRange) -> dict[str, Figures]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
 from django.db.models import F, Q
 
@@ -57,11 +59,14 @@ def within_target(column: str, start: str, pick: Pick) -> Condition:
     """From `start` to `column` took at most (<=) what was agreed for the lead type at `mql_at`."""
 
     def within(terms: Terms) -> Q:
-        found = Q(pk__isnull=True)
-        for target in terms.targets:
-            for kind, most in pick(target).items():
-                found |= target.era & Q(lead_type=kind, **{f"{column}__lte": F(start) + most})
-        return found
+        return reduce(
+            or_,
+            (
+                target.era & Q(lead_type=kind, **{f"{column}__lte": F(start) + most})
+                for target in terms.targets
+                for kind, most in pick(target).items()
+            ),
+        )
 
     return within
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from leads.choices import Disposition
-from metrics import shapes, words
+from metrics import intervals, shapes, words
 from metrics.charts.funnel import Funnel, Stage, funnel
 from metrics.charts.heat import Heat, heat
 from metrics.charts.spread import Series, Spread, spread
@@ -99,7 +99,7 @@ def waits(counts: Mapping[str, Sequence[int]], target: Target) -> Waits:
         most = target.contact[kind]
         of = sum(counts[kind])
         border = next((n for n, each in enumerate(shapes.BORDERS) if each == most), None)
-        name = words.minutes(most / timedelta(minutes=1))
+        name = _target(most)
         note = words.many(of, "first contact")
         if border is not None and of:
             share = words.share(sum(counts[kind][: border + 1]) / of)
@@ -144,8 +144,9 @@ def hours(counts: Mapping[tuple[int, int], Sequence[int]]) -> Hours:
         when = f"{DAYS[day - 1]} {hour}:00 to {hour + 1}:00"
         missed = contacted - within
         arrivals[day, hour] = (float(mqls), f"{when}: {words.many(mqls, 'MQL')}")
-        share = missed / contacted if contacted else 0.0
-        late[day, hour] = (share, f"{when}: {missed:,} of {contacted:,} first contacts late")
+        # The lower end of the interval: one of one is not drawn as dark as ten of ten.
+        sure = intervals.wilson(missed, contacted)[0] if contacted else 0.0
+        late[day, hour] = (sure, f"{when}: {missed:,} of {contacted:,} first contacts late")
     most = max((value for value, _ in arrivals.values()), default=0.0)
     busiest = max(arrivals, key=lambda cell: arrivals[cell][0], default=None)
     spoken = f"Most MQLs come {arrivals[busiest][1]}" if busiest and most else "No MQLs"
@@ -198,6 +199,12 @@ def target_of(weeks: WeekRange, targets: Sequence[Target]) -> Target:
     assert end is not None  # noqa: S101 - weeks always end
     begun = [each for each in targets if each.starts_at is None or each.starts_at < end]
     return begun[-1] if begun else targets[0]
+
+
+def _target(most: timedelta) -> str:
+    """A target as people say it: "5 min"."""
+    whole = most / timedelta(minutes=1)
+    return f"{whole:.0f} min" if whole.is_integer() and whole < 60 else words.minutes(whole)
 
 
 def _bucket(number: int) -> str:

@@ -19,7 +19,7 @@ from leads.querysets import HandoffQuerySet
 from metrics import counting, horizon
 from metrics.figures import KINDS, Figures, Rate, Spread
 from metrics.horizon import week_of
-from metrics.measures import BESIDE, RATES
+from metrics.measures import BESIDE, RATES, contacted
 from metrics.periods import Week
 from metrics.terms import Terms
 from metrics.whose import Chosen
@@ -59,6 +59,7 @@ def beside(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None
 
 def contact(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:
     """{week: {lead type: [contacted, within target, mean, median, 90th percentile]}}, minutes."""
+    rows = rows.filter(contacted(terms))
     found = counting.by("week", rows, terms, zone, people, only=("time_to_first_contact",))
     return {
         week: {

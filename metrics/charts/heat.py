@@ -61,4 +61,4 @@ def level(value: float, most: float) -> int:
     """How strong a value is drawn."""
     if value <= 0 or most <= 0:
         return 0
-    return min(LEVELS, max(1, round(value / most * LEVELS)))
+    return min(LEVELS, max(1, round(min(1.0, value / most) * LEVELS)))

@@ -13,7 +13,8 @@ from datetime import timedelta
 
 from metrics.charts import Mark
 
-TOP, PLOT, GAP = 40, 84, 30
+# Above the plot: the title, the target's words, the highest count, each with a line of its own.
+TOP, PLOT, GAP = 50, 84, 16
 AXIS = 22
 # A label is not nearer to an end of the figure than this many percent.
 EDGE = 12.0
@@ -83,7 +84,7 @@ def place(moment: timedelta, borders: Sequence[timedelta]) -> float:
 
 
 def _panel(series: Series, borders: Sequence[timedelta], index: int) -> Panel:
-    above = index * (TOP + PLOT + GAP - 14)
+    above = index * (TOP + PLOT + GAP)
     base = above + TOP + PLOT
     most = max(series.counts, default=0)
     width = 100 / (len(borders) + 1)
@@ -103,8 +104,8 @@ def _panel(series: Series, borders: Sequence[timedelta], index: int) -> Panel:
     if series.target is not None:
         at = place(series.target, borders)
         anchor = "end" if at > 60 else "start"
-        target = Mark(at, above + 30, series.target_text, anchor=anchor)
-    return Panel(series.title, series.note, above + 12, base, tuple(columns), top, target, above + 20)
+        target = Mark(at, above + 28, series.target_text, anchor=anchor)
+    return Panel(series.title, series.note, above + 12, base, tuple(columns), top, target, above + 18)
 
 
 def _inside(x: float) -> float:

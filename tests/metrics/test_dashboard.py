@@ -19,12 +19,21 @@ from django.urls import reverse
 
 from leads import history, lifecycle
 from leads.models import Handoff
+from metrics import beside
+from metrics.address import BY
+from metrics.filters import NAMES
+from metrics.measures import BESIDE
+from metrics.tables import DIMENSIONS
+from metrics.words import Reading
 from routing.models import User
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff, open_handoff, route_to
 
 SignIn = Callable[[User], Client]
 PAGES = ("/dashboard/", "/dashboard/figures.csv", "/dashboard/handoffs/")
+PART = "/dashboard/figures/"
+PARTS = ("reasons", "beside", "waits", "outcomes", "hours", "by")
+EVERY = (*PAGES, *(f"{PART}{name}/" for name in PARTS))
 LONG_AGO = NOW - timedelta(days=21)
 HOSTILE = "<script>alert('x')</script>"
 
@@ -59,17 +68,26 @@ def total(client: Client, measure: str, query: str = "") -> tuple[int, int]:
     return int(row["numerator"]), int(row["denominator"] or 0)
 
 
+def parts(client: Client, query: str = "") -> str:
+    """All parts of the page as it fetches them."""
+    found = [
+        client.get(f"/dashboard/figures/{name}/{query}", headers={"HX-Request": "true"}) for name in PARTS
+    ]
+    assert all(response.status_code == 200 for response in found)
+    return "".join(response.content.decode() for response in found)
+
+
 # Who may
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EVERY)
 def test_the_anonymous_are_sent_to_sign_in(db: None, client: Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 302
     assert response["Location"].startswith(reverse("login"))
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EVERY)
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_nothing_here_writes(cast: Cast, as_: SignIn, path: str, method: str) -> None:
     assert getattr(as_(cast.otto), method)(path).status_code == 405
@@ -103,23 +121,24 @@ def test_the_page_shows_tiles_line_and_tables(cast: Cast, some: list[Handoff], a
     assert text.count('class="tile"') == 5
     assert "<h1>Week 11</h1>" in text
     assert "1 MQL</a> so far" in text
-    assert text.count('role="img"') == 7  # five trends, the line, the reasons; no source has enough decided
-    assert "2 of 3" not in text.split("By team")[0]
-    assert "femke@handoff.example.com" in text
+    assert text.count('role="img"') == 6  # five trends and the line; no source has enough decided
+    assert re.findall(r'hx-get="/dashboard/figures/([a-z]+)/', text) == list(PARTS)
     acceptance = next(tile for tile in response.context["tiles"] if tile.title == "Acceptance rate")
     # Three weeks ago is the last mature week but two; the one between has nothing.
     assert acceptance.this_week == "W11 so far: none decided"
+    assert acceptance.status.text == "No data"
     row = next(row for row in response.context["weekly"].rows if row.name == "W08")
+    assert row.between == "30 to 95 %"
     assert (row.value, row.numerator, row.denominator, row.is_early) == ("75 %", "3", "4", False)
     assert [row.name for row in response.context["weekly"].rows if row.is_early] == ["W11", "W10"]
 
 
 def test_it_says_what_it_cannot_say_on_an_empty_database(cast: Cast, as_: SignIn) -> None:
     response = as_(cast.otto).get("/dashboard/")
-    text = response.content.decode()
+    text = response.content.decode() + parts(as_(cast.otto))
     assert response.status_code == 200
     assert "Nothing was rejected in these weeks." in text
-    assert "Nobody held an MQL of these weeks yet." in text
+    assert "There is no MQL of these weeks yet." in text
     assert "No data" in text
     assert as_(cast.otto).get("/dashboard/handoffs/").content.decode().count("No handoff is behind") == 1
 
@@ -129,7 +148,7 @@ def test_a_figure_moves_when_somebody_acts(cast: Cast, some: list[Handoff], as_:
     before = client.get("/dashboard/").context["tiles"][0].this_week
     lifecycle.contact(some[-1].pk, lifecycle.Act(NOW, cast.femke), channel="phone", outcome="reached")
     after = client.get("/dashboard/").context["tiles"][0].this_week
-    assert (before, after) == ("W11 so far: none decided", "W11 so far: 100 % of 1")
+    assert (before, after) == ("W11 so far: none decided", "W11 so far: 1 of 1")
 
 
 def test_the_page_can_look_back(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
@@ -168,7 +187,7 @@ def test_filters_stand_in_the_address(
     assert total(client, "acceptance_rate", query) == accepted
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EVERY)
 @pytest.mark.parametrize(
     "query",
     [
@@ -179,6 +198,9 @@ def test_filters_stand_in_the_address(
         "as_of=0001-01-01",
         "metric=luck",
         "metric=%00",
+        "by=luck",
+        "by=%00",
+        "stack=luck",
     ],
 )
 def test_there_is_no_such_page(cast: Cast, as_: SignIn, path: str, query: str) -> None:
@@ -193,10 +215,10 @@ def test_there_is_no_such_list(cast: Cast, as_: SignIn, query: str) -> None:
     assert as_(cast.otto).get(f"/dashboard/handoffs/?{query}").status_code == 404
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EVERY)
 def test_nonsense_in_filters_finds_nothing(cast: Cast, some: list[Handoff], as_: SignIn, path: str) -> None:
     nonsense = "%00%27%22%3Cq7%3E" + "x" * 5000
-    for name in ("source", "rep", "team", "type"):
+    for name in NAMES:
         response = as_(cast.otto).get(f"{path}?{name}={nonsense}")
         assert response.status_code == 200
         assert b"<q7>" not in response.content
@@ -228,8 +250,8 @@ def test_a_list_that_names_the_metric_alone_is_of_that_metric(
 
 
 def links(client: Client, query: str = "") -> list[tuple[str, str]]:
-    """Every link to a list on the page but those of the tiles, with its words."""
-    text = client.get(f"/dashboard/{query}").content.decode()
+    """Every link to a list on the page and its parts but those of the tiles, with its words."""
+    text = client.get(f"/dashboard/{query}").content.decode() + parts(client, query)
     text = re.sub(r'<a class="tile".*?</a>', "", text, flags=re.DOTALL)
     found = re.findall(r'<a[^>]*href="(/dashboard/handoffs/[^"]*)"[^>]*>(.*?)</a>', text, re.DOTALL)
     return [(html.unescape(href), html.unescape(re.sub(r"<[^>]+>", "", words))) for href, words in found]
@@ -295,7 +317,7 @@ def test_a_handoff_rejected_twice_for_a_reason_is_listed_once(cast: Cast, as_: S
         moment = LONG_AGO + timedelta(hours=hours)
         lifecycle.reject(handoff.pk, lifecycle.Act(moment, holder), reason="out_of_territory")
     client = as_(cast.otto)
-    (row,) = client.get("/dashboard/").context["reasons"].rows
+    (row,) = client.get("/dashboard/figures/reasons/").context["reasons"].rows
     assert (row.label, row.count) == ("Out of territory", 2)
     assert client.get(row.href).context["count"] == "1"
     by_jonas = f"{row.href}&rep=jonas@handoff.example.com"
@@ -434,14 +456,16 @@ def test_hostile_words_are_words(cast: Cast, as_: SignIn) -> None:
 
 def test_nothing_is_inline(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
     client = as_(cast.otto)
-    for path in ("/dashboard/", "/dashboard/handoffs/?measure=mqls"):
+    for path in ("/dashboard/", "/dashboard/handoffs/?measure=mqls", *(f"{PART}{name}/" for name in PARTS)):
         response = client.get(path)
         text = response.content.decode()
         assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\bsrc=)", text)
         assert "unsafe" not in response["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("path", ["/dashboard/", "/dashboard/handoffs/?measure=mqls"])
+@pytest.mark.parametrize(
+    "path", ["/dashboard/", "/dashboard/handoffs/?measure=mqls", *(f"{PART}{name}/" for name in PARTS)]
+)
 def test_queries_do_not_grow_with_the_rows(cast: Cast, as_: SignIn, path: str) -> None:
     client = as_(cast.otto)
 
@@ -467,3 +491,119 @@ def test_times_are_the_viewers(cast: Cast, some: list[Handoff], as_: SignIn) -> 
     assert rows[0].mql == "18:00"
     assert rows[0].mql_exact == "Tue 10 Mar 2026, 18:00:00 JST"
     assert isinstance(NOW, datetime)
+
+
+# The parts
+
+
+def part(client: Client, name: str, query: str = "") -> Any:
+    return client.get(f"{PART}{name}/{query}", headers={"HX-Request": "true"})
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_is_a_fragment_or_a_page(cast: Cast, some: list[Handoff], as_: SignIn, name: str) -> None:
+    client = as_(cast.vera)
+    fragment, page = part(client, name), client.get(f"{PART}{name}/")
+    assert (fragment.status_code, page.status_code) == (200, 200)
+    assert f'id="part-{name}"' in fragment.content.decode()
+    assert "<html" not in fragment.content.decode()
+    assert page.content.decode().count("<h1>") == 1
+    # Asked twice it says the same.
+    assert part(client, name).content == fragment.content
+
+
+def test_there_is_no_such_part(cast: Cast, as_: SignIn) -> None:
+    assert part(as_(cast.otto), "luck").status_code == 404
+
+
+def test_a_part_is_of_what_one_may_see(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    def mqls(user: User, name: str) -> list[str]:
+        return [row.mqls.value for row in part(as_(user), "by", f"?by={name}").context["groups"].rows]
+
+    assert mqls(cast.otto, "source") == ["6"]
+    assert mqls(cast.nils, "source") == ["1"]
+    assert mqls(cast.otto, "rep") == ["3", "2", "1"]
+    assert mqls(cast.jonas, "rep") == ["2"]
+
+
+def test_beside_the_five_compares_mature_weeks_with_those_before(
+    cast: Cast, some: list[Handoff], as_: SignIn
+) -> None:
+    for _ in range(6):
+        make_handoff("accepted", cast.femke, at=NOW - timedelta(weeks=20))
+    client = as_(cast.otto)
+    rows = {row.shown.key: row for row in part(client, "beside").context["rows"]}
+    assert list(rows) == ["clean_handoff_rate", *BESIDE]
+    clean = rows["clean_handoff_rate"]
+    # The lead of today is in no mature week.
+    assert (clean.value, clean.numerator, clean.denominator) == ("20 %", "1", "5")
+    assert (clean.before, clean.before_of, clean.between) == ("0 %", "0 of 6", "4 to 62 %")
+    assert clean.change == "no clear change"
+    assert rows["personalised"].change == "nothing to compare"
+    late = rows["rejected_after_acceptance"]
+    assert (late.value, late.change) == ("0 of 3", "too few to compare")
+    for row in rows.values():
+        for href, count in ((row.all_href, row.denominator), (row.hits_href, row.numerator)):
+            assert bool(href) == (count != "0")
+            if href:
+                assert client.get(href).context["count"] == count
+
+
+def test_a_change_is_named_only_where_the_intervals_lie_apart() -> None:
+    def read(hits: int, of: int) -> Reading:
+        return Reading(hits / of if of else None, hits, of)
+
+    assert beside.change(read(80, 100), read(50, 100)) == "up 30 points"
+    assert beside.change(read(50, 100), read(80, 100)) == "down 30 points"
+    assert beside.change(read(55, 100), read(50, 100)) == "no clear change"
+    assert beside.change(read(4, 4), read(0, 400)) == "too few to compare"
+    assert beside.change(read(0, 0), read(5, 10)) == "nothing to compare"
+
+
+def test_more_groups_than_fit_are_counted_and_in_the_file(cast: Cast, as_: SignIn) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["external_id", "first_name", "company", "lead_source", "mql_at"])
+    for number in range(60):
+        writer.writerow([f"s-{number}", "Ada", "Co", f"Source {number:02d}", LONG_AGO.isoformat()])
+    out.seek(0)
+    history.import_history(out, NOW)
+    client = as_(cast.otto)
+    response = part(client, "by", "?by=source")
+    groups = response.context["groups"]
+    assert (len(groups.rows), groups.left_out, groups.left_mqls) == (50, 10, 10)
+    assert "10 more with 10 MQLs together have no room here" in response.content.decode()
+    csv_rows = list(csv.DictReader(io.StringIO(client.get(response.context["csv"]).content.decode())))
+    assert len({row["group"] for row in csv_rows if row["group"].startswith("source=")}) == 60
+
+
+@pytest.mark.parametrize("by", [*BY])
+def test_each_dimension_narrows_and_lists(cast: Cast, some: list[Handoff], as_: SignIn, by: str) -> None:
+    client = as_(cast.otto)
+    rows = part(client, "by", f"?by={by}").context["groups"].rows
+    assert sum(int(row.mqls.value) for row in rows) == 6
+    for row in rows:
+        assert client.get(row.mqls.href).context["count"] == row.mqls.value
+        narrowed = client.get(row.href)
+        assert sum(week.mqls for week in narrowed.context["board"].by_week.values()) == int(row.mqls.value)
+        chips = [chip.text for chip in narrowed.context["chips"]]
+        assert chips == ([] if by in ("team", "rep", "source") else [f"{DIMENSIONS[by][0]}: {row.name}"])
+        for chip in narrowed.context["chips"]:
+            assert client.get(chip.href).context["chips"] == []
+    assert client.get(f"/dashboard/figures.csv?by={by}").content.decode().count(f"{by}=") > len(rows)
+
+
+def test_raised_is_a_filter(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    Handoff.objects.filter(pk=some[0].pk).update(raised_at=LONG_AGO)
+    client = as_(cast.otto)
+    assert [total(client, "mqls", f"?raised={each}")[0] for each in ("yes", "no", "")] == [1, 5, 6]
+    text = client.get("/dashboard/?raised=yes").content.decode()
+    assert '<option value="yes" selected>Raised to demo</option>' in text
+
+
+def test_the_form_keeps_what_was_chosen_elsewhere(cast: Cast, some: list[Handoff], as_: SignIn) -> None:
+    response = as_(cast.otto).get(
+        "/dashboard/?week=2026-W10&campaign=X&by=rep&metric=contact_demo&rep=(none)"
+    )
+    assert response.context["sent"] == [("campaign", "X"), ("metric", "contact_demo"), ("by", "rep")]
+    assert response.context["unfiltered"] == "/dashboard/?week=2026-W10&metric=contact_demo&by=rep"
