@@ -54,8 +54,16 @@ ASIDE: dict[str, Shown] = {
             "First contact by the deadline of the lead's clock, which counts staffed hours",
         ),
         (
-            "disposed_by_deadline",
+            "disposed_in_time",
             "Disposition in time",
+            "with a disposition",
+            "in time",
+            "late",
+            "One of the four outcomes within the agreed time of the MQL, nights and all",
+        ),
+        (
+            "disposed_by_deadline",
+            "Disposition in staffed hours",
             "with one or due",
             "in time",
             "late or none",

@@ -10,7 +10,7 @@ the marks, so at the worst it is counted once more. A closed week stays; of the 
 that moved are counted.
 
 After a day all is counted anew: a net for tables that were edited by hand. Never keeps a look back at an
-earlier moment, nor groups without bound.
+earlier moment, nor what has no bound.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from metrics.terms import Terms
 from metrics.whose import Chosen
 
 AGE = timedelta(days=1)
-# More groups than these are counted each time: they would fill the table for one reader.
-MOST_GROUPS = 2_000
+# What is longer than this many characters is counted each time: it would fill the table for one reader.
+LONGEST = 200_000
 # The table's bound: the oldest go first.
 MOST = 50_000
 _ROOMS = (counting, figures, filters, horizon, measures, shapes, spans, terms, weekly, whose, choices)
@@ -175,7 +175,7 @@ class Kept:
                 payload=payload,
             )
             for weeks, until, payload in made
-            if len(payload) <= MOST_GROUPS and (until is None or until > self.now)
+            if (until is None or until > self.now) and len(json.dumps(payload)) <= LONGEST
         ]
         try:
             with transaction.atomic():
@@ -195,11 +195,11 @@ _HORIZON = "horizon"
 
 
 def prune(now: datetime) -> int:
-    """Delete what is too old to be given, and the oldest beyond the table's bound; how many."""
+    """Delete what is too old to be given, and what is older than the MOST newest; how many."""
     gone = Snapshot.objects.filter(made_at__lt=now - AGE).delete()[0]
     border = Snapshot.objects.order_by("-made_at").values_list("made_at", flat=True)[MOST : MOST + 1]
     for made_at in border:
-        gone += Snapshot.objects.filter(made_at__lte=made_at).delete()[0]
+        gone += Snapshot.objects.filter(made_at__lt=made_at).delete()[0]
     return gone
 
 

@@ -177,6 +177,13 @@ BESIDE: dict[str, Measure] = {
         """First contact by the deadline of the lead's clock, which counts staffed hours / contacted or past
         it.""",
     ),
+    "disposed_in_time": Measure(
+        lambda terms: happened("disposed_at", terms),
+        within_target("disposed_at", "mql_at", lambda target: target.contact),
+        "first_holder",
+        """The first disposition of sales within the agreed time of `mql_at`, elapsed / with a disposition of
+        which the time is known (not imported history).""",
+    ),
     "disposed_by_deadline": Measure(
         owed("disposed_at", "disposed_due_at", "contact_due_at"),
         by_deadline("disposed_at", "disposed_due_at"),
