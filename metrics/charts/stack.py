@@ -14,7 +14,8 @@ ROW, BAR = 26, 16
 LEFT, RIGHT = 22.0, 88.0
 # A share is written where the part is at least so wide, in percent of the figure: 34 px on a phone.
 ROOM = 10.5
-LABEL = 14
+# Characters that fit beside a row, on wide and on narrow screens; the table has the whole in any case.
+LABEL, SHORT_LABEL = 24, 9
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Part:
 @dataclass(frozen=True)
 class Row:
     label: str
+    short: str
     y: int
     text_y: int
     total: str
@@ -56,7 +58,7 @@ def stack(rows: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str]) -> St
                 parts.append(Part(tone, start, round(end - start, 2), round((start + end) / 2, 2), share))
             together += count
         y = 2 + index * ROW
-        placed.append(Row(cut(label, LABEL), y, y + 12, f"{total:,}", tuple(parts)))
+        placed.append(Row(cut(label, LABEL), cut(label, SHORT_LABEL), y, y + 12, f"{total:,}", tuple(parts)))
     return Stack(4 + ROW * len(rows), tuple(placed))
 
 

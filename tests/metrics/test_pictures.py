@@ -109,6 +109,7 @@ def test_a_stack_fills_its_row_and_no_more(rows: list[tuple[str, list[int]]]) ->
     figure = stack(rows, ["a", "b", "c", "d", "e"])
     for row, (_, each) in zip(figure.rows, rows, strict=True):
         assert row.y + 16 <= figure.height
+        assert len(row.short) <= 9 and len(row.label) <= 24
         assert len(row.parts) == sum(count > 0 for count in each)
         if row.parts:
             assert row.parts[0].x == LEFT
