@@ -47,10 +47,19 @@ class Counted:
         return {name: each.get(weekly.GROUPS, {}) for name, each in found.items()}
 
     @cached_property
+    def _times(self) -> Mapping[str, Any]:
+        return self._weekly("contact", weekly.contact, self.weeks)
+
+    @property
+    def counts(self) -> list[Mapping[str, Any]]:
+        """All that the page itself is drawn from, as it was counted."""
+        return [self._rates, self._times]
+
+    @cached_property
     def by_week(self) -> dict[str, Figures]:
         """The five and clean handoffs of each week, by its name; a week of nothing is left out."""
         rates = self._rates  # first: by the way it finds when they change
-        times = self._weekly("contact", weekly.contact, self.weeks)
+        times = self._times
         found = {
             week.name: weekly.figures(rates[week.name].values(), times[week.name]) for week in self.weeks
         }
