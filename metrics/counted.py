@@ -88,7 +88,9 @@ class Counted:
 
     def beside(self, weeks: WeekRange) -> dict[str, Figures]:
         """What stands beside the five, of each week."""
-        found = self._weekly("beside", weekly.beside, weeks)
+        found = self._kept.weekly(
+            "beside", weeks, lambda rows: self._count(weekly.beside, rows), deadlines=True
+        )
         return {name: weekly.figures([shares], {}) for name, shares in found.items()}
 
     # By one dimension

@@ -39,12 +39,18 @@ DEADLINES = ("accept_due_at", "contact_due_at")
 _NEXT, _HELD = "next_", "held_since_then"
 
 
-def of(weeks: Sequence[Week], now: datetime, zone: str) -> Mapping[Week, datetime | None]:
-    """For each week the next such moment after now, None if there is none; at most three queries."""
+def of(
+    weeks: Sequence[Week], now: datetime, zone: str, *, deadlines: bool = False
+) -> Mapping[Week, datetime | None]:
+    """For each week the next such moment after now, None if there is none; at most three queries.
+
+    Deadlines matter only to what judges the undone by them; in a busy week one passes each minute.
+    """
     if not weeks:
         return {}
+    wanted = asked(now) | (_asked_deadlines(now) if deadlines else {})
     rows: Any = Handoff.objects.filter(within(weeks, zone), mql_at__lte=now).order_by()
-    rows = rows.annotate(week=week_of(zone)).values("week").annotate(**asked(now))
+    rows = rows.annotate(week=week_of(zone)).values("week").annotate(**wanted)
     return with_others({Week.holding(row.pop("week")): soonest(row) for row in rows}, weeks, now, zone)
 
 
@@ -69,15 +75,17 @@ def with_others(
 
 
 def asked(now: datetime) -> dict[str, Any]:
-    """What to aggregate over handoffs for `soonest`.
-
-    A deadline of this very moment is missed the next: then the moment is now itself.
-    """
+    """What to aggregate over handoffs for `soonest`, without deadlines."""
     found: dict[str, Any] = {f"{_NEXT}{name}": Min(name, filter=Q(**{f"{name}__gt": now})) for name in FACTS}
-    for name in DEADLINES:
-        due = Q(**{f"{name}__gte": now}, state__in=STILL_OWED)
-        found[f"{_NEXT}{name}"] = Min(name, filter=due)
     return found | {_HELD: Min("assigned_at", filter=Q(assigned_at__gt=now - BLACK_HOLE))}
+
+
+def _asked_deadlines(now: datetime) -> dict[str, Any]:
+    """A deadline of this very moment is missed the next: then the moment is now itself."""
+    return {
+        f"{_NEXT}{name}": Min(name, filter=Q(**{f"{name}__gte": now}, state__in=STILL_OWED))
+        for name in DEADLINES
+    }
 
 
 def soonest(row: Mapping[str, Any]) -> datetime | None:

@@ -68,7 +68,7 @@ class Kept:
         statement = _statement(rows)
         self._is_all = statement == _statement(Handoff.objects.all())
         self._of = [formulas(), zone, statement, _ids(people), look.mark]
-        self._until: dict[Week, datetime | None] = {}
+        self._until: dict[bool, dict[Week, datetime | None]] = {False: {}, True: {}}
 
     def weekly(
         self,
@@ -78,10 +78,11 @@ class Kept:
         extra: Sequence[str] = (),
         *,
         tells_until: bool = False,
+        deadlines: bool = False,
     ) -> dict[str, Any]:
         """What is counted of each week, by its name. `count` answers by the names of the weeks; one that it
         leaves out has nothing. `extra` is what else the answer hangs on; `tells_until` says that each week's
-        answer holds the next moment of the rows (`weekly.UNTIL`)."""
+        answer holds the next moment of the rows (`weekly.UNTIL`), `deadlines` that it judges the undone."""
         wanted = list(weeks)
         key = self._key(what, extra)
         found = {}
@@ -95,7 +96,7 @@ class Kept:
             counted = count(self.rows.filter(horizon.within(missing, self.zone), mql_at__lte=self.now))
             if tells_until and self._is_all:
                 self._learn(missing, counted)
-            until = self._horizon(missing)
+            until = self._horizon(missing, deadlines)
             fresh = {week: counted.get(week.name, {}) for week in missing}
             self._keep(key, [([week], until[week], payload) for week, payload in fresh.items()])
             found |= {week.name: payload for week, payload in fresh.items()}
@@ -122,8 +123,9 @@ class Kept:
             for week in weeks
             if (text := counted.get(week.name, {}).get(weekly.UNTIL))
         }
-        self._until |= horizon.with_others(told, weeks, self.now, self.zone)
-        self._keep(_HORIZON, [([week], self._until[week], {}) for week in weeks])
+        until = horizon.with_others(told, weeks, self.now, self.zone)
+        self._until[False] |= until
+        self._keep(_HORIZONS[False], [([week], until[week], {}) for week in weeks])
 
     def _key(self, what: str, extra: Sequence[str]) -> str:
         said = json.dumps([what, *self._of, *extra], ensure_ascii=False)
@@ -139,23 +141,24 @@ class Kept:
             and (snapshot.good_until is None or self.now < snapshot.good_until)
         ]
 
-    def _horizon(self, weeks: Sequence[Week]) -> Mapping[Week, datetime | None]:
+    def _horizon(self, weeks: Sequence[Week], deadlines: bool = False) -> Mapping[Week, datetime | None]:
         """The next moment of each week; nothing is kept of them when the marks are not known."""
         if self.pulse is None:
             return dict.fromkeys(weeks)
-        asked = [week for week in weeks if week not in self._until]
-        self._until |= self._known(asked)
-        rest = [week for week in asked if week not in self._until]
+        until = self._until[deadlines]
+        asked = [week for week in weeks if week not in until]
+        until |= self._known(asked, _HORIZONS[deadlines])
+        rest = [week for week in asked if week not in until]
         if rest:
-            counted = horizon.of(rest, self.now, self.zone)
-            self._until |= counted
-            self._keep(_HORIZON, [([week], until, {}) for week, until in counted.items()])
-        return self._until
+            counted = horizon.of(rest, self.now, self.zone, deadlines=deadlines)
+            until |= counted
+            self._keep(_HORIZONS[deadlines], [([week], moment, {}) for week, moment in counted.items()])
+        return until
 
-    def _known(self, weeks: Sequence[Week]) -> dict[Week, datetime | None]:
+    def _known(self, weeks: Sequence[Week], key: str) -> dict[Week, datetime | None]:
         assert self.pulse is not None  # noqa: S101 - asked for only then
         found = {}
-        for snapshot in self._good(_HORIZON, [week.monday for week in weeks], 1) if weeks else ():
+        for snapshot in self._good(key, [week.monday for week in weeks], 1) if weeks else ():
             week = Week.holding(snapshot.first)
             if snapshot.marks == self.pulse.of([week]):
                 found[week] = snapshot.good_until
@@ -191,7 +194,7 @@ class Kept:
 
 
 # The horizon of a week is that of all handoffs: no figure of anybody's is in it.
-_HORIZON = "horizon"
+_HORIZONS = {False: "horizon", True: "horizon with deadlines"}
 
 
 def prune(now: datetime) -> int:
