@@ -5,6 +5,7 @@ from django.utils import timezone
 from handoff_site import outside
 from handoff_site.models import Heartbeat
 from leads import tasks
+from metrics import snapshots
 from metrics.reports import mailing, making
 from routing import holidays
 from routing.models import Calendar
@@ -23,6 +24,11 @@ def sweep() -> int:
     steps = tasks.sweep()
     outside.beat(timezone.now())
     return steps
+
+
+def figures() -> None:
+    """Have the dashboard's first page counted before somebody opens it, and let go of what is old."""
+    snapshots.refresh(timezone.now())
 
 
 def extend_holidays() -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 ENOUGH, FEWEST = 10, 2
 SHARE = 0.2
 MOST = 6
+# The 97.5th percentile of the standard normal distribution: 95 % lie within plus and minus this.
+Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,24 @@ def sentence(count: int, total: int, label: str, where: str) -> str:
     return f"{share} % of rejections {where} say {label.lower()}: {count} of {total}{between}."
 
 
-def interval(count: int, total: int) -> tuple[float, float]:
-    """Wilson's score interval at 95 %: honest for few and for shares near nothing or all."""
-    if total <= 0:
+def interval(hits: int, of: int) -> tuple[float, float]:
+    """The Wilson score interval of a share at 95 %, (low, high) between 0 and 1; of nothing it is (0, 1).
+
+    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). It holds for small numbers and for none or all,
+    where the usual interval does not: E. B. Wilson, "Probable inference, the law of succession, and
+    statistical inference", J. Am. Stat. Assoc. 22 (1927); recommended by L. D. Brown, T. T. Cai, A.
+    DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16 (2001). ValueError
+    unless 0 <= hits <= of.
+    """
+    if not 0 <= hits <= of:
+        raise ValueError(f"{hits} of {of} is no share")
+    if of == 0:
         return 0.0, 1.0
-    z, share = 1.959964, count / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    share, square = hits / of, Z * Z
+    middle = share + square / (2 * of)
+    reach = Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
+    whole = 1 + square / of
+    # None and all are ends of the interval exactly; rounding would miss them by a hair.
+    low = 0.0 if hits == 0 else max(0.0, (middle - reach) / whole)
+    high = 1.0 if hits == of else min(1.0, (middle + reach) / whole)
+    return low, high

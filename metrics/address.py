@@ -24,6 +24,9 @@ from metrics.words import SHOWN, Shown
 from routing.people import User
 
 WEEKS = 12
+# The dimensions of the table, in the order of its chooser; the first is what an address without one gets.
+BY = ("team", "rep", "source", "channel", "campaign", "trigger", "territory", "rule", "band")
+STACKS = ("week", "source")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Asked:
     weeks: WeekRange
     filters: Filters
     metric: Shown
+    by: str = BY[0]
+    stack: str = STACKS[0]
 
     @property
     def as_of(self) -> datetime:
@@ -45,12 +50,25 @@ class Asked:
         own: dict[str, str | None] = {"week": self.weeks.last.name, **self.filters.params()}
         if self.metric.key != "acceptance_rate":
             own["metric"] = self.metric.key
+        if self.by != BY[0]:
+            own["by"] = self.by
+        if self.stack != STACKS[0]:
+            own["stack"] = self.stack
         if self.back is not None:
             own["as_of"] = self.back.isoformat().replace("+00:00", "Z")
         return {name: value for name, value in {**own, **changes}.items() if value is not None}
 
     def address(self, **changes: str | None) -> str:
         return f"{reverse('metrics:dashboard')}?{urlencode(self.params(**changes))}"
+
+    def part(self, name: str, **changes: str | None) -> str:
+        """The address of a part of the page that is fetched by itself."""
+        return f"{reverse('metrics:part', args=[name])}?{urlencode(self.params(**changes))}"
+
+    @property
+    def before(self) -> WeekRange:
+        """As many weeks, just before."""
+        return WeekRange.ending(self.weeks.first.plus(-1), len(self.weeks), self.weeks.zone)
 
     def narrow(self, kind: str, name: str) -> str:
         """This page for one group only."""
@@ -86,10 +104,12 @@ def read(request: HttpRequest) -> Asked:
         back = query.moment(request.GET["as_of"]) if request.GET.get("as_of") else None
         last = Week.parse(request.GET["week"]) if request.GET.get("week") else Week.of(back or now, zone)
         metric = SHOWN[request.GET.get("metric") or "acceptance_rate"]
+        by = BY[BY.index(request.GET.get("by") or BY[0])]
+        stack = STACKS[STACKS.index(request.GET.get("stack") or STACKS[0])]
     except (ValueError, KeyError):
         raise Http404 from None
     filters = Filters.read({name: str(value)[:200] for name, value in request.GET.items()})
-    return Asked(now, back, WeekRange.ending(last, WEEKS, zone), filters, metric)
+    return Asked(now, back, WeekRange.ending(last, WEEKS, zone), filters, metric, by, stack)
 
 
 def read_range(request: HttpRequest, default: WeekRange) -> WeekRange:

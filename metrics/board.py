@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from metrics import charts, cohorts, words
+from metrics.counted import Counted
 from metrics.periods import Week, WeekRange
-from metrics.query import Asked
 from metrics.words import MQLS, SHOWN, Reading, Shown, Status
 
 # Gives the address of the list behind a figure: (shown, part, weeks, filters on top of the page's own).
@@ -40,6 +40,7 @@ class WeekRow:
     name: str
     days: str
     value: str
+    between: str
     numerator: str
     denominator: str
     hits_href: str
@@ -63,15 +64,15 @@ class Weekly:
 class Board:
     """The figures of some weeks, counted once; each part of the page is worked out from them."""
 
-    def __init__(self, asked: Asked, weeks: WeekRange, behind: Behind) -> None:
-        self.weeks = weeks
-        self.zone = weeks.zone
-        self.as_of = asked.terms.as_of
+    def __init__(self, counted: Counted, behind: Behind) -> None:
+        self.weeks = counted.weeks
+        self.zone = self.weeks.zone
+        self.as_of = counted.terms.as_of
         self.behind = behind
-        self.by_week = asked.by("week")
-        self.by_source = asked.by("source")
+        self.by_week = counted.by_week
+        self.by_source = counted.by_source
         anchor = self.anchor
-        self.by_source_in_week = asked.by("source", anchor.span(self.zone)) if anchor else {}
+        self.by_source_in_week = counted.by_source_in(anchor) if anchor else {}
 
     # Tiles
 
@@ -94,9 +95,9 @@ class Board:
         return Tile(
             title=shown.title,
             status=judge(reading),
-            value=words.text(reading.value, shown),
+            value=words.told(reading, shown),
             of=", ".join(part for part in (of, _in(week)) if part),
-            more=f"{reading.numerator:,} {shown.hits}. {self._target(shown)}",
+            more=f"{_hits(reading, shown)}. {self._target(shown)}",
             this_week=self._this_week(shown),
             trend=self._trend(shown),
             spoken=self._spoken(shown),
@@ -129,8 +130,10 @@ class Board:
         reading = self._reading(shown, week)
         if not reading.denominator:
             return f"{words.short(week)} so far: none {shown.counted}"
-        value = words.text(reading.value, shown)
         kind = f" {what}" if what else ""
+        if not shown.is_time and reading.denominator < words.ENOUGH:
+            return f"{words.short(week)} so far: {words.told(reading, shown)}{kind}"
+        value = words.text(reading.value, shown)
         return f"{words.short(week)} so far: {value} of {reading.denominator:,}{kind}"
 
     def _target(self, shown: Shown) -> str:
@@ -218,6 +221,7 @@ class Board:
             name=words.short(week),
             days=words.days_of(week),
             value=words.text(reading.value, shown),
+            between="" if shown.is_time else words.between(reading),
             numerator=f"{reading.numerator:,}",
             denominator=f"{reading.denominator:,}",
             hits_href=self.behind(shown, "hits", alone, {}) if reading.numerator else "",
@@ -257,6 +261,12 @@ class Board:
 
     def _week_href(self, shown: Shown, week: Week | None, extra: Mapping[str, str] | None = None) -> str:
         return self.behind(shown, "all", self.weeks.only(week or self.weeks.last), extra or {})
+
+
+def _hits(reading: Reading, shown: Shown) -> str:
+    """What the numerator is, with what the share may be."""
+    interval = words.between(reading)
+    return f"{reading.numerator:,} {shown.hits}" + (f" (95 % interval {interval})" if interval else "")
 
 
 def _in(week: Week | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from metrics.measures import BESIDE
 from metrics.periods import Week
 
 # How long after the end of the week a figure of it still moves as a matter of course.
@@ -19,6 +20,7 @@ DEFAULT_WAITS: Mapping[str, timedelta] = {
     "rejection_rate": timedelta(days=7),
     "black_hole_rate": timedelta(hours=24),
     "clean_handoff_rate": timedelta(days=7),
+    **dict.fromkeys(BESIDE, timedelta(days=7)),
 }
 
 

@@ -7,7 +7,7 @@ Groups by person follow each measure's own person, so they take one query for ea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from leads.querysets import HandoffQuerySet
 from metrics import whose
 from metrics.figures import KINDS, Figures, Rate
 from metrics.filters import COLUMNS, Filters, in_band
-from metrics.measures import BESIDE, CONTACT, MQLS, RATES, Measure
+from metrics.measures import BESIDE, CONTACT, MEASURES, MQLS, RATES, Measure
 from metrics.periods import Week
 from metrics.spans import Minutes, PercentileCont
 from metrics.terms import Terms
@@ -35,28 +35,34 @@ _PEOPLE = ("first_holder", "decider", "accepter", "holder_at_24h", "contacter")
 def total(rows: HandoffQuerySet, terms: Terms, people: Chosen | None = None) -> Figures:
     """The figures of all these handoffs together; one query."""
     found = Figures()
-    _fill(found, rows.order_by().aggregate(**_aggregates(terms, people)))
+    fill(found, rows.order_by().aggregate(**aggregates(terms, people)))
     return found
 
 
 def by(
-    dimension: str, rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None = None
+    dimension: str,
+    rows: HandoffQuerySet,
+    terms: Terms,
+    zone: str,
+    people: Chosen | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Figures]:
     """The figures of each group, sorted by name; groups in which nothing counts are left out.
 
     `dimension` is one of DIMENSIONS. Groups are verbatim and case-sensitive, "" for none; weeks go by their
-    name in the zone. `people` narrows each measure to those put down to them.
+    name in the zone. `people` narrows each measure to those put down to them; `only` names the measures that
+    are wanted, None is all.
     """
     found: defaultdict[str, Figures] = defaultdict(Figures)
     if dimension in PERSONAL:
         for who in _PEOPLE:
-            key = whose.group(who, dimension, terms)
-            for values in _grouped(rows, key, _aggregates(terms, people, who)):
-                _fill(found[values.pop("of")], values)
+            asked = aggregates(terms, people, who, only)
+            for values in _grouped(rows, whose.group(who, dimension, terms), asked) if asked else ():
+                fill(found[values.pop("of")], values)
     else:
-        for values in _grouped(rows, _key(dimension, zone), _aggregates(terms, people)):
+        for values in _grouped(rows, key(dimension, zone), aggregates(terms, people, None, only)):
             name = values.pop("of")
-            _fill(found[Week.holding(name).name if dimension == "week" else name], values)
+            fill(found[Week.holding(name).name if dimension == "week" else name], values)
     return {name: found[name] for name in sorted(found) if not found[name].is_empty}
 
 
@@ -65,7 +71,8 @@ def pick(filters: Filters, rows: HandoffQuerySet) -> HandoffQuerySet:
     return rows.filter(filters.where())
 
 
-def _key(dimension: str, zone: str) -> Combinable:
+def key(dimension: str, zone: str) -> Combinable:
+    """What a handoff is grouped by in a dimension that is the handoff's own."""
     if dimension == "week":
         return TruncWeek("mql_at", output_field=DateField(), tzinfo=ZoneInfo(zone))
     if dimension == "band":
@@ -79,30 +86,35 @@ def _grouped(rows: HandoffQuerySet, key: Combinable, asked: Mapping[str, Any]) -
     return iter(grouped)
 
 
-def _aggregates(terms: Terms, people: Chosen | None, who: str | None = None) -> dict[str, Any]:
-    """What is counted, by the names that `_fill` reads; with `who` only what is put down to that person."""
+def aggregates(
+    terms: Terms, people: Chosen | None, who: str | None = None, only: Collection[str] | None = None
+) -> dict[str, Any]:
+    """What is counted, by the names that `fill` reads; with `who` only what is put down to that person, with
+    `only` the measures of these names."""
+    names = {id(measure): name for name, measure in MEASURES.items()}
 
     def narrowed(measure: Measure) -> Q:
         counts = measure.counts(terms)
         return counts if people is None else counts & people.condition(measure.who, terms)
 
     def wanted(measure: Measure) -> bool:
-        return who is None or measure.who == who
+        return who in (None, measure.who) and (only is None or names[id(measure)] in only)
 
+    # Counted is `mql_at`, which every handoff has: times are then read from its index alone.
     asked: dict[str, Any] = {}
     if wanted(MQLS):
-        asked["mqls"] = Count("pk", filter=narrowed(MQLS))
+        asked["mqls"] = Count("mql_at", filter=narrowed(MQLS))
     for name, measure in (RATES | BESIDE).items():
         if wanted(measure):
             counts = narrowed(measure)
-            asked[f"{name}__all"] = Count("pk", filter=counts)
-            asked[f"{name}__hits"] = Count("pk", filter=counts & measure.hit(terms))
+            asked[f"{name}__all"] = Count("mql_at", filter=counts)
+            asked[f"{name}__hits"] = Count("mql_at", filter=counts & measure.hit(terms))
     if wanted(CONTACT):
         for kind in KINDS:
             counts = narrowed(CONTACT) & Q(lead_type=kind)
             asked |= {
-                f"{kind}__n": Count("pk", filter=counts),
-                f"{kind}__within": Count("pk", filter=counts & CONTACT.hit(terms)),
+                f"{kind}__n": Count("mql_at", filter=counts),
+                f"{kind}__within": Count("mql_at", filter=counts & CONTACT.hit(terms)),
                 f"{kind}__mean": Avg(_WAIT, filter=counts),
                 f"{kind}__median": PercentileCont(_WAIT, 0.5, filter=counts),
                 f"{kind}__p90": PercentileCont(_WAIT, 0.9, filter=counts),
@@ -110,7 +122,7 @@ def _aggregates(terms: Terms, people: Chosen | None, who: str | None = None) -> 
     return asked
 
 
-def _fill(found: Figures, values: Mapping[str, Any]) -> None:
+def fill(found: Figures, values: Mapping[str, Any]) -> None:
     """Put what was counted into its place; a person's figures come in several queries."""
     found.mqls = values.get("mqls", found.mqls)
     for rates in (found.rates, found.beside):

@@ -69,6 +69,31 @@ class Figures:
         }
 
 
+def as_kept(found: Figures) -> dict[str, Any]:
+    """All that counts in them, as JSON; the inverse of `from_kept`."""
+    shares = {**found.rates, **found.beside}
+    return {
+        "mqls": found.mqls,
+        "shares": {
+            name: [each.numerator, each.denominator] for name, each in shares.items() if each.denominator
+        },
+        "contact": {
+            kind: [each.n, each.within.numerator, each.mean, each.median, each.p90]
+            for kind, each in found.contact.items()
+        },
+    }
+
+
+def from_kept(values: Mapping[str, Any]) -> Figures:
+    found = Figures(values["mqls"])
+    for name, counts in values["shares"].items():
+        into = found.rates if name in found.rates else found.beside
+        into[name] = Rate(*counts)
+    for kind, (n, within, mean, median, p90) in values["contact"].items():
+        found.contact[kind] = Spread(n, mean, median, p90, Rate(within, n))
+    return found
+
+
 def report(total: Figures, groups: Mapping[str, Mapping[str, Figures]]) -> dict[str, Any]:
     """The contract's `total` and one `by_<name>` a group."""
     answer: dict[str, Any] = {"total": total.as_json()}

@@ -9,9 +9,6 @@ from leads import patterns
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % score interval of a share: (low, high), within 0 and 1; (0, 1) of nothing.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
-    American Statistical Association 22 (1927), 209-212. Honest for few cases and for shares near 0 or 1.
-    """
+    """The 95 % Wilson score interval of a share: (low, high), within 0 and 1; (0, 1) of nothing. ValueError
+    unless 0 <= hits <= of."""
     return patterns.interval(hits, of)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
 from django.db.models import F, Q
 
@@ -57,11 +59,14 @@ def within_target(column: str, start: str, pick: Pick) -> Condition:
     """From `start` to `column` took at most (<=) what was agreed for the lead type at `mql_at`."""
 
     def within(terms: Terms) -> Q:
-        found = Q(pk__isnull=True)
-        for target in terms.targets:
-            for kind, most in pick(target).items():
-                found |= target.era & Q(lead_type=kind, **{f"{column}__lte": F(start) + most})
-        return found
+        return reduce(
+            or_,
+            (
+                target.era & Q(lead_type=kind, **{f"{column}__lte": F(start) + most})
+                for target in terms.targets
+                for kind, most in pick(target).items()
+            ),
+        )
 
     return within
 
@@ -81,13 +86,13 @@ def owed(column: str, met: str, due: str) -> Condition:
 
     def found(terms: Terms) -> Q:
         done = happened(column, terms) & Q(**{f"{met}__isnull": False})
-        missed = ~happened(column, terms) & Q(**{f"{due}__lt": terms.as_of}) & Q(state__in=_STILL_OWED)
+        missed = ~happened(column, terms) & Q(**{f"{due}__lt": terms.as_of}) & Q(state__in=STILL_OWED)
         return done | missed
 
     return found
 
 
-_STILL_OWED = [str(state) for state in (State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.DEFERRED)]
+STILL_OWED = [str(state) for state in (State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.DEFERRED)]
 
 
 # The five metrics and clean handoffs: `metrics.figures` gives them to the contract in this order.
@@ -171,6 +176,13 @@ BESIDE: dict[str, Measure] = {
         "first_holder",
         """First contact by the deadline of the lead's clock, which counts staffed hours / contacted or past
         it.""",
+    ),
+    "disposed_in_time": Measure(
+        lambda terms: happened("disposed_at", terms),
+        within_target("disposed_at", "mql_at", lambda target: target.contact),
+        "first_holder",
+        """The first disposition of sales within the agreed time of `mql_at`, elapsed / with a disposition of
+        which the time is known (not imported history).""",
     ),
     "disposed_by_deadline": Measure(
         owed("disposed_at", "disposed_due_at", "contact_due_at"),

@@ -14,13 +14,13 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from leads import agreeing
 from leads.history.rows import parse_time
-from leads.models import Handoff, Rejection
+from leads.models import Handoff
 from leads.querysets import HandoffQuerySet
-from metrics import counting, figures, measures, whose
+from metrics import counting, figures, measures, weekly, whose
 from metrics.figures import Figures
 from metrics.filters import NO_FILTERS, Filters
 from metrics.periods import EVERYTHING, Span, Week, WeekRange, days
@@ -104,13 +104,7 @@ class Asked:
 
     def acts(self) -> Any:
         """The acts of rejection that are counted."""
-        acts = Rejection.objects.filter(
-            handoff__in=self.rows.order_by(), at__lte=self.terms.as_of, undone_at__isnull=True
-        )
-        if self.people is not None:
-            done = Q(by__in=self.people.ids)
-            acts = acts.filter(done | Q(by=None) if self.people.nobody else done)
-        return acts.order_by()
+        return weekly.acted(self.rows, self.terms, self.people)
 
 
 def moment(text: str) -> datetime:

@@ -9,11 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from leads.choices import TriggerKind
 from metrics import charts, words
 from metrics.figures import Figures
 from metrics.words import MQLS, SHOWN, Reading, Shown
 
 MOST_BARS = 10
+MOST_ROWS = 50
+# What a dimension is called, what its group without a name, and how its groups come about.
+DIMENSIONS = {
+    "team": ("Team", "No team", "A person's team is the one they are in now."),
+    "rep": (
+        "Rep",
+        "Nobody",
+        "Answers go to who decided, contact to who made it, black holes to who held it after 24 hours, MQLs"
+        " to the first holder.",
+    ),
+    "source": ("Source", "No source", "As it was when the lead became an MQL."),
+    "channel": ("Channel", "No channel", "As it was when the lead became an MQL."),
+    "campaign": ("Campaign", "No campaign", "As it was when the lead became an MQL."),
+    "trigger": ("Trigger", "No trigger", "What made the lead an MQL."),
+    "territory": ("Territory", "No territory", "As routing decided."),
+    "rule": ("Rule", "No rule", "The rule that decided who gets the lead."),
+    "band": ("Score band", "No score", "The total score when the lead became an MQL."),
+}
 REJECTION = SHOWN["rejection_rate"]
 COLUMNS = tuple(SHOWN.values())
 # Gives the address of the list behind a figure: (shown, part, filters on top of the page's own).
@@ -29,17 +48,27 @@ class Cell:
     value: str
     of: str = ""
     href: str = ""
+    between: str = ""
     is_bad: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """A source, rep or team; `name` is "" for the group without one."""
+    """A group of a dimension; `name` says so where it has none."""
 
     name: str
     href: str
     mqls: Cell
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of a dimension; `left_out` have no room, with so many MQLs together."""
+
+    rows: tuple[Row, ...]
+    left_out: int
+    left_mqls: int
 
 
 @dataclass(frozen=True)
@@ -71,14 +100,23 @@ class Reasons:
     rows: tuple[Reason, ...]
 
 
-def groups(found: Mapping[str, Figures], kind: str, behind: Behind, narrow: Narrow) -> list[Row]:
-    """Teams or reps (`kind`) with their figures in the order of COLUMNS, most MQLs first."""
+def groups(found: Mapping[str, Figures], kind: str, behind: Behind, narrow: Narrow) -> Groups:
+    """The groups of a dimension (`kind`) with their figures in the order of COLUMNS, most MQLs first."""
     ordered = sorted(found.items(), key=lambda pair: (-pair[1].mqls, pair[0]))
     rows = []
-    for name, each in ordered:
+    for name, each in ordered[:MOST_ROWS]:
         cells = tuple(_cell(each, shown, kind, name, behind) for shown in COLUMNS)
-        rows.append(Row(name, narrow(kind, name), _mqls(each, kind, name, behind), cells))
-    return rows
+        said = named(kind, name)
+        rows.append(Row(said, narrow(kind, name), _mqls(each, kind, name, behind), cells))
+    rest = ordered[MOST_ROWS:]
+    return Groups(tuple(rows), len(rest), sum(each.mqls for _, each in rest))
+
+
+def named(kind: str, name: str) -> str:
+    """A group as people call it, also the one without a name."""
+    if kind == "trigger" and name:
+        return dict(TriggerKind.choices).get(name, name)
+    return name or DIMENSIONS[kind][1]
 
 
 def sources(
@@ -111,11 +149,11 @@ def sources(
         whole, week = readings[name], words.read(in_week.get(name), REJECTION)
         href = behind(REJECTION, "hits", {"source": name}) if whole.numerator else ""
         cells = (
-            Cell(words.share(whole.value), _of(whole), href, words.is_over(whole)),
+            Cell(words.share(whole.value), _of(whole), href, words.between(whole), words.is_over(whole)),
             Cell(words.share(week.value), _of(week)),
         )
         mqls = _mqls(found[name], "source", name, behind)
-        rows.append(Row(name, narrow("source", name), mqls, cells))
+        rows.append(Row(named("source", name), narrow("source", name), mqls, cells))
     return Sources(
         charts.bars(shares, words.SOURCE_ALARM, f"alarm {alarm}"),
         spoken,
@@ -150,7 +188,8 @@ def _cell(found: Figures, shown: Shown, kind: str, name: str, behind: Behind) ->
     if not reading.denominator:
         return Cell(words.NOTHING)
     of = f"of {reading.denominator:,}" if shown.is_time else _of(reading)
-    return Cell(words.text(reading.value, shown), of, behind(shown, "all", {kind: name}))
+    between = "" if shown.is_time else words.between(reading)
+    return Cell(words.text(reading.value, shown), of, behind(shown, "all", {kind: name}), between)
 
 
 def _of(reading: Reading) -> str:

@@ -58,6 +58,11 @@ class Terms:
     as_of: datetime
     targets: tuple[Target, ...] = SHIPPED
 
+    @property
+    def mark(self) -> str:
+        """All that goes into a judgment but the moment, as one text: for what is kept of it."""
+        return repr(self.targets)
+
     def target(self, mql_at: datetime) -> Target:
         """The version in force at a moment."""
         return next(target for target in self.targets if target.holds(mql_at))

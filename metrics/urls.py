@@ -9,6 +9,7 @@ from metrics.views import (
     diagnosis,
     gaming,
     loop,
+    parts,
     proposing,
     report_acts,
     reports,
@@ -20,6 +21,7 @@ app_name = "metrics"
 
 urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("dashboard/figures/<slug:name>/", parts.part, name="part"),
     path("dashboard/figures.csv", dashboard.figures, name="figures"),
     path("dashboard/handoffs/", behind.behind_figure, name="behind"),
     path("dashboard/diagnosis/", diagnosis.page, name="diagnosis"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from leads.presenters import times
+from metrics import intervals
 from metrics.figures import Figures
 from metrics.periods import Week
 from metrics.terms import SHIPPED
@@ -18,8 +19,10 @@ NOTHING = "–"
 ACCEPTANCE_TARGET, ACCEPTANCE_ALARM = 0.70, 0.50
 BLACK_HOLE_LIMIT = 0.10
 SOURCE_ALARM = 0.60
-# A source is only called out from so many decided leads on: two of three say nothing.
+# No verdict and no alarm from fewer cases: five are the least of which none at all lies wholly beyond an
+# alarm of 50 % (the 95 % interval of 0 of 5 ends at 43 %). Two of three say nothing.
 ENOUGH = 5
+FEW = "Too few to judge"
 # MQL to opportunity is an alarm when it is down by this share of its own baseline.
 DOWN = 1 / 3
 
@@ -174,6 +177,21 @@ def text(value: float | None, shown: Shown) -> str:
     return minutes(value) if shown.is_time else share(value)
 
 
+def told(reading: Reading, shown: Shown) -> str:
+    """The value in words; of fewer than ENOUGH cases the counts, which is all that is known."""
+    if not shown.is_time and 0 < reading.denominator < ENOUGH:
+        return f"{reading.numerator} of {reading.denominator}"
+    return text(reading.value, shown)
+
+
+def between(reading: Reading) -> str:
+    """The 95 % interval of a share, "55 to 67 %"; "" of nothing."""
+    if not reading.denominator:
+        return ""
+    low, high = intervals.wilson(reading.numerator, reading.denominator)
+    return f"{low * 100:.0f} to {high * 100:.0f} %"
+
+
 def share(value: float | None) -> str:
     """A share as a percentage, with a decimal only where a whole number would say 0 or 100 wrongly."""
     if value is None:
@@ -215,6 +233,8 @@ def judge_acceptance(reading: Reading) -> Status:
     """Above 70 % is on target, below 50 % an alarm."""
     if reading.value is None:
         return Status("", "No data")
+    if reading.denominator < ENOUGH:
+        return Status("", FEW)
     if reading.value > ACCEPTANCE_TARGET:
         return Status("ok", "On target")
     if reading.value < ACCEPTANCE_ALARM:
@@ -223,13 +243,15 @@ def judge_acceptance(reading: Reading) -> Status:
 
 
 def judge_contact(demo: Reading, standard: Reading) -> Status:
-    """An alarm when the median of a lead type is over its target."""
+    """An alarm when the median of a lead type is over its target, of those of which enough were contacted."""
     if demo.value is None and standard.value is None:
         return Status("", "No data")
+    if max(demo.denominator, standard.denominator) < ENOUGH:
+        return Status("", FEW)
     over = [
         name
         for name, reading, most in (("Demo", demo, _DEMO), ("Standard", standard, _STANDARD))
-        if reading.value is not None and reading.value > most
+        if reading.value is not None and reading.value > most and reading.denominator >= ENOUGH
     ]
     if not over:
         return Status("ok", "On target")
@@ -240,6 +262,8 @@ def judge_opportunity(reading: Reading, baseline: float | None) -> Status:
     """An alarm when it is down by a third against the own baseline."""
     if reading.value is None or baseline is None:
         return Status("", "No data")
+    if reading.denominator < ENOUGH:
+        return Status("", FEW)
     if reading.value <= baseline * (1 - DOWN) and baseline > 0:
         return Status("late", "Down by a third")
     return Status("ok", "As usual")
@@ -250,6 +274,8 @@ def judge_rejection(sources: Sequence[Reading]) -> Status:
     decided = [reading for reading in sources if reading.value is not None]
     if not decided:
         return Status("", "No data")
+    if max(reading.denominator for reading in decided) < ENOUGH:
+        return Status("", FEW)
     over = sum(is_over(reading) for reading in decided)
     return Status("soon", f"{many(over, 'source')} over") if over else Status("ok", "No source over")
 
@@ -263,6 +289,8 @@ def judge_black_holes(reading: Reading) -> Status:
     """Below 10 % is on target, above is an alarm."""
     if reading.value is None:
         return Status("", "No data")
+    if reading.denominator < ENOUGH:
+        return Status("", FEW)
     if reading.value < BLACK_HOLE_LIMIT:
         return Status("ok", "On target")
     return Status("late", "Alarm") if reading.value > BLACK_HOLE_LIMIT else Status("soon", "At the limit")

@@ -218,8 +218,8 @@ class Handoff(models.Model):
                 condition=Q(is_history=False, completion_visits__gt=0),
                 name="handoff_was_held",
             ),
-            # measures: cohorts by week of conversion, and a source's
-            models.Index(fields=["mql_at"], name="handoff_by_mql"),
+            # measures: cohorts by week of conversion; times to first contact are read from it alone
+            models.Index(fields=["mql_at", "lead_type", "first_contact_at"], name="handoff_by_week"),
             # the API's list and polling: what changed since
             models.Index(fields=["updated_at", "id"], name="handoff_by_update"),
             # the lead page: all handoffs of a person

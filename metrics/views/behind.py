@@ -26,11 +26,13 @@ from leads.search import finding
 from leads.views.shell import person
 from metrics import address, listing, lists, query, words
 from metrics.address import Asked
+from metrics.beside import ASIDE
 from metrics.filters import Filters
 from metrics.periods import WeekRange
 from metrics.words import MQLS, SHOWN, Shown
 
 PAGE = 50
+EVERY_SHOWN = (*SHOWN.values(), MQLS, *ASIDE.values())
 MOST_CSV = 100_000
 PARTS = ("all", "hits", "misses")
 CSV_COLUMNS = (
@@ -123,7 +125,7 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
 def _wrong_name(request: HttpRequest) -> str:
     """What in the address names a figure that there is none of, in words; "" when all of it can be found."""
     measure, metric = request.GET.get("measure"), request.GET.get("metric")
-    if measure and all(measure != shown.measure for shown in (*SHOWN.values(), MQLS)):
+    if measure and all(measure != shown.measure for shown in EVERY_SHOWN):
         return f"There is no figure that is called “{measure[:60]}”."
     if metric and metric not in SHOWN:
         return f"There is no figure that is called “{metric[:60]}”."
@@ -290,5 +292,5 @@ def _span_words(weeks: WeekRange) -> str:
 
 def _shown(measure: str, filters: Filters) -> Shown:
     """The words for a measure that there is; for times those of the lead type that is filtered for."""
-    fitting = [shown for shown in (*SHOWN.values(), MQLS) if shown.measure == measure]
+    fitting = [shown for shown in EVERY_SHOWN if shown.measure == measure]
     return next((shown for shown in fitting if shown.lead_type == filters.type), fitting[0])

@@ -6,36 +6,48 @@ it looks, `metrics.board` and `metrics.tables`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from html import escape
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
-from leads.models import RejectionReason
 from leads.querysets import HandoffQuerySet
-from metrics import address, query, tables, ways, words
+from metrics import address, cohorts, query, tables, ways, words
+from metrics.address import Asked
 from metrics.board import Board
-from metrics.figures import KINDS
-from metrics.filters import NO_FILTERS, NONE
+from metrics.counted import Counted
+from metrics.figures import KINDS, report
+from metrics.filters import NAMES, NO_FILTERS, NONE
 from metrics.periods import Week
-from metrics.views import whatif
+from metrics.views import parts, whatif
 from metrics.words import SHOWN
 from routing.models import Team, User
 from routing.rotation import IN_SALES
 
+_DRAWN = tuple(SHOWN.values())
+# Seconds; what nobody asks for again goes by itself.
+DRAWN_FOR = 3600
+
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """The five metrics against their targets, twelve weeks of each, sources, reasons and people."""
+    """The five metrics against their targets, twelve weeks of each, sources; the rest comes in parts."""
     asked = address.read(request)
-    question = query.Question(asked.as_of, asked.weeks.span, filters=asked.filters)
-    figures = query.Asked.of(question, address.visible(request))
-    board = Board(figures, asked.weeks, asked.behind)
-    labels = dict(RejectionReason.objects.values_list("code", "label"))
+    handoffs = address.visible(request)
+    counted = Counted(asked, handoffs)
+    board = Board(counted, asked.behind)
+    first, *others = [(name, title, asked.part(name)) for name, (title, _) in parts.PARTS.items()]
     this_week = Week.of(asked.as_of, asked.weeks.zone)
     context = {
         "asked": asked,
@@ -43,19 +55,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "board": board,
         "week": words.short(asked.weeks.last),
         "days": words.days_of(asked.weeks.last),
-        "span": f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
-        "tiles": board.tiles(),
-        "weekly": board.weekly(asked.metric),
-        "tabs": [(shown, asked.address(metric=shown.key)) for shown in SHOWN.values()],
-        "anchor": words.short(board.anchor) if board.anchor else "",
-        "sources": tables.sources(board.by_source, board.by_source_in_week, asked.behind_all, asked.narrow),
-        "reasons": tables.reasons(figures.reasons(), labels, asked.behind_reason),
-        "groups": [
-            (title, tables.groups(figures.by(kind), kind, asked.behind_all, asked.narrow))
-            for kind, title in (("team", "Team"), ("rep", "Rep"))
-        ],
-        "columns": tables.COLUMNS,
-        "choices": _choices(question, board, address.visible(request)),
+        "body": _body(asked, counted, board, first),
+        "parts": others,
+        "choices": _choices(asked, board, handoffs),
+        "chips": _chips(asked),
         "before": asked.address(week=asked.weeks.last.plus(-1).name),
         "before_name": words.short(asked.weeks.last.plus(-1)),
         "after": asked.address(week=asked.weeks.last.plus(1).name) if asked.weeks.last < this_week else "",
@@ -63,40 +66,66 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "is_over": asked.weeks.last < this_week,
         "csv": f"{reverse('metrics:figures')}?{urlencode(asked.params(metric=None))}",
         "may_ask_what_if": whatif.may(request),
-        "unfiltered": asked.address(source=None, rep=None, team=None, type=None),
+        "unfiltered": asked.address(**dict.fromkeys(NAMES)),
+        # What the form has to send along.
+        "sent": [
+            (name, value) for name, value in asked.params().items() if name not in _FILTERS and name != "week"
+        ],
         "today": asked.address(as_of=None, week=None),
         "looked_back_to": f"{timezone.localtime(asked.back):%-d %B %Y, %H:%M}" if asked.back else "",
     }
     return render(request, "metrics/dashboard.html", context)
 
 
+def _body(asked: Asked, counted: Counted, board: Board, beside_it: tuple[str, str, str]) -> SafeString:
+    """The tiles, the line and the sources. The same counts at the same address are drawn once: all that is
+    in them is what this is made of, so it is nobody's in particular."""
+    ripe = [cohorts.last_mature(asked.weeks, each.measure, asked.weeks.zone, asked.as_of) for each in _DRAWN]
+    said = json.dumps([asked.params(), counted.counts, [week and week.name for week in ripe]])
+    key = f"dashboard-{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    drawn: str | None = cache.get(key)
+    if drawn is None:
+        context = {
+            "span": f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
+            "tiles": board.tiles(),
+            "weekly": board.weekly(asked.metric),
+            "tabs": [(shown, asked.address(metric=shown.key)) for shown in _DRAWN],
+            "anchor": words.short(board.anchor) if board.anchor else "",
+            "sources": tables.sources(
+                board.by_source, board.by_source_in_week, asked.behind_all, asked.narrow
+            ),
+            "beside_it": beside_it,
+        }
+        drawn = render_to_string("metrics/_board.html", context)
+        cache.set(key, drawn, DRAWN_FOR)
+    return mark_safe(drawn)
+
+
 @require_safe
 def figures(request: HttpRequest) -> HttpResponse:
-    """The figures of the weeks shown as CSV, in the contract's columns."""
+    """The figures of the weeks shown as CSV, in the contract's columns; with `by` those of that dimension."""
     asked = address.read(request)
     question = query.Question(asked.as_of, asked.weeks.span, filters=asked.filters)
-    response = HttpResponse(
-        query.as_csv(query.ask(question, address.visible(request))), content_type="text/csv; charset=utf-8"
-    )
+    handoffs = address.visible(request)
+    if request.GET.get("by"):
+        look = query.Asked.of(question, handoffs)
+        answer = report(look.total(), {asked.by: look.by(asked.by)})
+    else:
+        answer = query.ask(question, handoffs)
+    response = HttpResponse(query.as_csv(answer), content_type="text/csv; charset=utf-8")
     name = f"figures-{asked.weeks.first.name}-{asked.weeks.last.name}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
 @dataclass(frozen=True)
-class Option:
-    value: str
-    text: str
-    is_chosen: bool
-
-
-@dataclass(frozen=True)
 class Choice:
-    """A filter of the page with its options."""
+    """A filter of the page; `options` is the inside of its field: hundreds of people are quicker joined than
+    looped over in a template."""
 
     name: str
     label: str
-    options: tuple[Option, ...]
+    options: SafeString
 
 
 # What a filter is called, what it says when it lets all through, and what the empty group is called.
@@ -105,27 +134,62 @@ _FILTERS = {
     "rep": ("Rep", "Everybody", "Nobody"),
     "source": ("Source", "All sources", "No source"),
     "type": ("Type", "Demo and standard", ""),
+    "raised": ("Raised", "Raised or not", ""),
 }
+_RAISED = {"yes": "Raised to demo", "no": "Not raised"}
+# More sources than these are no list to choose from; the table of sources narrows to each.
+MOST_CHOICES = 200
 
 
-def _choices(question: query.Question, board: Board, handoffs: HandoffQuerySet) -> list[Choice]:
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is chosen elsewhere on the page, and the address without it."""
+
+    text: str
+    href: str
+
+
+def _chips(asked: Asked) -> list[Chip]:
+    """What is filtered for and not chosen in the form."""
+    chosen = asked.filters.params()
+    return [
+        Chip(
+            f"{tables.DIMENSIONS[name][0]}: {tables.named(name, getattr(asked.filters, name))}",
+            asked.address(**{name: None}),
+        )
+        for name in chosen
+        if name not in _FILTERS
+    ]
+
+
+def _choices(asked: Asked, board: Board, handoffs: HandoffQuerySet) -> list[Choice]:
     """The filters with who sells and what the weeks hold, and with what is chosen now."""
-    filters = question.filters
+    filters = asked.filters
     sources = set(board.by_source)
     if filters != NO_FILTERS:
-        rows = query.within(question.span, question.as_of, handoffs).order_by()
-        sources |= set(rows.values_list("lead_source", flat=True).distinct())
+        # All that the weeks hold: most of it was counted for the page without a filter.
+        sources |= set(Counted(replace(asked, filters=NO_FILTERS), handoffs).by_source)
     found = {
         "team": set(Team.objects.values_list("name", flat=True)) | {""},
         "rep": set(User.objects.filter(groups__name__in=IN_SALES).values_list("email", flat=True)) | {""},
-        "source": sources,
+        "source": set(sorted(sources)[:MOST_CHOICES]),
         "type": set(KINDS),
+        "raised": set(_RAISED),
     }
     choices = []
     for name, (label, whole, empty) in _FILTERS.items():
         chosen: str | None = getattr(filters, name)
         values = sorted(found[name] | ({chosen} if chosen is not None else set()))
-        options = [Option("", whole, chosen is None)]
-        options += [Option(value or NONE, value or empty, value == chosen) for value in values]
-        choices.append(Choice(name, label, tuple(options)))
+        options = [("", whole, chosen is None)]
+        options += [(value or NONE, _RAISED.get(value, value) or empty, value == chosen) for value in values]
+        choices.append(Choice(name, label, _options(options)))
     return choices
+
+
+def _options(options: Iterable[tuple[str, str, bool]]) -> SafeString:
+    """The inside of a field of choices, of (value, text, whether it is chosen)."""
+    said = (
+        f'<option value="{escape(value)}"{" selected" if is_chosen else ""}>{escape(text)}</option>'
+        for value, text, is_chosen in options
+    )
+    return mark_safe("".join(said))

@@ -212,6 +212,58 @@ def test_percentiles_of_the_database_are_those(
             assert value == (None if expected is None else pytest.approx(expected, abs=1e-6))
 
 
+START = T - timedelta(days=3)
+LATE = timedelta(minutes=5, microseconds=1)
+IN_TIME = timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("measure", "columns", "hits_of"),
+    [
+        ("acknowledged_in_time", {"assigned_at": START, "acknowledged_at": START + IN_TIME}, (1, 1)),
+        ("acknowledged_in_time", {"assigned_at": START, "acknowledged_at": START + LATE}, (0, 1)),
+        ("acknowledged_in_time", {"assigned_at": START}, (0, 0)),
+        ("acknowledged_by_deadline", {"acknowledged_at": AT, "acknowledged_due_at": AT}, (1, 1)),
+        ("acknowledged_by_deadline", {"acknowledged_at": AT, "acknowledged_due_at": AT - MINUTE}, (0, 1)),
+        ("acknowledged_by_deadline", {"acknowledged_at": AT}, (0, 0)),  # nobody set one
+        ("acknowledged_by_deadline", {"state": "accepted", "accept_due_at": T - MINUTE}, (0, 1)),
+        ("acknowledged_by_deadline", {"state": "accepted", "accept_due_at": T}, (0, 0)),
+        ("acknowledged_by_deadline", {"state": "rejected", "accept_due_at": T - MINUTE}, (0, 0)),
+        ("contacted_in_time", {"first_contact_at": START + IN_TIME}, (1, 1)),
+        ("contacted_in_time", {"first_contact_at": START + LATE}, (0, 1)),
+        ("contacted_by_deadline", {"first_contact_at": AT, "contacted_due_at": AT}, (1, 1)),
+        ("contacted_by_deadline", {"state": "accepted", "contact_due_at": T - MINUTE}, (0, 1)),
+        ("disposed_in_time", {"disposed_at": START + IN_TIME}, (1, 1)),
+        ("disposed_in_time", {"disposed_at": START + LATE}, (0, 1)),
+        ("disposed_in_time", {"disposed_at": T + MINUTE}, (0, 0)),
+        ("disposed_by_deadline", {"disposed_at": AT, "disposed_due_at": AT - MINUTE}, (0, 1)),
+        ("personalised", {"first_contact_at": AT, "first_contact_personal": True}, (1, 1)),
+        ("personalised", {"first_contact_at": AT, "first_contact_personal": False}, (0, 1)),
+        ("personalised", {"first_contact_at": AT}, (0, 0)),
+        ("rejected_after_acceptance", {"accepted_at": AT, "rejected_at": AT}, (1, 1)),
+        ("rejected_after_acceptance", {"accepted_at": AT, "rejected_at": AT - MINUTE}, (0, 1)),
+        ("logged_late", {"first_contact_at": AT, "first_contact_logged_late": True}, (1, 1)),
+        ("complete_at_once", {}, (1, 1)),
+        ("complete_at_once", {"completion_visits": 1}, (0, 1)),
+        ("complete_at_once", {"is_history": True}, (0, 0)),
+        ("discarded", {"state": "discarded", "closed_at": AT}, (1, 1)),
+        ("discarded", {"state": "discarded", "closed_at": T + MINUTE}, (0, 1)),
+        ("went_silent", {"assigned_at": AT, "no_activity_at": AT + HOUR}, (1, 1)),
+        ("went_silent", {"assigned_at": AT}, (0, 1)),
+    ],
+)
+def test_what_stands_beside_the_five(
+    people: dict[int, int], measure: str, columns: dict[str, Any], hits_of: tuple[int, int]
+) -> None:
+    store([fact()], people)
+    Handoff.objects.update(**columns)
+    look = asked(T)
+    rate = look.total().rate(measure)
+    assert (rate.numerator, rate.denominator) == hits_of
+    assert tuple(look.listed(measure, part).count() for part in ("hits", "all")) == hits_of
+    assert look.listed(measure, "misses").count() == hits_of[1] - hits_of[0]
+
+
 # Against a naive second implementation
 
 offsets = st.integers(0, 40 * 24 * 60).map(lambda minutes: timedelta(minutes=minutes))

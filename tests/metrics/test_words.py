@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from metrics import words
+from metrics.beside import ASIDE
 from metrics.figures import Figures
 from metrics.periods import Week
-from metrics.words import Reading
+from metrics.words import Reading, Status
 
 
 def reading(numerator: int, denominator: int) -> Reading:
@@ -15,7 +16,7 @@ def reading(numerator: int, denominator: int) -> Reading:
 
 
 def minutes(value: float | None) -> Reading:
-    return Reading(value, 0, 0 if value is None else 1)
+    return Reading(value, 0, 0 if value is None else 5)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +95,31 @@ def test_a_source_is_called_out_only_from_enough_leads_on() -> None:
     assert words.is_over(reading(4, 5))
     assert not words.is_over(reading(3, 5))
     assert words.judge_rejection([reading(4, 4), reading(4, 5), reading(5, 5)]).text == "2 sources over"
-    assert words.judge_rejection([reading(4, 4)]).text == "No source over"
+    assert words.judge_rejection([reading(4, 4)]).text == words.FEW
+    assert words.judge_rejection([reading(4, 4), reading(1, 5)]).text == "No source over"
     assert words.judge_rejection([reading(0, 0)]).text == "No data"
 
 
+def test_fewer_than_enough_get_no_verdict_and_are_said_as_they_are() -> None:
+    acceptance = words.SHOWN["acceptance_rate"]
+    for judge in (
+        words.judge_acceptance,
+        words.judge_black_holes,
+        lambda each: words.judge_opportunity(each, 0.5),
+    ):
+        assert judge(reading(0, 4)) == Status("", words.FEW)
+        assert judge(reading(0, 5)).text not in (words.FEW, "No data")
+    few = Reading(90.0, 0, 4)
+    assert words.judge_contact(few, few) == Status("", words.FEW)
+    # Of the two, only the one with enough behind it is called over.
+    assert words.judge_contact(few, Reading(61.0, 0, 5)).text == "Standard over"
+    assert (words.told(reading(3, 4), acceptance), words.between(reading(3, 4))) == ("3 of 4", "30 to 95 %")
+    assert (words.told(reading(4, 5), acceptance), words.between(reading(0, 0))) == ("80 %", "")
+    assert words.told(few, words.SHOWN["contact_demo"]) == "1 h 30"
+
+
 def test_every_shown_figure_can_be_read_from_nothing() -> None:
-    for shown in words.SHOWN.values():
+    for shown in (*words.SHOWN.values(), *ASIDE.values()):
         assert words.read(None, shown) == words.read(Figures(), shown) == Reading(None, 0, 0)
 
 

@@ -1,7 +1,7 @@
-"""Tables of metrics: the weekly reports as they were made, what their calls decided, and who gets them.
+"""The weekly reports as they were made, what their calls decided, and who gets them.
 
 A made report and what was written on a call are never changed or deleted: triggers on both databases refuse
-it (`metrics/migrations/0001_reports`), through the same one door as the event log. Figures are not kept here:
+it (`metrics/migrations/0002_reports`), through the same one door as the event log. Figures are not kept here:
 they are read from the handoffs.
 """
 

@@ -53,9 +53,8 @@ def backwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    initial = True
-
     dependencies = [
+        ("metrics", "0001_snapshots"),
         ("leads", "0002_append_only_events"),
         ("routing", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
