@@ -1,4 +1,4 @@
-"""What `metrics.diagnosis` asks for, counted in the database: eleven queries, however many handoffs.
+"""What `metrics.diagnosis` asks for, counted in the database: eight queries, however many handoffs.
 
 Owns which weeks are looked at: of those shown the mature ones, for opportunities those old enough, and as
 many before them. Decides and words nothing.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 
 from leads.choices import SCORE_BANDS
 from leads.models import RejectionReason
@@ -65,17 +65,16 @@ def read(asked: address.Asked, handoffs: HandoffQuerySet) -> Counted:
     """For what an address asks for, of what somebody may see."""
     settled, ripe = (_mature(asked, measure) for measure in ("acceptance_rate", "mql_to_opportunity"))
     now, before = _figures(asked, settled, handoffs), _figures(asked, _before(settled), handoffs)
-    of_accepted = {"won": RATES["mql_to_opportunity"]}
-    answers = [tallying.by(BAND, each, {"accepted": RATES["acceptance_rate"]}) for each in (now, before)]
-    wins = [
-        tallying.by(BAND, _figures(asked, weeks, handoffs), of_accepted) for weeks in (ripe, _before(ripe))
+    tallies = [
+        tallying.by(BAND, figures, _measures(weeks))
+        for figures, weeks in ((now, ripe), (before, _before(ripe)))
     ]
     bands = {
-        name: Band(name, _compared(name, "accepted", answers), _compared(name, "won", wins))
+        name: Band(name, _compared(name, "accepted", tallies), _compared(name, "won", tallies))
         for name, _, _ in SCORE_BANDS
     }
-    tally, medians = tallying.total(now, stages.STAGES, **_medians(now))
-    earlier, _ = tallying.total(before, stages.STAGES)
+    tally, earlier = (_together(each) for each in tallies)
+    _, medians = tallying.total(now, {}, **_medians(now))
     acts = now.reasons()
     return Counted(
         settled=settled,
@@ -109,6 +108,31 @@ def _figures(asked: address.Asked, weeks: WeekRange | None, handoffs: HandoffQue
     if weeks is None:
         return Asked.of(query.Question(asked.as_of, filters=asked.filters), handoffs.none())
     return Asked.of(query.Question(asked.as_of, weeks.span, filters=asked.filters), handoffs)
+
+
+def _measures(ripe: WeekRange | None) -> dict[str, Measure]:
+    """All that is counted of a period: stages, what was accepted, and what was won of those old enough."""
+    return {
+        **stages.STAGES,
+        "accepted": RATES["acceptance_rate"],
+        "won": _within(ripe, RATES["mql_to_opportunity"]),
+    }
+
+
+def _within(weeks: WeekRange | None, measure: Measure) -> Measure:
+    """A measure of these weeks only; of nothing without them."""
+    if weeks is None:
+        return Measure(lambda terms: Q(pk__isnull=True), measure.hit, measure.who, measure.about)
+    span = Q(mql_at__gte=weeks.span.start, mql_at__lt=weeks.span.end)
+    return Measure(lambda terms: measure.counts(terms) & span, measure.hit, measure.who, measure.about)
+
+
+def _together(tallies: Mapping[str, Tally]) -> Tally:
+    """The groups added up."""
+    found: Tally = {name: Rate() for name in stages.STAGES}
+    for tally in tallies.values():
+        found = {name: rate.plus(tally[name]) for name, rate in found.items()}
+    return found
 
 
 def _compared(group: str, name: str, pair: Sequence[Mapping[str, Tally]]) -> Compared:

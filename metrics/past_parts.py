@@ -1,6 +1,6 @@
 """The parts of the handoffs of some weeks, read for `metrics.spent`: set-wise, by a sample, in seven queries.
 
-Owns the queries and the sample. A part comes out of a whole log, which no database adds up; so at most SAMPLE
+Owns the queries and the sample. A part comes out of a whole log, which no database adds up; so about SAMPLE
 handoffs are read, each n-th by its number, and the page says so. Sums kept a handoff would be exact for
 all, but would have to be made again with every event, every edit of a calendar and every open hour; a mean
 needs no more than a sample. The slowest are found among all, by their columns. Decides nothing.

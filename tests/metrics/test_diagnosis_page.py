@@ -175,3 +175,22 @@ def test_the_dashboard_leads_there_those_whose_page_it_is(as_: SignIn, cast: Cas
     for user, expected in ((cast.otto, links), (cast.vera, links), (cast.femke, [])):
         pages = as_(user).get("/dashboard/").context["ways"].pages
         assert [page.href.split("?")[0] for page in pages] == expected
+
+
+def test_opportunities_are_of_weeks_old_enough_and_as_many_before(as_: SignIn, cast: Cast) -> None:
+    """Of the twelve weeks from W52 on, four are 45 days old (to W03); before them W48 to W51."""
+    for days, states in (
+        (21, ("accepted", "converted")),
+        (60, ("accepted", "converted", "converted")),
+        (90, ("accepted", "converted")),
+        (110, ("converted",)),
+    ):
+        for state in states:
+            make_handoff(state, cast.femke, at=NOW - timedelta(days=days))
+    client = as_(cast.otto)
+    response = client.get(URL)
+    assert (response.context["settled"], response.context["ripe"]) == ("W52 to W09", "W52 to W03")
+    row = next(row for row in response.context["bands"] if row["name"] == "80+")
+    assert (row["accepted"]["of"], row["accepted"]["before"]) == ("5 of 5", "100 %")
+    assert (row["won"]["of"], row["won"]["value"], row["won"]["before"]) == ("2 of 3", "67 %", "50 %")
+    assert ": 2 with an opportunity</h1>" in html(client.get(row["won"]["href"]))
