@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.intervals import Z, wilson
+from metrics.intervals import wilson
 
 cases = st.integers(0, 10_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of)))
 
@@ -39,13 +39,11 @@ def test_the_other_half_is_its_mirror(case: tuple[int, int]) -> None:
 
 
 @given(cases, st.integers(2, 20))
-def test_more_cases_say_more_and_more_certainty_says_less(case: tuple[int, int], times: int) -> None:
+def test_more_cases_say_more(case: tuple[int, int], times: int) -> None:
     hits, of = case
     low, high = wilson(hits, of)
     many = wilson(hits * times, of * times)
-    wide = wilson(hits, of, 2 * Z)
     assert many[1] - many[0] <= high - low
-    assert wide[1] - wide[0] >= high - low
 
 
 @given(cases.filter(lambda case: case[0] < case[1]))
