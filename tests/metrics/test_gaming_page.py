@@ -9,10 +9,10 @@ import pytest
 import time_machine
 from django.test import Client
 
-from leads.models import Activity, Handoff, MqlDefinition
+from leads.models import Activity, Handoff
 from routing.models import User
 from tests.conftest import NOW, Cast
-from tests.factories import make_activity, make_handoff, make_lead, make_score
+from tests.factories import agree, make_activity, make_handoff, make_lead, make_score
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
 URL = "/dashboard/gaming/"
@@ -75,7 +75,7 @@ def test_inflation_is_found_and_leads_to_its_conversions(as_: SignIn, cast: Cast
 
 
 def test_a_new_definition_is_named(as_: SignIn, cast: Cast) -> None:
-    MqlDefinition.objects.create(version=2, threshold=55, in_force_from=NOW - 4 * WEEK)
+    agree(cast.otto, cast.mia, NOW - 4 * WEEK, threshold=55)
     assert "version 2 (threshold 55) in W07" in html(as_(cast.otto).get(URL))
 
 

@@ -15,7 +15,8 @@ from leads.models import Activity, Handoff, Lead, MqlDefinition
 from metrics import query, tallying, weak
 from metrics.figures import Rate
 from metrics.periods import EVERYTHING, Week
-from tests.conftest import NOW
+from tests.conftest import NOW, Cast
+from tests.factories import agree
 
 HOUR = timedelta(hours=1)
 stored = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -59,13 +60,17 @@ def naive(case: Case) -> str:
     return "weak" if unknown and len(weak_ones) == len(trail) else "rest"
 
 
-def store(cases: list[Case]) -> list[int]:
-    definitions = {
-        threshold: MqlDefinition.objects.create(
-            version=100 + threshold, threshold=threshold, in_force_from=NOW + timedelta(seconds=threshold)
-        )
-        for threshold in {case.threshold for case in cases if case.threshold is not None}
-    }
+def definitions(cast: Cast, thresholds: set[int]) -> dict[int, MqlDefinition]:
+    """Signed definitions with these thresholds: the shipped one, and one after another."""
+    found = {row.threshold: row for row in MqlDefinition.objects.all()}
+    for place, threshold in enumerate(sorted(thresholds - found.keys())):
+        at = NOW + timedelta(seconds=place)
+        found[threshold] = agree(cast.otto, cast.mia, at, threshold=threshold).definition
+    return found
+
+
+def store(cast: Cast, cases: list[Case]) -> list[int]:
+    known = definitions(cast, {case.threshold for case in cases if case.threshold is not None})
     ids = []
     for case in cases:
         lead = Lead.objects.create(created_at=NOW, updated_at=NOW)
@@ -85,7 +90,7 @@ def store(cases: list[Case]) -> list[int]:
             state="superseded",
             lead_type="standard",
             trigger=case.trigger,
-            definition=definitions.get(case.threshold or -1),
+            definition=known.get(case.threshold or -1),
             mql_at=at,
             received_at=at,
             created_at=at,
@@ -132,9 +137,9 @@ OPENS = (Done("email_open"), Done("page_view"))
         (Case(is_history=True, trail=OPENS), ""),
     ],
 )
-def test_a_conversion(db: None, case: Case, group: str) -> None:
+def test_a_conversion(cast: Cast, case: Case, group: str) -> None:
     assert naive(case) == group
-    [pk] = store([case])
+    [pk] = store(cast, [case])
     look = asked()
     for name, measures in weak.MEASURES.items():
         found = tallying.listed(look, measures["all"], "all").values_list("pk", flat=True)
@@ -167,9 +172,9 @@ CASES = st.lists(
 
 @stored
 @given(cases=CASES)
-def test_weeks_agree_with_plain_python(db: None, cases: list[Case]) -> None:
+def test_weeks_agree_with_plain_python(cast: Cast, cases: list[Case]) -> None:
     with transaction.atomic():
-        store(cases)
+        store(cast, cases)
         look = asked()
         found = weak.by_week(look, "UTC")
         for week in {Week.of(NOW - timedelta(weeks=case.weeks), "UTC") for case in cases}:

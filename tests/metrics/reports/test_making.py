@@ -85,7 +85,7 @@ def test_what_waits_for_a_signature_stands_in_it_as_it_was(cast: Cast, some: lis
     assert kept(report)["proposals"] == [expected]
     agreeing.sign(proposal.pk, lifecycle.Act(NOW, cast.mia))
     assert kept(Report.objects.get(pk=report.pk))["proposals"] == [expected]
-    assert kept(made())["proposals"] == []
+    assert kept(making.make(WEEK, NOW, cast.mia))["proposals"] == []
 
 
 def test_the_lists_are_the_handoffs_behind_the_figures(cast: Cast, some: list[Handoff]) -> None:
