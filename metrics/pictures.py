@@ -37,12 +37,14 @@ STAGE_NAMES = {
     "acknowledged": "Acknowledged",
     "contacted": "Contacted",
 }
+# Drawn with the pattern of the page: what is lost is told from what was won without colours too.
+HATCHED = "hatched"
 # What became of an MQL, in the order of the bars: (disposition, its name, the tone that it is drawn in).
 OUTCOMES = (
     (Disposition.ACCEPTED_CONTACTED.value, "Accepted and contacted", "d-a"),
     (Disposition.ACCEPTED_ATTEMPTED.value, "Accepted and attempted", "d-b"),
     (Disposition.DEFERRED.value, "Deferred", "d-c"),
-    (Disposition.REJECTED.value, "Rejected", "d-m1"),
+    (Disposition.REJECTED.value, "Rejected", HATCHED),
     (shapes.NONE_YET, "None yet", "d-0"),
 )
 MOST_ROWS = 12

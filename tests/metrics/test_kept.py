@@ -388,3 +388,25 @@ def test_an_event_that_commits_late_is_not_missed(cast: Cast) -> None:
     settled()
     assert pulse.read(ZONE) == after
     assert Ledger.objects.get().settled_to == newest
+
+
+# The page
+
+
+def test_the_page_is_ready_before_somebody_opens_it(cast: Cast, as_: Callable[[User], Any]) -> None:
+    handoff = make_handoff("assigned", cast.femke, at=NOW - timedelta(days=20))
+    settled()
+    with time_machine.travel(NOW, tick=False) as clock:
+        tasks.figures()
+        client = as_(cast.vera)
+        with CaptureQueriesContext(connection) as seen:
+            first = client.get("/dashboard/")
+        assert not [query["sql"] for query in seen if "GROUP BY" in query["sql"] and "mql_at" in query["sql"]]
+        assert client.get("/dashboard/").context["body"] == first.context["body"]
+        # It moves when somebody acts, at once.
+        now = NOW + timedelta(minutes=1)
+        clock.move_to(now)
+        lifecycle.accept(handoff.pk, Act(now, cast.femke))
+        assert client.get("/dashboard/").context["body"] != first.context["body"]
+        # Nobody else is shown what was drawn for one who sees all.
+        assert as_(cast.nils).get("/dashboard/").context["body"] != client.get("/dashboard/").context["body"]
