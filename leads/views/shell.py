@@ -64,8 +64,8 @@ PLACES = (
     Place("leads:triage", "Triage", "triage", frozenset({MARKETING, ADMIN}), ("/triage/",)),
     Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
-    Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
     Place("metrics:reports", "Reports", "report", EVERYONE - {REP}, ("/reports/",)),
+    Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
 )
 

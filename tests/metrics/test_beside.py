@@ -99,6 +99,7 @@ def test_a_rejection_owes_no_contact(cast: Cast) -> None:
     lifecycle.reject(handoff.pk, act(cast.femke, HOUR), reason="not_icp")
     assert of("contacted_by_deadline") is None
     assert of("disposed_by_deadline") == (1, 1)
+    assert of("disposed_in_time") == (1, 1)
 
 
 def test_personalised_and_logged_late(cast: Cast) -> None:
@@ -180,6 +181,7 @@ def test_every_one_of_them_was_looked_at() -> None:
         "acknowledged_by_deadline",
         "contacted_in_time",
         "contacted_by_deadline",
+        "disposed_in_time",
         "disposed_by_deadline",
         "personalised",
         "rejected_after_acceptance",

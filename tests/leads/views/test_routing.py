@@ -227,12 +227,13 @@ def test_the_navigation_names_only_what_there_is(as_: SignIn, cast: Cast) -> Non
         "Triage",
         "Routing",
         "Dashboard",
+        "Reports",
         "Agreement",
         "Imports",
     ]
-    assert places(cast.mia) == ["Inbox", "Team", "Leads", "Routing", "Dashboard", "Agreement"]
+    assert places(cast.mia) == ["Inbox", "Team", "Leads", "Routing", "Dashboard", "Reports", "Agreement"]
     assert places(cast.femke) == ["Inbox", "Leads", "Dashboard"]
-    assert places(cast.vera) == ["Leads", "Dashboard", "Agreement"]
+    assert places(cast.vera) == ["Leads", "Dashboard", "Reports", "Agreement"]
     for user in cast:
         client = as_(user)
         for item in client.get("/profile/").context["shell"].nav:
