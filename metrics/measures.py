@@ -205,10 +205,11 @@ BESIDE: dict[str, Measure] = {
         """Rejected at or after acceptance / accepted. They stay accepted in the acceptance rate.""",
     ),
     "logged_late": Measure(
-        contacted,
+        lambda terms: contacted(terms) & Q(is_history=False),
         lambda terms: Q(first_contact_logged_late=True),
         "contacter",
-        """First contacts written down more than 60 minutes after they were made / first contacts.""",
+        """First contacts written down more than 60 minutes after they were made / first
+        contacts (not imported history).""",
     ),
     "complete_at_once": Measure(
         lambda terms: Q(is_history=False),
