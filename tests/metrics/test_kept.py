@@ -76,14 +76,15 @@ def queries(what: Callable[[], Any]) -> int:
 
 
 def settled(zone: str = ZONE) -> None:
-    """As after some of the worker's minutes: whatever else runs on the server has ended meanwhile."""
-    for _ in range(600):
+    """As after some of the worker's minutes: whatever else runs on the server has ended meanwhile, also a
+    long test beside this one, which is one transaction."""
+    for _ in range(4000):
         pulse.settle(zone)
         newest = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         if Ledger.objects.get().settled_to == newest:
             return
         time.sleep(0.1)
-    raise AssertionError("something on this server holds a transaction open for a minute")
+    raise AssertionError("something on this server holds a transaction open for minutes")
 
 
 def past(name: str, at: datetime, **more: str) -> io.StringIO:
