@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.db.models import Avg, Case, CharField, Count, DateField, F, Q, Value, When
+from django.db.models import Avg, Case, CharField, Count, F, Q, Value, When
 from django.db.models.expressions import Combinable
-from django.db.models.functions import TruncWeek
 
 from leads.choices import SCORE_BANDS
 from leads.querysets import HandoffQuerySet
@@ -22,14 +20,13 @@ from metrics.figures import KINDS, Figures, Rate
 from metrics.filters import COLUMNS, Filters, in_band
 from metrics.measures import BESIDE, CONTACT, MEASURES, MQLS, RATES, Measure
 from metrics.periods import Week
-from metrics.spans import Minutes, PercentileCont
+from metrics.spans import Minutes, PercentileCont, week_of
 from metrics.terms import Terms
 from metrics.whose import Chosen
 
 PERSONAL = ("rep", "team")
 DIMENSIONS = ("week", *COLUMNS, "band", *PERSONAL)
 _WAIT = Minutes(F("first_contact_at"), F("mql_at"))
-_PEOPLE = ("first_holder", "decider", "accepter", "holder_at_24h", "contacter")
 
 
 def total(rows: HandoffQuerySet, terms: Terms, people: Chosen | None = None) -> Figures:
@@ -55,7 +52,7 @@ def by(
     """
     found: defaultdict[str, Figures] = defaultdict(Figures)
     if dimension in PERSONAL:
-        for who in _PEOPLE:
+        for who in whose.COLUMNS:
             asked = aggregates(terms, people, who, only)
             for values in _grouped(rows, whose.group(who, dimension, terms), asked) if asked else ():
                 fill(found[values.pop("of")], values)
@@ -74,7 +71,7 @@ def pick(filters: Filters, rows: HandoffQuerySet) -> HandoffQuerySet:
 def key(dimension: str, zone: str) -> Combinable:
     """What a handoff is grouped by in a dimension that is the handoff's own."""
     if dimension == "week":
-        return TruncWeek("mql_at", output_field=DateField(), tzinfo=ZoneInfo(zone))
+        return week_of(zone)
     if dimension == "band":
         whens = [When(in_band(name), then=Value(name)) for name, _, _ in SCORE_BANDS]
         return Case(*whens, default=Value(""), output_field=CharField())
@@ -91,25 +88,24 @@ def aggregates(
 ) -> dict[str, Any]:
     """What is counted, by the names that `fill` reads; with `who` only what is put down to that person, with
     `only` the measures of these names."""
-    names = {id(measure): name for name, measure in MEASURES.items()}
 
     def narrowed(measure: Measure) -> Q:
         counts = measure.counts(terms)
         return counts if people is None else counts & people.condition(measure.who, terms)
 
-    def wanted(measure: Measure) -> bool:
-        return who in (None, measure.who) and (only is None or names[id(measure)] in only)
+    def wanted(name: str) -> bool:
+        return who in (None, MEASURES[name].who) and (only is None or name in only)
 
     # Counted is `mql_at`, which every handoff has: times are then read from its index alone.
     asked: dict[str, Any] = {}
-    if wanted(MQLS):
+    if wanted("mqls"):
         asked["mqls"] = Count("mql_at", filter=narrowed(MQLS))
     for name, measure in (RATES | BESIDE).items():
-        if wanted(measure):
+        if wanted(name):
             counts = narrowed(measure)
             asked[f"{name}__all"] = Count("mql_at", filter=counts)
             asked[f"{name}__hits"] = Count("mql_at", filter=counts & measure.hit(terms))
-    if wanted(CONTACT):
+    if wanted("time_to_first_contact"):
         for kind in KINDS:
             counts = narrowed(CONTACT) & Q(lead_type=kind)
             asked |= {

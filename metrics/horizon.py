@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.db.models import DateField, Min, Q
-from django.db.models.functions import TruncWeek
+from django.db.models import Min, Q
 
 from leads.models import Handoff, Rejection
 from metrics.measures import BLACK_HOLE, STILL_OWED
 from metrics.periods import Span, Week
+from metrics.spans import week_of
 
 # Facts: they count from their moment on.
 FACTS = (
@@ -94,11 +93,6 @@ def soonest(row: Mapping[str, Any]) -> datetime | None:
     if row[_HELD] is not None:
         moments.append(row[_HELD] + BLACK_HOLE)
     return min(moments, default=None)
-
-
-def week_of(zone: str, column: str = "mql_at") -> TruncWeek:
-    """The Monday of a column's week in the zone, to group by."""
-    return TruncWeek(column, output_field=DateField(), tzinfo=ZoneInfo(zone))
 
 
 def within(weeks: Sequence[Week], zone: str, column: str = "mql_at") -> Q:

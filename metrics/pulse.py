@@ -24,15 +24,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Count, DateField
-from django.db.models.functions import TruncWeek
+from django.db.models import Count
 
 from leads.models import Event
 from metrics.models import Ledger
 from metrics.periods import Week
+from metrics.spans import week_of
 
 ONLY = 1
 # A page settles by itself when the worker's minute task has left so many events to it.
@@ -125,7 +124,7 @@ def _counts(zone: str, after: int, up_to: int | None = None) -> Counter[str]:
     events = Event.objects.filter(pk__gt=after).order_by()
     if up_to is not None:
         events = events.filter(pk__lte=up_to)
-    week = TruncWeek("handoff__mql_at", output_field=DateField(), tzinfo=ZoneInfo(zone))
+    week = week_of(zone, "handoff__mql_at")
     rows: Any = events.annotate(week=week).values("week").annotate(count=Count("pk"))
     return Counter({row["week"].isoformat(): row["count"] for row in rows})
 

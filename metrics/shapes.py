@@ -15,10 +15,9 @@ from django.db.models import Case, CharField, Count, F, IntegerField, Q, Value, 
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
 
 from leads.querysets import HandoffQuerySet
-from metrics.horizon import week_of
 from metrics.measures import CONTACT, contacted, happened
 from metrics.periods import Week
-from metrics.spans import Minutes, PercentileCont
+from metrics.spans import Minutes, PercentileCont, week_of
 from metrics.terms import Terms
 from metrics.whose import Chosen
 

@@ -1,15 +1,17 @@
-"""Spans of time in the database: minutes between two moments, and their percentiles.
+"""Spans of time in the database: minutes between two moments, their percentiles, and the week of a moment.
 
-Owns the two expressions that both databases need said differently, and SQLite's own aggregate for the second
-(`metrics.apps` hands it to each connection). Never knows a measure.
+Owns the expressions, two of which both databases need said differently, and SQLite's own aggregate for
+percentiles (`metrics.apps` hands it to each connection). Never knows a measure.
 """
 
 from __future__ import annotations
 
 from sqlite3 import Connection
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import Aggregate, FloatField, Func
+from django.db.models import Aggregate, DateField, FloatField, Func
+from django.db.models.functions import TruncWeek
 
 MICROSECONDS_A_MINUTE = 60_000_000
 
@@ -45,6 +47,11 @@ class PercentileCont(Aggregate):
         said = self.copy()
         said.template = "%(function)s(%(expressions)s, %(share)s)"
         return said.as_sql(compiler, connection, **context)
+
+
+def week_of(zone: str, column: str = "mql_at") -> TruncWeek:
+    """The Monday of a column's week in the zone, to group by."""
+    return TruncWeek(column, output_field=DateField(), tzinfo=ZoneInfo(zone))
 
 
 class Percentiles:

@@ -7,13 +7,10 @@ such a signal came without points, it needed them when nothing else was in its t
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from django.db.models import (
     Case,
     CharField,
     Count,
-    DateField,
     F,
     IntegerField,
     OuterRef,
@@ -23,7 +20,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Greatest, TruncWeek
+from django.db.models.functions import Coalesce, Greatest
 from django.db.models.lookups import GreaterThan
 
 from leads.choices import WEAK_SIGNALS, TriggerKind
@@ -34,6 +31,7 @@ from metrics.loop import won
 from metrics.measures import EVERY, Measure, accepted, decided
 from metrics.periods import Week
 from metrics.query import Asked
+from metrics.spans import week_of
 from metrics.tallying import Tally
 
 _WEAK = Q(kind__in=sorted(str(kind) for kind in WEAK_SIGNALS))
@@ -79,7 +77,7 @@ def needed() -> Q:
 
 def by_week(figures: Asked, zone: str) -> dict[Week, dict[str, Tally]]:
     """Conversions by score of each week, "weak" and "rest"; one query, one look at each trail."""
-    week = TruncWeek("mql_at", output_field=DateField(), tzinfo=ZoneInfo(zone))
+    week = week_of(zone)
     is_weak = Case(When(needed(), then=Value("weak")), default=Value("rest"), output_field=CharField())
     rows = figures.rows.order_by().filter(BY_SCORE).annotate(of=week, group=is_weak)
     found: dict[Week, dict[str, Tally]] = {}

@@ -18,9 +18,9 @@ from leads.models import Rejection
 from leads.querysets import HandoffQuerySet
 from metrics import counting, horizon
 from metrics.figures import KINDS, Figures, Rate, Spread
-from metrics.horizon import week_of
 from metrics.measures import BESIDE, RATES, contacted
 from metrics.periods import Week
+from metrics.spans import week_of
 from metrics.terms import Terms
 from metrics.whose import Chosen
 

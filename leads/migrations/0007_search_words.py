@@ -5,30 +5,12 @@ that was interrupted is simply begun again.
 """
 
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models, transaction
 
+from leads.migrations._beside import AddIndexBeside
 from leads.search.folding import company_words, lead_words
 
 CHUNK = 2000
-
-
-class AddIndexBeside(AddIndexConcurrently):
-    """Built without stopping writers on PostgreSQL; SQLite has one writer anyway."""
-
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        if schema_editor.connection.vendor != "postgresql":
-            migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
-            return
-        # What is left of an interrupted run is not valid and not missing either.
-        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.index.name}")
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
-
-    def database_backwards(self, app_label, schema_editor, from_state, to_state):
-        if schema_editor.connection.vendor != "postgresql":
-            migrations.AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
-            return
-        super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
 def fill(apps, schema_editor):

@@ -13,11 +13,10 @@ from math import sqrt
 from typing import Any
 
 from metrics import words
+from metrics.intervals import wilson
 from metrics.periods import Week
 from metrics.words import SHOWN
 
-# The 97.5th percentile of the normal distribution: intervals of 95 %.
-Z = 1.959964
 # From fewer than this on either side nothing is said to have moved.
 FEWEST = 8
 
@@ -29,16 +28,6 @@ class Move:
     key: str
     way: str
     text: str
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927, JASA 22, 209-212); 0 to 1 of nothing."""
-    if not of:
-        return 0.0, 1.0
-    share, square = hits / of, Z * Z
-    middle = (share + square / (2 * of)) / (1 + square / of)
-    half = Z / (1 + square / of) * sqrt(share * (1 - share) / of + square / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def difference(before: tuple[int, int], after: tuple[int, int]) -> tuple[float, float]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.db.models import Count, DateField
-from django.db.models.functions import TruncWeek
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -23,6 +21,7 @@ from metrics.figures import Rate
 from metrics.gaming import Counted, Definition
 from metrics.periods import Week, WeekRange
 from metrics.saying import STATES, Sayer, between
+from metrics.spans import week_of
 from metrics.tallying import Tally
 
 
@@ -74,7 +73,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _mqls(figures: query.Asked, zone: str) -> Counter[Week]:
-    week = TruncWeek("mql_at", output_field=DateField(), tzinfo=ZoneInfo(zone))
+    week = week_of(zone)
     rows: Any = figures.rows.order_by().filter(tallying.condition(figures, weak.ALIKE["all"]))
     return Counter(
         {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.reports.moving import difference, moved, wilson
+from metrics.intervals import wilson
+from metrics.reports.moving import difference, moved
 
 
 def metric(before: tuple[int, int], last: tuple[int, int], key: str = "acceptance_rate") -> dict[str, Any]:
