@@ -37,11 +37,13 @@ def proportions(now: Rate, before: Rate) -> Moved:
     n, m = now.denominator, before.denominator
     if not n or not m:
         return Moved.UNKNOWN
-    pooled = (now.numerator + before.numerator) / (n + m)
-    if min(n, m) * min(pooled, 1 - pooled) < EXPECTED:
+    # In whole numbers as far as it goes, so that hits and misses, now and before, are looked at alike.
+    hits = now.numerator + before.numerator
+    misses = n + m - hits
+    if min(n, m) * min(hits, misses) < EXPECTED * (n + m):
         return Moved.UNKNOWN
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    return _moved((now.numerator / n - before.numerator / m) / error)
+    apart = now.numerator * m - before.numerator * n
+    return _moved(apart / math.sqrt(n * m * hits * misses / (n + m)))
 
 
 def volumes(now: int, weeks: int, before: int, weeks_before: int) -> Moved:
