@@ -1,4 +1,4 @@
-"""What every test may use: a fixed cast of people, reference data, a fixed now, the tests' flush.
+"""What every test may use: a fixed cast of people, reference data, a fixed now, empty tables.
 
 Nothing here is random. Caches of immutable rows are dropped between tests, because tests roll rows back.
 """
@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck, settings
 
 from handoff_site import reference
 from leads.lifecycle import known, placing
-from leads.models import RedactionDoor
 from routing.models import Team, User
 from routing.models.calendars import forget_compiled
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
 from tests import mould
+from tests.emptying import empty
 
 # Examples are bounded in number, never by the clock: a busy machine is no failure of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -135,22 +133,8 @@ def as_(client: Client) -> object:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _flush_through_the_door() -> Iterator[None]:
-    """The tests' flush deletes events; on SQLite it opens the one door that the trigger leaves.
-
-    PostgreSQL truncates, which row triggers do not see. For the whole session, because the flush runs
-    after a test's own fixtures are gone.
-    """
-    # Its operations cannot be imported by themselves where the run is on PostgreSQL.
-    operations = SqliteWrapper.ops_class
-    real = operations.sql_flush
-    door = RedactionDoor._meta.db_table
-
-    def sql_flush(self: Any, style: object, tables: list[str], **options: object) -> list[str]:
-        statements = real(self, style, [table for table in tables if table != door], **options)
-        opened = f"INSERT INTO {door} (id, reason) VALUES (1, 'flush')"
-        return [f"DELETE FROM {door}", opened, *statements, f"DELETE FROM {door}"]
-
+def _emptied_through_the_door() -> Iterator[None]:
+    """For the whole session, because the tables are emptied after a test's own fixtures are gone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "sql_flush", sql_flush)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty())
         yield

@@ -54,7 +54,7 @@ def take(make: Callable[[], Made]) -> Mould[Made]:
 
 
 def ground() -> int | None:
-    """What a mould stands on: after a flush on PostgreSQL the permissions have other numbers."""
+    """What a mould stands on: after migrations went back and forth the permissions have other numbers."""
     return Permission.objects.order_by("-pk").values_list("pk", flat=True).first()
 
 

@@ -7,8 +7,10 @@ CHROMIUM names the program. Screenshots go to the folder that SCREENSHOTS names,
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -36,6 +38,20 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=program, args=FLAGS, headless=True)
         yield opened
         opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _answered(live_server: LiveServer) -> Iterator[None]:
+    """The test's tables stay until the server has answered what its pages asked for: a page that is closed
+    leaves its last request behind, and that would read from tables that are being emptied."""
+    yield
+    # Taken in after every request that came before it; no view and no table have a part in it.
+    with urlopen(f"{live_server.url}/static/css/tokens.css") as answer:
+        assert answer.status == 200
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(timeout=30)
+            assert not thread.is_alive(), "a page is still open, or its request is still answered"
 
 
 def sign_in(context: BrowserContext, user: User, url: str) -> None:
