@@ -101,6 +101,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
+                'indexes': [models.Index(condition=models.Q(('status__in', ['waiting', 'running'])), fields=['created_at'], name='backtests_unfinished')],
             },
         ),
         migrations.CreateModel(
@@ -130,6 +131,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'companies',
+                'indexes': [models.Index(fields=['name_key'], name='company_by_name'), models.Index(condition=models.Q(('account_start__isnull', False)), fields=['account_start'], name='account_by_start'), models.Index(condition=models.Q(('account_start__isnull', False)), fields=['name_key', 'id'], name='account_by_name')],
+                'constraints': [models.UniqueConstraint(fields=('domain',), name='one_company_per_domain'), models.CheckConstraint(condition=models.Q(('domain', ''), _negated=True), name='company_domain_null_not_empty')],
             },
         ),
         migrations.CreateModel(
@@ -215,6 +218,10 @@ class Migration(migrations.Migration):
                 ('ruleset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='routing.ruleset')),
                 ('trigger_activity', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='leads.activity')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('is_history', False), ('state__in', ['incomplete', 'queued', 'assigned', 'accepted', 'deferred', 'working'])), fields=['assignee', 'state', 'next_due_at'], name='handoff_open_by_assignee'), models.Index(condition=models.Q(('is_history', False), ('state', 'queued')), fields=['queue', 'mql_at'], name='handoff_waiting_in_queue'), models.Index(condition=models.Q(('next_step_at__isnull', False)), fields=['next_step_at'], name='handoff_next_step'), models.Index(condition=models.Q(('is_history', False), ('is_quiet', False), models.Q(models.Q(models.Q(('state', 'assigned'), ('state', 'accepted'), ('state', 'deferred'), ('state', 'working'), _connector='OR'), ('assignee__isnull', True)), models.Q(('queue__isnull', True), ('state', 'queued')), models.Q(('state', 'incomplete'), models.Q(('next_due_at', models.F('completion_due_at')), _negated=True)), models.Q(models.Q(('state', 'queued'), ('state', 'assigned'), _connector='OR'), models.Q(models.Q(('next_due_at', models.F('accept_due_at')), models.Q(('contact_due_at__isnull', True), ('accept_due_at__lte', models.F('contact_due_at')), _connector='OR')), models.Q(('next_due_at', models.F('contact_due_at')), models.Q(('accept_due_at__isnull', True), ('contact_due_at__lte', models.F('accept_due_at')), _connector='OR')), _connector='OR', _negated=True)), models.Q(('state', 'accepted'), models.Q(('next_due_at', models.F('contact_due_at')), _negated=True)), models.Q(('state', 'deferred'), models.Q(('next_due_at', models.F('deferred_until')), ('next_step_at__isnull', False), _negated=True)), _connector='OR')), fields=['id'], name='handoff_astray'), models.Index(condition=models.Q(('follow_up_at__isnull', False)), fields=['follow_up_at'], name='handoff_follow_up'), models.Index(condition=models.Q(('is_history', False), ('state', 'incomplete')), fields=['completion_due_at'], name='handoff_incomplete'), models.Index(fields=['mql_at'], name='handoff_by_mql'), models.Index(fields=['updated_at', 'id'], name='handoff_by_update')],
+                'constraints': [models.UniqueConstraint(fields=('history_key',), name='one_handoff_per_history_row'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'assigned'), _negated=True), ('is_history', True), ('assignee__isnull', False), _connector='OR'), name='assigned_has_assignee'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'queued'), _negated=True), ('is_history', True), ('queue__isnull', False), _connector='OR'), name='queued_has_queue')],
+            },
         ),
         migrations.CreateModel(
             name='FiredStep',
@@ -227,6 +234,9 @@ class Migration(migrations.Migration):
                 ('lapsed', models.ForeignKey(blank=True, help_text='whose acceptance window this step ended; empty for every other step', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('handoff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='fired_steps', to='leads.handoff')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('handoff', 'code', 'window'), name='each_step_once')],
+            },
         ),
         migrations.CreateModel(
             name='Event',
@@ -244,6 +254,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['handoff', 'number'],
+                'indexes': [models.Index(condition=models.Q(('user__isnull', False)), fields=['user', '-recorded_at'], name='event_by_user_time')],
+                'constraints': [models.UniqueConstraint(fields=('handoff', 'number'), name='events_in_one_order')],
             },
         ),
         migrations.CreateModel(
@@ -293,6 +305,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'id'],
+                'indexes': [models.Index(fields=['backtest', 'at', 'id'], name='moves_of_backtest')],
             },
         ),
         migrations.CreateModel(
@@ -355,6 +368,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at', '-id'],
+                'indexes': [models.Index(fields=['handoff', '-at'], name='inspection_by_handoff')],
             },
         ),
         migrations.CreateModel(
@@ -391,6 +405,10 @@ class Migration(migrations.Migration):
                 ('company', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='leads', to='leads.company')),
                 ('merged_into', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged_from', to='leads.lead')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('phone_key', ''), _negated=True), fields=['phone_key'], name='lead_by_phone'), models.Index(fields=['company', 'name_key'], name='lead_by_company_name'), models.Index(fields=['-updated_at', '-id'], name='lead_by_update')],
+                'constraints': [models.UniqueConstraint(fields=('email_key',), name='one_lead_per_email'), models.CheckConstraint(condition=models.Q(('email_key', ''), _negated=True), name='lead_email_null_not_empty')],
+            },
         ),
         migrations.AddField(
             model_name='handoff',
@@ -406,6 +424,9 @@ class Migration(migrations.Migration):
                 ('value', models.CharField(max_length=200)),
                 ('lead', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='external_ids', to='leads.lead')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('system', 'object', 'value'), name='one_lead_per_external_id')],
+            },
         ),
         migrations.CreateModel(
             name='EnrichmentAttempt',
@@ -420,6 +441,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at'],
+                'indexes': [models.Index(fields=['lead', '-at'], name='enrichment_by_lead')],
             },
         ),
         migrations.CreateModel(
@@ -434,6 +456,10 @@ class Migration(migrations.Migration):
                 ('first', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='leads.lead')),
                 ('second', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='leads.lead')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('status', 'open')), fields=['second'], name='open_pairs_by_second')],
+                'constraints': [models.UniqueConstraint(fields=('first', 'second'), name='one_row_per_pair'), models.CheckConstraint(condition=models.Q(('first__lt', models.F('second'))), name='pair_in_order')],
+            },
         ),
         migrations.CreateModel(
             name='Complaint',
@@ -448,6 +474,9 @@ class Migration(migrations.Migration):
                 ('handoff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='complaints', to='leads.handoff')),
                 ('lead', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='complaints', to='leads.lead')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('cleared_at__isnull', True)), fields=['lead'], name='open_complaints_by_lead')],
+            },
         ),
         migrations.AddField(
             model_name='activity',
@@ -515,6 +544,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
+                'indexes': [models.Index(condition=models.Q(('read_at__isnull', True)), fields=['user', '-created_at'], name='notification_unread'), models.Index(fields=['user', '-created_at'], name='notification_by_user'), models.Index(condition=models.Q(('mail', 'pending')), fields=['mail_after'], name='notification_mail_due'), models.Index(condition=models.Q(('mail', 'digest')), fields=['user', 'mail_after'], name='notification_digest')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('event_number__isnull', False)), fields=('user', 'handoff', 'event_number', 'kind'), name='one_message_per_event_and_person')],
             },
         ),
         migrations.CreateModel(
@@ -561,6 +592,9 @@ class Migration(migrations.Migration):
                 ('api_key', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='leads.apikey')),
                 ('lead', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='receipts', to='leads.lead')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('source', 'event_id'), name='one_receipt_per_event')],
+            },
         ),
         migrations.CreateModel(
             name='Rejection',
@@ -577,6 +611,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at'],
+                'indexes': [models.Index(fields=['at'], name='rejection_by_time')],
             },
         ),
         migrations.AddField(
@@ -595,6 +630,9 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('api_key', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='leads.apikey')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('api_key', 'idempotency_key'), name='one_answer_per_key')],
+            },
         ),
         migrations.CreateModel(
             name='RoutingDecision',
@@ -612,6 +650,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'id'],
+                'indexes': [models.Index(fields=['handoff', 'at'], name='decision_by_handoff'), models.Index(fields=['at', 'id'], name='decision_by_time')],
             },
         ),
         migrations.CreateModel(
@@ -630,6 +669,9 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('lead', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scores', to='leads.lead')),
             ],
+            options={
+                'indexes': [models.Index(fields=['lead', '-scored_at', '-id'], name='score_by_lead_time')],
+            },
         ),
         migrations.AddField(
             model_name='handoff',
@@ -647,6 +689,9 @@ class Migration(migrations.Migration):
                 ('lead', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='triage_items', to='leads.lead')),
                 ('settled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('settled_at__isnull', True)), fields=['at'], name='triage_open')],
+            },
         ),
         migrations.CreateModel(
             name='UsedLink',
@@ -668,94 +713,9 @@ class Migration(migrations.Migration):
                 ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('handoff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waivers', to='leads.handoff')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='backtest',
-            index=models.Index(condition=models.Q(('status__in', ['waiting', 'running'])), fields=['created_at'], name='backtests_unfinished'),
-        ),
-        migrations.AddIndex(
-            model_name='company',
-            index=models.Index(fields=['name_key'], name='company_by_name'),
-        ),
-        migrations.AddIndex(
-            model_name='company',
-            index=models.Index(condition=models.Q(('account_start__isnull', False)), fields=['account_start'], name='account_by_start'),
-        ),
-        migrations.AddIndex(
-            model_name='company',
-            index=models.Index(condition=models.Q(('account_start__isnull', False)), fields=['name_key', 'id'], name='account_by_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='company',
-            constraint=models.UniqueConstraint(fields=('domain',), name='one_company_per_domain'),
-        ),
-        migrations.AddConstraint(
-            model_name='company',
-            constraint=models.CheckConstraint(condition=models.Q(('domain', ''), _negated=True), name='company_domain_null_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='firedstep',
-            constraint=models.UniqueConstraint(fields=('handoff', 'code', 'window'), name='each_step_once'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('user__isnull', False)), fields=['user', '-recorded_at'], name='event_by_user_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(fields=('handoff', 'number'), name='events_in_one_order'),
-        ),
-        migrations.AddIndex(
-            model_name='backtestmove',
-            index=models.Index(fields=['backtest', 'at', 'id'], name='moves_of_backtest'),
-        ),
-        migrations.AddIndex(
-            model_name='inspection',
-            index=models.Index(fields=['handoff', '-at'], name='inspection_by_handoff'),
-        ),
-        migrations.AddIndex(
-            model_name='lead',
-            index=models.Index(condition=models.Q(('phone_key', ''), _negated=True), fields=['phone_key'], name='lead_by_phone'),
-        ),
-        migrations.AddIndex(
-            model_name='lead',
-            index=models.Index(fields=['company', 'name_key'], name='lead_by_company_name'),
-        ),
-        migrations.AddIndex(
-            model_name='lead',
-            index=models.Index(fields=['-updated_at', '-id'], name='lead_by_update'),
-        ),
-        migrations.AddConstraint(
-            model_name='lead',
-            constraint=models.UniqueConstraint(fields=('email_key',), name='one_lead_per_email'),
-        ),
-        migrations.AddConstraint(
-            model_name='lead',
-            constraint=models.CheckConstraint(condition=models.Q(('email_key', ''), _negated=True), name='lead_email_null_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='externalid',
-            constraint=models.UniqueConstraint(fields=('system', 'object', 'value'), name='one_lead_per_external_id'),
-        ),
-        migrations.AddIndex(
-            model_name='enrichmentattempt',
-            index=models.Index(fields=['lead', '-at'], name='enrichment_by_lead'),
-        ),
-        migrations.AddIndex(
-            model_name='duplicatepair',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['second'], name='open_pairs_by_second'),
-        ),
-        migrations.AddConstraint(
-            model_name='duplicatepair',
-            constraint=models.UniqueConstraint(fields=('first', 'second'), name='one_row_per_pair'),
-        ),
-        migrations.AddConstraint(
-            model_name='duplicatepair',
-            constraint=models.CheckConstraint(condition=models.Q(('first__lt', models.F('second'))), name='pair_in_order'),
-        ),
-        migrations.AddIndex(
-            model_name='complaint',
-            index=models.Index(condition=models.Q(('cleared_at__isnull', True)), fields=['lead'], name='open_complaints_by_lead'),
+            options={
+                'constraints': [models.UniqueConstraint(fields=('handoff', 'check_code'), name='one_waiver_per_check')],
+            },
         ),
         migrations.AddIndex(
             model_name='activity',
@@ -766,107 +726,11 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('lead', 'external_id'), name='one_activity_per_id'),
         ),
         migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('read_at__isnull', True)), fields=['user', '-created_at'], name='notification_unread'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(fields=['user', '-created_at'], name='notification_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('mail', 'pending')), fields=['mail_after'], name='notification_mail_due'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('mail', 'digest')), fields=['user', 'mail_after'], name='notification_digest'),
-        ),
-        migrations.AddConstraint(
-            model_name='notification',
-            constraint=models.UniqueConstraint(condition=models.Q(('event_number__isnull', False)), fields=('user', 'handoff', 'event_number', 'kind'), name='one_message_per_event_and_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='receipt',
-            constraint=models.UniqueConstraint(fields=('source', 'event_id'), name='one_receipt_per_event'),
-        ),
-        migrations.AddIndex(
-            model_name='rejection',
-            index=models.Index(fields=['at'], name='rejection_by_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='rememberedanswer',
-            constraint=models.UniqueConstraint(fields=('api_key', 'idempotency_key'), name='one_answer_per_key'),
-        ),
-        migrations.AddIndex(
-            model_name='routingdecision',
-            index=models.Index(fields=['handoff', 'at'], name='decision_by_handoff'),
-        ),
-        migrations.AddIndex(
-            model_name='routingdecision',
-            index=models.Index(fields=['at', 'id'], name='decision_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='score',
-            index=models.Index(fields=['lead', '-scored_at', '-id'], name='score_by_lead_time'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('is_history', False), ('state__in', ['incomplete', 'queued', 'assigned', 'accepted', 'deferred', 'working'])), fields=['assignee', 'state', 'next_due_at'], name='handoff_open_by_assignee'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('is_history', False), ('state', 'queued')), fields=['queue', 'mql_at'], name='handoff_waiting_in_queue'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('next_step_at__isnull', False)), fields=['next_step_at'], name='handoff_next_step'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('is_history', False), ('is_quiet', False), models.Q(models.Q(models.Q(('state', 'assigned'), ('state', 'accepted'), ('state', 'deferred'), ('state', 'working'), _connector='OR'), ('assignee__isnull', True)), models.Q(('queue__isnull', True), ('state', 'queued')), models.Q(('state', 'incomplete'), models.Q(('next_due_at', models.F('completion_due_at')), _negated=True)), models.Q(models.Q(('state', 'queued'), ('state', 'assigned'), _connector='OR'), models.Q(models.Q(('next_due_at', models.F('accept_due_at')), models.Q(('contact_due_at__isnull', True), ('accept_due_at__lte', models.F('contact_due_at')), _connector='OR')), models.Q(('next_due_at', models.F('contact_due_at')), models.Q(('accept_due_at__isnull', True), ('contact_due_at__lte', models.F('accept_due_at')), _connector='OR')), _connector='OR', _negated=True)), models.Q(('state', 'accepted'), models.Q(('next_due_at', models.F('contact_due_at')), _negated=True)), models.Q(('state', 'deferred'), models.Q(('next_due_at', models.F('deferred_until')), ('next_step_at__isnull', False), _negated=True)), _connector='OR')), fields=['id'], name='handoff_astray'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('follow_up_at__isnull', False)), fields=['follow_up_at'], name='handoff_follow_up'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('is_history', False), ('state', 'incomplete')), fields=['completion_due_at'], name='handoff_incomplete'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(fields=['mql_at'], name='handoff_by_mql'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(fields=['updated_at', 'id'], name='handoff_by_update'),
-        ),
-        migrations.AddIndex(
             model_name='handoff',
             index=models.Index(fields=['lead', '-mql_at'], name='handoff_by_lead'),
         ),
         migrations.AddConstraint(
             model_name='handoff',
             constraint=models.UniqueConstraint(condition=models.Q(('is_history', False), ('state__in', ['incomplete', 'queued', 'assigned', 'accepted', 'deferred', 'working'])), fields=('lead',), name='one_open_handoff_per_lead'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.UniqueConstraint(fields=('history_key',), name='one_handoff_per_history_row'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'assigned'), _negated=True), ('is_history', True), ('assignee__isnull', False), _connector='OR'), name='assigned_has_assignee'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'queued'), _negated=True), ('is_history', True), ('queue__isnull', False), _connector='OR'), name='queued_has_queue'),
-        ),
-        migrations.AddIndex(
-            model_name='triageitem',
-            index=models.Index(condition=models.Q(('settled_at__isnull', True)), fields=['at'], name='triage_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='waiver',
-            constraint=models.UniqueConstraint(fields=('handoff', 'check_code'), name='one_waiver_per_check'),
         ),
     ]

@@ -71,6 +71,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name', 'email'],
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='one_user_per_email')],
             },
         ),
         migrations.CreateModel(
@@ -400,6 +401,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('kind', 'sales'), _negated=True), fields=('kind',), name='one_queue_of_each_kind')],
             },
         ),
         migrations.CreateModel(
@@ -452,6 +454,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['due_on', 'id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('done_at__isnull', True)), fields=('rule',), name='one_open_review_per_rule')],
             },
         ),
         migrations.CreateModel(
@@ -468,6 +471,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-version'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('is_live', True)), fields=('is_live',), name='one_live_ruleset')],
             },
         ),
         migrations.CreateModel(
@@ -500,6 +504,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'SLA policy',
                 'verbose_name_plural': 'SLA policies',
                 'ordering': ['slug', '-version'],
+                'constraints': [models.UniqueConstraint(fields=('slug', 'version'), name='one_policy_version'), models.UniqueConstraint(condition=models.Q(('is_live', True)), fields=('slug',), name='one_live_policy_version'), models.UniqueConstraint(condition=models.Q(('is_default', True), ('is_live', True)), fields=('lead_type',), name='one_default_policy')],
             },
         ),
         migrations.CreateModel(
@@ -519,6 +524,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('policy', 'code'), name='one_step_per_code')],
             },
         ),
         migrations.CreateModel(
@@ -586,6 +592,10 @@ class Migration(migrations.Migration):
                 ('pool', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='turns', to='routing.pool')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='turns', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('released_at__isnull', True)), fields=['user'], name='open_turns_by_user'), models.Index(fields=['user', 'taken_at'], name='turns_by_user_time'), models.Index(fields=['ref'], name='turns_by_ref')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('released_at__isnull', True)), fields=('ref',), name='one_open_turn_per_ref')],
+            },
         ),
         migrations.CreateModel(
             name='Absence',
@@ -649,53 +659,5 @@ class Migration(migrations.Migration):
                 'ordering': ['pool', 'user'],
                 'constraints': [models.UniqueConstraint(fields=('pool', 'user'), name='one_seat_per_person_and_pool'), models.CheckConstraint(condition=models.Q(('weight__gte', 1)), name='seat_weight_positive')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='queue',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'sales'), _negated=True), fields=('kind',), name='one_queue_of_each_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='rulereview',
-            constraint=models.UniqueConstraint(condition=models.Q(('done_at__isnull', True)), fields=('rule',), name='one_open_review_per_rule'),
-        ),
-        migrations.AddConstraint(
-            model_name='ruleset',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_live', True)), fields=('is_live',), name='one_live_ruleset'),
-        ),
-        migrations.AddConstraint(
-            model_name='slapolicy',
-            constraint=models.UniqueConstraint(fields=('slug', 'version'), name='one_policy_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='slapolicy',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_live', True)), fields=('slug',), name='one_live_policy_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='slapolicy',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True), ('is_live', True)), fields=('lead_type',), name='one_default_policy'),
-        ),
-        migrations.AddConstraint(
-            model_name='slastep',
-            constraint=models.UniqueConstraint(fields=('policy', 'code'), name='one_step_per_code'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='one_user_per_email'),
-        ),
-        migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(condition=models.Q(('released_at__isnull', True)), fields=['user'], name='open_turns_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(fields=['user', 'taken_at'], name='turns_by_user_time'),
-        ),
-        migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(fields=['ref'], name='turns_by_ref'),
-        ),
-        migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('released_at__isnull', True)), fields=('ref',), name='one_open_turn_per_ref'),
         ),
     ]
