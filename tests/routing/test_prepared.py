@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,3 +165,49 @@ def test_a_value_among_the_querys_own(cast: Cast) -> None:
 
     assert cast.femke.pk + 1 not in others(cast.femke.pk)
     assert cast.femke.pk + 1 in others(cast.mia.pk)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are kept by PostgreSQL")
+def test_planned_once_a_connection(cast: Cast) -> None:
+    @prepared
+    def away(user: int, now: datetime) -> QuerySet[Absence]:
+        return Absence.objects.filter(user=user, ends_at__gt=now, note="100% 'away'").order_by("pk")
+
+    for user in (1, 2**40, cast.femke.pk, cast.mia.pk):
+        away(user, NOW)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%100%% ''away''%"]
+        )
+        kept = cursor.fetchall()
+    # What is constant stands in the text; one statement serves numbers of any size.
+    assert len(kept) == 1
+    assert "$1" in kept[0][0] and "$2" in kept[0][0] and "$3" not in kept[0][0]
+
+
+def test_signs_of_the_languages_own_in_constants(cast: Cast) -> None:
+    Absence.objects.create(
+        user=cast.femke, starts_at=NOW, ends_at=NOW + timedelta(days=1), note="100% 'away' %s, \\ and \"so\""
+    )
+
+    @prepared
+    def noted(user: int) -> QuerySet[Absence, str]:
+        rows = Absence.objects.filter(user=user, note="100% 'away' %s, \\ and \"so\"")
+        return rows.filter(note__contains="% 'away' %").order_by("note").values_list("note", flat=True)
+
+    assert noted(cast.femke.pk) == ["100% 'away' %s, \\ and \"so\""]
+    assert noted(cast.mia.pk) == []
+
+
+def test_what_only_the_order_needs_is_not_given(cast: Cast) -> None:
+    @prepared
+    def teams(manager: int) -> QuerySet[Team, str]:
+        led = Team.objects.filter(members__isnull=False, manager=manager).distinct()
+        return led.order_by(Lower("name"), "-pk").values_list("name", flat=True)
+
+    @prepared
+    def rows(manager: int) -> QuerySet[Team]:
+        return Team.objects.filter(members__isnull=False, manager=manager).distinct().order_by(Lower("name"))
+
+    Team.objects.create(name="alpha", manager=cast.mia).members.add(cast.femke)
+    assert teams(cast.mia.pk) == [team.name for team in rows(cast.mia.pk)] == ["alpha", "DACH"]
