@@ -49,7 +49,8 @@ def planned(connection: Any) -> Iterator[Any]:
     it once a connection (the option `prepare_threshold`). What only constants tell, such as that an index of
     some rows will do, has to stand in the text."""
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        # A log of queries has them with their values.
+        if connection.vendor == "postgresql" and not connection.queries_logged:
             cursor.cursor = psycopg.Cursor(connection.connection)
         yield cursor
 
