@@ -5,7 +5,7 @@ Owns named selections (`visible_to`, `open`, `due`, `with_context`). Never write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -51,9 +51,14 @@ class Sight:
     """What somebody sees who does not see all: whose handoffs, what waits in which queues, and whether that
     for which data is missing. Asked of the database and of one handoff alike."""
 
-    people: frozenset[int]
-    queues: frozenset[int]
+    people: Collection[int]
+    queues: Collection[int]
     is_of_incomplete: bool
+
+    @property
+    def values(self) -> tuple[Collection[int], Collection[int], bool]:
+        """As a prepared query takes it, which makes it again of them."""
+        return self.people, self.queues, self.is_of_incomplete
 
     @property
     def condition(self) -> Q:
@@ -67,9 +72,9 @@ class Sight:
         return mine
 
     def has(self, handoff: Handoff) -> bool:
-        theirs = {handoff.assignee_id, handoff.accepted_by_id, handoff.rejected_by_id}
+        theirs = (handoff.assignee_id, handoff.accepted_by_id, handoff.rejected_by_id)
         return (
-            not self.people.isdisjoint(theirs | {handoff.first_contact_by_id})
+            any(person in self.people for person in (*theirs, handoff.first_contact_by_id))
             or (handoff.state == State.QUEUED and handoff.queue_id in self.queues)
             or (self.is_of_incomplete and handoff.state == State.INCOMPLETE and not handoff.is_history)
         )

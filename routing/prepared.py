@@ -37,8 +37,8 @@ def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
     """For a function that makes a queryset of whole numbers, moments and lists of ids: called like it, each
     value in its place, this gives the rows as a list.
 
-    The function is asked once and so decides nothing by a value. What is counted from a value (a day before a
-    moment) comes as a value of its own.
+    The function is asked once and so decides nothing by a value, but by True and False, which make statements
+    of their own. What is counted from a value (a day before a moment) comes as a value of its own.
     """
     return Prepared(make)
 
@@ -56,21 +56,21 @@ def planned(connection: Any) -> Iterator[Any]:
 
 
 class Prepared(Generic[P, T]):
-    """The query of one function, once for each length of its lists."""
+    """The query of one function, once for each length of its lists and each True and False."""
 
     def __init__(self, make: Callable[P, QuerySet[Any, T]]) -> None:
         self._make: Callable[..., QuerySet[Any, T]] = make
-        self._written: dict[tuple[int, ...], _Written] = {}
+        self._written: dict[tuple[Any, ...], _Written] = {}
         update_wrapper(self, make)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
         if kwargs:
             raise Unfit(f"{self._make.__name__}: values come by their place")
         values = [_filled(value) for value in args]
-        lengths = tuple(len(value) for value in values if isinstance(value, list))
-        written = self._written.get(lengths)
+        shape = tuple(_shape(value) for value in values)
+        written = self._written.get(shape)
         if written is None:
-            written = self._written[lengths] = self._write(values)
+            written = self._written[shape] = self._write(values)
         return written.ask(_flat(values))
 
     def _write(self, values: Sequence[Any]) -> _Written:
@@ -152,16 +152,27 @@ def _filled(value: Any) -> Any:
     return ids + [_NOBODY] * (length - len(ids))
 
 
+def _shape(value: Any) -> Any:
+    """What of a value makes a statement of its own."""
+    if isinstance(value, list):
+        return len(value)
+    return value if isinstance(value, bool) else None
+
+
 def _flat(values: Sequence[Any]) -> list[Any]:
-    return [one for value in values for one in (value if isinstance(value, list) else (value,))]
+    """The values that stand in the query."""
+    lists = (value if isinstance(value, list) else [value] for value in values)
+    return [one for ones in lists for one in ones if not isinstance(one, bool)]
 
 
 def _mark(value: Any, numbers: Iterator[int]) -> Any:
+    if isinstance(value, bool):
+        return value
     if isinstance(value, list):
         return [_mark(one, numbers) for one in value]
     if isinstance(value, datetime):
         return _MOMENT + timedelta(days=next(numbers))
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return _NUMBER + next(numbers)
     raise Unfit(f"a {type(value).__name__} is no whole number and no moment")
 

@@ -6,7 +6,7 @@ selects is `leads.filters`. Whoever is not shown personal data gets no address a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,10 +21,10 @@ from django.views.decorators.http import require_safe
 
 from leads import exports, paging, permissions, saved_views
 from leads.filters import ORDER_WORDS, ORDERS, STATES, LeadFilter
-from leads.models import Handoff, Lead, SavedView
+from leads.models import Lead, SavedView
 from leads.presenters import people
 from leads.search import finding
-from leads.views import saved
+from leads.views import latest, saved
 from leads.views.shell import shell_of
 from routing.people import MANAGER, User
 
@@ -50,11 +50,11 @@ def leads(request: HttpRequest) -> HttpResponse:
     listed = _listed(request)
     found, personal = listed.filter, permissions.sees_personal_data(frame.user)
     page = listed.page(request.GET.get("after", ""))
-    latest = latest_handoffs(frame.user, page.rows)
+    handoffs = latest.of(frame.user, page.rows)
     own = {name: value for name, value in request.GET.items() if value and name != "after"}
     count = listed.count(page)
     values = {
-        "rows": [people.row(row, latest.get(row.pk), frame.now, personal=personal) for row in page.rows],
+        "rows": [people.row(row, handoffs.get(row.pk), frame.now, personal=personal) for row in page.rows],
         "filter": found,
         "given": {name: request.GET.get(name, "") for name in (*found.filters, "sort")},
         "states": STATES,
@@ -91,9 +91,9 @@ def _lines(user: User, rows: QuerySet[Lead]) -> Iterator[tuple[Any, ...]]:
 
 
 def _some_lines(user: User, part: Sequence[Lead], personal: bool) -> Iterator[tuple[Any, ...]]:
-    latest = latest_handoffs(user, part)
+    handoffs = latest.of(user, part)
     for lead in part:
-        handoff = latest.get(lead.pk)
+        handoff = handoffs.get(lead.pk)
         yield (
             lead.pk,
             lead.first_name,
@@ -111,21 +111,6 @@ def _some_lines(user: User, part: Sequence[Lead], personal: bool) -> Iterator[tu
             handoff.mql_at if handoff else None,
             lead.updated_at,
         )
-
-
-def latest_handoffs(user: User, rows: Iterable[Lead]) -> dict[int, Handoff]:
-    """For each of these leads the newest handoff that this person sees, an open one first; one query."""
-    seen = (
-        Handoff.objects.visible_to(user)
-        .filter(lead__in=[lead.pk for lead in rows])
-        .select_related("assignee", "queue", "rejection_reason")
-        .order_by("mql_at", "pk")
-    )
-    found: dict[int, Handoff] = {}
-    for handoff in seen:
-        if handoff.is_open or not (handoff.lead_id in found and found[handoff.lead_id].is_open):
-            found[handoff.lead_id] = handoff
-    return found
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,21 @@ def test_lists_of_any_length(cast: Cast) -> None:
     assert named([everybody[1]] * 300, 0) == [everybody[1]]
 
 
+def test_true_and_false_make_statements_of_their_own(cast: Cast) -> None:
+    @prepared
+    def people(team: int, is_active: bool, by_name: bool) -> QuerySet[User, str]:
+        rows = User.objects.filter(team=team, is_active=is_active)
+        return rows.order_by("name" if by_name else "-name").values_list("name", flat=True)
+
+    team = cast.femke.team_id or 0
+    User.objects.filter(pk=cast.jonas.pk).update(is_active=False)
+    User.objects.create_user("zoe@example.com", name="Zoe New", team_id=team)
+    for _ in range(2):
+        assert people(team, True, True) == people(team, True, False)[::-1]
+        assert people(team, True, True)[-1] == "Zoe New"
+        assert people(team, False, True) == [cast.jonas.name]
+
+
 class TestUnfit:
     """What cannot be prepared says so, rather than to answer with the first values."""
 
@@ -139,7 +154,7 @@ class TestUnfit:
         with pytest.raises(Unfit, match="do more than stand in the query"):
             everybody(cast.femke.pk)
 
-    @pytest.mark.parametrize("value", ["femke", True, None, ["femke"]])
+    @pytest.mark.parametrize("value", ["femke", 1.5, None, ["femke"]])
     def test_another_kind_of_value(self, cast: Cast, value: Any) -> None:
         named = prepared(lambda value: User.objects.filter(name=value))
         with pytest.raises(Unfit, match="is no whole number and no moment"):
