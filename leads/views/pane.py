@@ -239,8 +239,13 @@ def _past(handoff: Handoff) -> _Past:
     ids = stages.people_in(events) | why.people_in(decision)
     for written in (notes, rejections, deferrals, attempts):
         ids |= {row.by_id for row in written if row.by_id}
-    names = {user.pk: str(user) for user in User.objects.filter(pk__in=ids).only("name", "email")}
+    names = {user.pk: str(user) for user in _named(ids)} if ids else {}
     return _Past(events, notes, rejections, deferrals, attempts, decision, names)
+
+
+@prepared
+def _named(ids: Collection[int]) -> QuerySet[User]:
+    return User.objects.filter(pk__in=ids).only("name", "email").order_by()
 
 
 def _time_spent(handoff: Handoff, newest: list[Event], now: datetime, me: int) -> TimeSpent | None:

@@ -267,10 +267,12 @@ def _breached_of(people: Collection[int], now: datetime) -> QuerySet[Handoff, in
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `shell` and `toasts` for `base.html`; nothing for the anonymous."""
+    """Context processor: `shell` and `toasts` for `base.html`; nothing of these for the anonymous. What few
+    views give is there too: a template looks long for what is not."""
+    unsaid = {"oob": False, "is_alone": False, "search_words": ""}
     if getattr(request, "user", None) is None or not request.user.is_authenticated:
-        return {}
-    return {"shell": shell_of(request), "toasts": lambda: _told(request)}
+        return unsaid
+    return unsaid | {"shell": shell_of(request), "toasts": lambda: _told(request)}
 
 
 def shell_of(request: HttpRequest) -> Shell:
