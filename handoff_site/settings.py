@@ -191,8 +191,9 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
     # what is read is in memory or on a disk without moving parts, so an index is not dear.
     _options = _database.setdefault("OPTIONS", {})
     _options.setdefault("options", "-c jit=off -c random_page_cost=1.1")
-    # Statements of `routing.prepared` are planned once a connection, from their third time on.
-    _options.setdefault("prepare_threshold", 2)
+    # Statements of `routing.prepared` are planned once a connection, from their third time on; not where a
+    # pooler gives each transaction another connection.
+    _options["prepare_threshold"] = 2 if _boolean("KEEP_PLANS", True) else None
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
