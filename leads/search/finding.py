@@ -27,7 +27,7 @@ from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
 LONGEST = 200
 MOST_LEADS, MOST_COMPANIES = 25, 10
 # A word that more rows have is common.
-RARE = 500
+RARE = 2_000
 # So many leads are named one by one in a query.
 MOST_NAMED = 5_000
 # So many leads with one id are more than a search shows.
