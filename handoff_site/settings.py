@@ -189,7 +189,11 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query takes longer than any of ours runs; an estimate that is far too high starts it. And
     # what is read is in memory or on a disk without moving parts, so an index is not dear.
-    _database.setdefault("OPTIONS", {}).setdefault("options", "-c jit=off -c random_page_cost=1.1")
+    _options = _database.setdefault("OPTIONS", {})
+    _options.setdefault("options", "-c jit=off -c random_page_cost=1.1")
+    # Statements of `routing.prepared` are planned once a connection, from their third time on; not where a
+    # pooler gives each transaction another connection.
+    _options["prepare_threshold"] = 2 if _boolean("KEEP_PLANS", True) else None
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -24,6 +24,7 @@ from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.guard import bounded
 from leads.models import Agreement, MqlDefinition, Notification, Proposal, ProposalComment, Signature
 from routing.people import MANAGER, MARKETING, User
+from routing.prepared import prepared
 
 ROLE = {Side.MARKETING: MARKETING, Side.SALES: MANAGER}
 PROPOSED, SIGNED, DECLINED = "agreement_proposed", "agreement_signed", "agreement_declined"
@@ -117,13 +118,17 @@ def open_proposals() -> QuerySet[Proposal]:
     return Proposal.objects.filter(state=ProposalState.OPEN, changes__in=latest)
 
 
-def waiting_for(user: User) -> QuerySet[Proposal]:
-    """The open proposals that this person can sign. Nothing for whoever signs nothing."""
+def waiting_for(user: User) -> int:
+    """How many open proposals this person can sign. None for whoever signs nothing."""
     sides = permissions.sides(user)
-    if not sides:
-        return Proposal.objects.none()
-    rows = open_proposals().filter(side__in=[str(side.other) for side in sides])
-    return rows.exclude(proposed_by=user)
+    return len(_to_sign(user.pk, Side.MARKETING in sides, Side.SALES in sides)) if sides else 0
+
+
+@prepared
+def _to_sign(user: int, for_marketing: bool, for_sales: bool) -> QuerySet[Proposal, int]:
+    sides = [*[Side.MARKETING] * for_marketing, *[Side.SALES] * for_sales]
+    rows = open_proposals().filter(side__in=[str(side.other) for side in sides]).exclude(proposed_by=user)
+    return rows.order_by().values_list("pk", flat=True)
 
 
 def propose(

@@ -19,7 +19,6 @@ from leads.choices import CLOSED, OPEN, Check, LeadType, State
 from leads.filters import Told
 from leads.models import Handoff, Lead, RejectionReason
 from leads.presenters import teams
-from leads.presenters.clocks import holders_calendar, of_handoff
 from leads.search import finding
 from routing.models import Calendar, Queue, Team
 from routing.people import User
@@ -134,11 +133,7 @@ class HandoffFilter(Told, django_filters.FilterSet):
         rows = handoffs.select_related(
             "policy", "queue__calendar", "assignee__calendar", "assignee__team__calendar"
         ).order_by("next_due_at", "pk")[:MOST_LOOKED_AT]
-        return [
-            row.pk
-            for row in rows
-            if teams.is_at_risk(of_handoff(row, self.now, holders_calendar(row, hours)))
-        ]
+        return [row.pk for row in rows if teams.is_at_risk(row, self.now, hours)]
 
     def by_whose(self, handoffs: QuerySet[Handoff], name: str, value: str) -> QuerySet[Handoff]:
         if value == "mine":

@@ -30,17 +30,25 @@ class Page(Generic[M]):
         self.rows, self.next, self.after = rows, next_cursor, after
 
 
-def page(rows: QuerySet[M], order: Sequence[str], after: str, size: int) -> Page[M]:
+def page(
+    rows: QuerySet[M], order: Sequence[str], after: str, size: int, whole: QuerySet[M] | None = None
+) -> Page[M]:
     """The page of `rows` that begins behind the cursor. `order` names columns ("-updated_at", "-id") or what
     `rows` is annotated with; the last is unique and all go the same way. A cursor that cannot be read begins
-    at the first row."""
-    ordered = rows.order_by(*order)
-    behind = _behind(rows, order, after)
-    if behind is None:
+    at the first row. With `whole`, those rows alone that stand on the page are read from there, with what is
+    joined to them; of the others that had to be put in order no more than their place was read."""
+    if _behind(rows, order, after) is None:
         after = ""
-    else:
-        ordered = ordered.filter(behind)
-    return cut(list(ordered[: size + 1]), order, size, after)
+    ordered = begun(rows, order, after)[: size + 1]
+    if whole is not None:
+        ordered = whole.filter(pk__in=ordered.values("pk")).order_by(*order)
+    return cut(list(ordered), order, size, after)
+
+
+def begun(rows: QuerySet[M], order: Sequence[str], after: str) -> QuerySet[M]:
+    """The rows in their order, from the cursor on; all of them without one."""
+    behind = _behind(rows, order, after)
+    return rows.order_by(*order) if behind is None else rows.filter(behind).order_by(*order)
 
 
 def cut(found: list[M], order: Sequence[str], size: int, after: str = "") -> Page[M]:

@@ -5,7 +5,8 @@ Owns named selections (`visible_to`, `open`, `due`, `with_context`). Never write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
 from routing.prepared import prepared
 
 if TYPE_CHECKING:
-    from leads.models.handoff import Handoff  # noqa: F401
+    from leads.models.handoff import Handoff
 
 _OPEN = [str(state) for state in OPEN]
 T = TypeVar("T")
@@ -45,18 +46,52 @@ def overdue(now: datetime) -> Q:
     return Q(next_due_at__lte=now)
 
 
-def _seen_by(user: User) -> Q | None:
-    """What the handoffs have in common that this person may see; None for all of them."""
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What somebody sees who does not see all: whose handoffs, what waits in which queues, and whether that
+    for which data is missing. Asked of the database and of one handoff alike."""
+
+    people: Collection[int]
+    queues: Collection[int]
+    is_of_incomplete: bool
+
+    @property
+    def values(self) -> tuple[Collection[int], Collection[int], bool]:
+        """As a prepared query takes it, which makes it again of them."""
+        return self.people, self.queues, self.is_of_incomplete
+
+    @property
+    def condition(self) -> Q:
+        people = self.people
+        mine = Q(assignee__in=people) | Q(accepted_by__in=people) | Q(rejected_by__in=people)
+        mine |= Q(first_contact_by__in=people)
+        if self.queues:
+            mine |= Q(queue__in=self.queues, state=State.QUEUED)
+        if self.is_of_incomplete:
+            mine |= Q(state=State.INCOMPLETE, is_history=False)
+        return mine
+
+    def has(self, handoff: Handoff) -> bool:
+        theirs = (handoff.assignee_id, handoff.accepted_by_id, handoff.rejected_by_id)
+        return (
+            any(person in self.people for person in (*theirs, handoff.first_contact_by_id))
+            or (handoff.state == State.QUEUED and handoff.queue_id in self.queues)
+            or (self.is_of_incomplete and handoff.state == State.INCOMPLETE and not handoff.is_history)
+        )
+
+
+def sight_of(user: User) -> Sight | None:
+    """What this person sees; None for all of it."""
     if user.is_superuser or user.roles & {ADMIN, MARKETING, VIEWER}:
         return None
-    people = [user.pk, *(team_member_ids(user) if MANAGER in user.roles else ())]
-    mine = Q(assignee__in=people) | Q(accepted_by__in=people) | Q(rejected_by__in=people)
-    mine |= Q(first_contact_by__in=people)
-    if queues := queue_ids(user) | owned_queue_ids(user):
-        mine |= Q(queue__in=queues, state=State.QUEUED)
-    if owns_completion(user):
-        mine |= Q(state=State.INCOMPLETE, is_history=False)
-    return mine
+    people = frozenset({user.pk, *(team_member_ids(user) if MANAGER in user.roles else ())})
+    return Sight(people, queue_ids(user) | owned_queue_ids(user), owns_completion(user))
+
+
+def sees(user: User, handoff: Handoff) -> bool:
+    """Whether this person may see a handoff that is at hand; of the database `visible_to` asks the same."""
+    sight = sight_of(user)
+    return sight is None or sight.has(handoff)
 
 
 class HandoffQuerySet(models.QuerySet["Handoff"]):
@@ -68,13 +103,13 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
         Own is what one holds or has decided on: whoever answered keeps seeing what came of it. The
         conditions are on the handoff's own indexed columns; queues and teams are read before, once.
         """
-        mine = _seen_by(user)
-        return self if mine is None else self.filter(mine)
+        sight = sight_of(user)
+        return self if sight is None else self.filter(sight.condition)
 
     def hidden_from(self, user: User) -> HandoffQuerySet:
         """All others."""
-        mine = _seen_by(user)
-        return self.none() if mine is None else self.exclude(mine)
+        sight = sight_of(user)
+        return self.none() if sight is None else self.exclude(sight.condition)
 
     def live(self) -> HandoffQuerySet:
         """Without imported history."""

@@ -5,7 +5,7 @@ Owns the reading, in a constant number of queries. Writes nothing, words nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,14 +33,24 @@ def _default_calendar() -> QuerySet[Calendar]:
     return Calendar.objects.filter(is_default=True).order_by()
 
 
+@prepared
+def _people(ids: Collection[int]) -> QuerySet[User]:
+    return User.objects.filter(pk__in=ids).select_related("calendar", "team__calendar").order_by()
+
+
+@prepared
+def _queues(ids: Collection[int]) -> QuerySet[Queue]:
+    return Queue.objects.filter(pk__in=ids).select_related("calendar").order_by()
+
+
 def of_handoff(handoff: Handoff, now: datetime, log: Sequence[Event] | None = None) -> Spent:
     """Where its time went until `now`. `log` spares the query where all its events are at hand, by number."""
     events = list(handoff.events.order_by("number")) if log is None else log
     told = [event.data.get("set", {}) for event in events]
     holders = {columns["assignee_id"] for columns in told if columns.get("assignee_id")}
     waited = {columns["queue_id"] for columns in told if columns.get("queue_id")}
-    people = User.objects.select_related("calendar", "team__calendar").in_bulk(holders) if holders else {}
-    queues = Queue.objects.select_related("calendar").in_bulk(waited) if waited else {}
+    people = {row.pk: row for row in _people(holders)} if holders else {}
+    queues = {row.pk: row for row in _queues(waited)} if waited else {}
     default = next((row.hours() for row in _default_calendar()), None)
 
     def calendar(person_id: int | None, queue_id: int | None) -> hours.Hours | None:

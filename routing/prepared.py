@@ -1,19 +1,22 @@
-"""A query that is written to SQL once a process and then only asked, each time with other values.
+"""A query that is written to SQL once a process, planned once a connection, and then only asked.
 
-Owns `prepared`. To write the SQL of a page's query takes Django longer than the database takes to answer it.
-What is kept is text, never an answer: rows are read anew each time. Never shapes a query by a value.
+Owns `prepared`, and `planned`: the cursor whose statements PostgreSQL keeps. To write the SQL of a page's
+query takes Django longer than the database takes to answer it, and so does planning it. What is kept is text
+and a plan, never an answer: rows are read anew each time. Never shapes a query by a value.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
 from itertools import count
 from typing import Any, Generic, ParamSpec, TypeVar
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 
@@ -34,28 +37,40 @@ def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
     """For a function that makes a queryset of whole numbers, moments and lists of ids: called like it, each
     value in its place, this gives the rows as a list.
 
-    The function is asked once and so decides nothing by a value. What is counted from a value (a day before a
-    moment) comes as a value of its own.
+    The function is asked once and so decides nothing by a value, but by True and False, which make statements
+    of their own. What is counted from a value (a day before a moment) comes as a value of its own.
     """
     return Prepared(make)
 
 
+@contextmanager
+def planned(connection: Any) -> Iterator[Any]:
+    """A cursor for a statement that is asked again and again. PostgreSQL gets the values beside it and plans
+    it once a connection (the option `prepare_threshold`). What only constants tell, such as that an index of
+    some rows will do, has to stand in the text."""
+    with connection.cursor() as cursor:
+        # A log of queries has them with their values.
+        if connection.vendor == "postgresql" and not connection.queries_logged:
+            cursor.cursor = psycopg.Cursor(connection.connection)
+        yield cursor
+
+
 class Prepared(Generic[P, T]):
-    """The query of one function, once for each length of its lists."""
+    """The query of one function, once for each length of its lists and each True and False."""
 
     def __init__(self, make: Callable[P, QuerySet[Any, T]]) -> None:
         self._make: Callable[..., QuerySet[Any, T]] = make
-        self._written: dict[tuple[int, ...], _Written] = {}
+        self._written: dict[tuple[Any, ...], _Written] = {}
         update_wrapper(self, make)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
         if kwargs:
             raise Unfit(f"{self._make.__name__}: values come by their place")
         values = [_filled(value) for value in args]
-        lengths = tuple(len(value) for value in values if isinstance(value, list))
-        written = self._written.get(lengths)
+        shape = tuple(_shape(value) for value in values)
+        written = self._written.get(shape)
         if written is None:
-            written = self._written[lengths] = self._write(values)
+            written = self._written[shape] = self._write(values)
         return written.ask(_flat(values))
 
     def _write(self, values: Sequence[Any]) -> _Written:
@@ -68,6 +83,7 @@ class Prepared(Generic[P, T]):
         stands = unlike == first.places.keys() and set(first.places.values()) == set(range(many))
         if first.sql != second.sql or not stands:
             raise Unfit(f"{self._make.__name__}: its values do more than stand in the query")
+        first.fix()
         return first
 
     def _marked(self, values: Sequence[Any], numbers: Iterator[int]) -> _Written:
@@ -80,7 +96,7 @@ class Prepared(Generic[P, T]):
         return _Written(rows, compiler, sql, tuple(params), places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Written:
     """A query as SQL. `places` says which of its parameters is which value."""
 
@@ -90,15 +106,34 @@ class _Written:
     params: tuple[Any, ...]
     places: dict[int, int]
 
+    def fix(self) -> None:
+        """The constants into the text: only values are left to be sent."""
+        if self.compiler.connection.vendor != "postgresql":
+            return
+        ops = self.compiler.connection.ops
+        stand = [
+            "%s" if place in self.places else ops.compose_sql("%s", (param,)).replace("%", "%%")
+            for place, param in enumerate(self.params)
+        ]
+        self.sql = self.sql.replace("%%", "%%%%") % tuple(stand)
+        self.params = tuple(param for place, param in enumerate(self.params) if place in self.places)
+        self.places = dict(enumerate(self.places.values()))
+
     def ask(self, values: Sequence[Any]) -> list[Any]:
         """The rows for these values. What Django reads them with is copied: threads share the original."""
         connection = connections[DEFAULT_DB_ALIAS]
         params = list(self.params)
         for place, number in self.places.items():
             params[place] = _adapted(connection, values[number])
+        with planned(connection) as cursor:
+            cursor.execute(self.sql, params)
+            read = cursor.fetchall()
+        if self.compiler.has_extra_select:
+            # What only the order needed.
+            read = [row[: self.compiler.col_count] for row in read]
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
-        compiler.as_sql = lambda: (self.sql, params)
+        compiler.execute_sql = lambda *_, **__: [read]
         query = copy.copy(self.rows.query)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
         rows: Any = QuerySet(self.rows.model, query)
@@ -117,23 +152,36 @@ def _filled(value: Any) -> Any:
     return ids + [_NOBODY] * (length - len(ids))
 
 
+def _shape(value: Any) -> Any:
+    """What of a value makes a statement of its own."""
+    if isinstance(value, list):
+        return len(value)
+    return value if isinstance(value, bool) else None
+
+
 def _flat(values: Sequence[Any]) -> list[Any]:
-    return [one for value in values for one in (value if isinstance(value, list) else (value,))]
+    """The values that stand in the query."""
+    lists = (value if isinstance(value, list) else [value] for value in values)
+    return [one for ones in lists for one in ones if not isinstance(one, bool)]
 
 
 def _mark(value: Any, numbers: Iterator[int]) -> Any:
+    if isinstance(value, bool):
+        return value
     if isinstance(value, list):
         return [_mark(one, numbers) for one in value]
     if isinstance(value, datetime):
         return _MOMENT + timedelta(days=next(numbers))
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return _NUMBER + next(numbers)
     raise Unfit(f"a {type(value).__name__} is no whole number and no moment")
 
 
 def _adapted(connection: Any, value: Any) -> Any:
-    """A value as this database takes it."""
-    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+    """A value as this database takes it; numbers all as wide, so that one statement does for them."""
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return connection.ops.adapt_integerfield_value(value, "BigIntegerField")
 
 
 def _is_one_of(value: Any, marks: dict[Any, int]) -> bool:

@@ -32,6 +32,14 @@ LABELS = {
 }
 
 
+class Typed(dict[str, str]):
+    """What was typed or is wrong, by field; "" for all others. A template asks for each field of each form,
+    and takes longer to find that something is not there than to write what is."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 @dataclass
 class Panel:
     """A verb's form as it was typed, with what is wrong with it; the key "" is a refusal of the whole."""
@@ -71,8 +79,8 @@ class Action:
     is_open: bool = False
     # Whether it stands in the row of buttons; one that does not is opened from where it belongs.
     in_bar: bool = True
-    values: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
+    values: Typed = field(default_factory=Typed)
+    errors: Typed = field(default_factory=Typed)
 
     @property
     def problems(self) -> list[tuple[str, str]]:
@@ -161,8 +169,8 @@ def actions(handoff: Handoff, allowed: Collection[str], panel: Panel) -> list[Ac
                 is_primary=verb == primary,
                 is_open=is_open,
                 in_bar=verb not in NOT_IN_BAR,
-                values=panel.values if is_open else {},
-                errors=panel.errors if is_open else {},
+                values=Typed(panel.values if is_open else {}),
+                errors=Typed(panel.errors if is_open else {}),
             )
         )
     panel.settle([action.verb for action in found if action.is_panel])

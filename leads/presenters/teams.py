@@ -197,7 +197,9 @@ def _quiet_hours(handoff: Handoff, calendar: hours.Calendar | None) -> hours.Cal
     return calendar if policy is None or policy.no_activity_business else None
 
 
-def is_at_risk(clock: Clock | None) -> bool:
+def is_at_risk(handoff: Handoff, now: datetime, default: hours.Calendar | None) -> bool:
+    """Whether its clock says so (loaded as for a row)."""
+    clock = of_handoff(handoff, now, holders_calendar(handoff, default))
     return clock is not None and clock.state in ("soon", "late")
 
 

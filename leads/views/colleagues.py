@@ -6,16 +6,21 @@ handoffs, so that two reps do not call the same company unknowingly. A constant 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet
 
 from leads.models import Handoff, Lead
 from leads.presenters import people
 from leads.presenters.signals import cut
-from leads.search import finding
+from leads.querysets import Sight, sight_of
+from leads.views import latest
 from routing.people import User
+from routing.prepared import prepared
 
-MOST_HANDOFFS, MOST_HOLDERS = 100, 5
+MOST, MOST_HOLDERS = 10, 5
+_FIELDS = ("first_name", "last_name", "email", "job_title")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +44,44 @@ class Colleagues:
     elsewhere: str = ""
 
 
-def of(user: User, lead: Lead, *, personal: bool, most: int) -> Colleagues:
+def of(user: User, lead: Lead, *, personal: bool, most: int = MOST) -> Colleagues:
     """The latest first, at most so many of them."""
     if lead.company_id is None:
         return Colleagues()
-    others = finding.few_of(user).filter(company=lead.company_id).exclude(pk=lead.pk)
-    found = list(others.order_by("-updated_at", "-id")[:most])
-    handoffs = (
-        Handoff.objects.visible_to(user)
-        .filter(lead__in=[row.pk for row in found])
-        .select_related("assignee", "queue", "rejection_reason")
-        .order_by("mql_at", "pk")[:MOST_HANDOFFS]
-    )
-    latest = {handoff.lead_id: handoff for handoff in handoffs} if found else {}
-    shown = [_colleague(row, latest.get(row.pk), personal) for row in found]
-    return Colleagues(shown, "" if finding.sees_all(user) else _elsewhere(user, lead))
+    company, sight = lead.company_id, sight_of(user)
+    if sight is None:
+        found, elsewhere = _others(company, lead.pk), ""
+    else:
+        found = _others_seen(company, lead.pk, *sight.values)
+        elsewhere = _elsewhere(_holders_hidden(company, lead.pk, *sight.values))
+    found = found[:most]
+    handoffs = latest.of(user, found)
+    return Colleagues([_colleague(row, handoffs.get(row.pk), personal) for row in found], elsewhere)
+
+
+@prepared
+def _others(company: int, lead: int) -> QuerySet[Lead]:
+    others = Lead.objects.filter(company=company, merged_into__isnull=True).exclude(pk=lead)
+    return others.only(*_FIELDS).order_by("-updated_at", "-id")[:MOST]
+
+
+@prepared
+def _others_seen(
+    company: int, lead: int, of: Collection[int], queues: Collection[int], is_of_incomplete: bool
+) -> QuerySet[Lead]:
+    seen = Handoff.objects.filter(Sight(of, queues, is_of_incomplete).condition, lead=OuterRef("pk"))
+    others = Lead.objects.filter(Exists(seen), company=company, merged_into__isnull=True).exclude(pk=lead)
+    return others.only(*_FIELDS).order_by("-updated_at", "-id")[:MOST]
+
+
+@prepared
+def _holders_hidden(
+    company: int, lead: int, of: Collection[int], queues: Collection[int], is_of_incomplete: bool
+) -> QuerySet[Handoff, str]:
+    """Who holds open handoffs of the company that whoever sees these does not see."""
+    others = Handoff.objects.open().filter(lead__company=company, assignee__isnull=False).exclude(lead=lead)
+    hidden = others.exclude(Sight(of, queues, is_of_incomplete).condition)
+    return hidden.order_by().values_list("assignee__name", flat=True).distinct()[:MOST_HOLDERS]
 
 
 def _colleague(row: Lead, handoff: Handoff | None, personal: bool) -> Colleague:
@@ -71,9 +99,6 @@ def _colleague(row: Lead, handoff: Handoff | None, personal: bool) -> Colleague:
     )
 
 
-def _elsewhere(user: User, lead: Lead) -> str:
-    """Who holds open handoffs of the company that the viewer does not see."""
-    others = Handoff.objects.open().filter(lead__company=lead.company_id, assignee__isnull=False)
-    hidden = others.exclude(lead=lead.pk).hidden_from(user)
-    names = sorted(set(hidden.order_by().values_list("assignee__name", flat=True).distinct()[:MOST_HOLDERS]))
+def _elsewhere(holders: Collection[str]) -> str:
+    names = sorted(set(holders))
     return f"{', '.join(names)} {'works' if len(names) == 1 else 'work'} with others there" if names else ""

@@ -1,33 +1,35 @@
 """The page of one person: all their handoffs, what they did, their company, and putting their data right.
 
-Owns the page and its form. What is edited goes through `leads.editing`; which leads there are for somebody
-is `leads.search.finding`. Whoever is not shown personal data gets no address and no number.
+Owns the page and its form. What is edited goes through `leads.editing`; a lead is for whoever sees one of its
+handoffs, or all. Whoever is not shown personal data gets no address and no number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from leads import editing, identity, lifecycle, permissions
 from leads.lifecycle import Act, Invalid
-from leads.models import Handoff, Lead, Merge
+from leads.models import ExternalId, Handoff, Lead, LeadAlias, Merge, Score
 from leads.presenters import pairs, people, qualifying, repair, signals, times
 from leads.presenters.company import CompanyCard
 from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.repair import Input
 from leads.presenters.rows import Flag
 from leads.presenters.signals import Timeline
-from leads.search import finding
+from leads.querysets import Sight, sight_of
 from leads.views import access, colleagues, pane
 from leads.views.colleagues import Colleagues
 from leads.views.shell import shell_of, tell
 from routing.people import User
+from routing.prepared import prepared
 
 MOST_HANDOFFS, MOST_SCORES, MOST_COLLEAGUES, MOST_IDS, MOST_MERGES = 50, 12, 10, 20, 10
 
@@ -64,11 +66,11 @@ class Person:
 def lead(request: HttpRequest, pk: int) -> HttpResponse:
     """The person with all handoffs; `edit` opens the form. A merged lead leads to the one it went into."""
     frame = shell_of(request)
-    kept = Lead.objects.filter(pk=pk).values_list("merged_into", flat=True).first()
-    if kept is not None and finding.few_of(frame.user).filter(pk=kept).exists():
-        return redirect("leads:lead", kept)
-    found = _find(frame.user, pk)
-    person = _person(frame.user, found, frame.now)
+    found, handoffs = _find(frame.user, pk)
+    if found.merged_into_id is not None:
+        _find(frame.user, found.merged_into_id)
+        return redirect("leads:lead", found.merged_into_id)
+    person = _person(frame.user, found, handoffs, frame.now)
     if "edit" in request.GET and person.may_edit:
         _open_form(person, {}, {})
     return render(request, "leads/people/lead.html", {"person": person, "opened": person})
@@ -78,13 +80,15 @@ def lead(request: HttpRequest, pk: int) -> HttpResponse:
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Write what was typed about the person and the company; 422 with the form when something is wrong."""
     frame = shell_of(request)
-    found = _find(frame.user, pk)
+    found, handoffs = _find(frame.user, pk)
+    if found.merged_into_id is not None:
+        raise Http404("it went into another lead")
     access.marketing(request)
     typed = editing.typed(request.POST)
     try:
         changed = editing.edit(found, typed, Act(frame.now, frame.user))
     except Invalid as invalid:
-        person = _person(frame.user, found, frame.now)
+        person = _person(frame.user, found, handoffs, frame.now)
         _open_form(person, typed, invalid.errors)
         return render(request, "leads/people/lead.html", {"person": person, "opened": person}, status=422)
     labels = ", ".join(spec.label.lower() for name, spec in editing.FIELDS.items() if name in changed)
@@ -92,11 +96,39 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("leads:lead", pk)
 
 
-def _find(user: User, pk: int) -> Lead:
-    found = finding.few_of(user).select_related("company__owner").filter(pk=pk).first()
+def _find(user: User, pk: int) -> tuple[Lead, list[Handoff]]:
+    """The lead and those of its handoffs that this person sees, the newest first; Http404 if there is no such
+    lead for them. A merged lead has no handoffs: it is theirs if the one it went into is."""
+    found = next(iter(_lead(pk)), None)
     if found is None:
         raise Http404("no such lead")
-    return found
+    sight = sight_of(user)
+    handoffs = _handoffs(pk) if sight is None else _handoffs_seen(pk, *sight.values)
+    if sight is not None and not handoffs and found.merged_into_id is None:
+        raise Http404("no such lead")
+    return found, handoffs
+
+
+@prepared
+def _lead(pk: int) -> QuerySet[Lead]:
+    return Lead.objects.filter(pk=pk).select_related("company__owner")
+
+
+@prepared
+def _handoffs(lead: int) -> QuerySet[Handoff]:
+    return _told(Handoff.objects.filter(lead=lead))
+
+
+@prepared
+def _handoffs_seen(
+    lead: int, of: Collection[int], queues: Collection[int], is_of_incomplete: bool
+) -> QuerySet[Handoff]:
+    return _told(Handoff.objects.filter(Sight(of, queues, is_of_incomplete).condition, lead=lead))
+
+
+def _told(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:
+    beside = ("assignee", "queue", "rejection_reason", "score", "definition", "trigger_activity")
+    return handoffs.select_related(*beside).order_by("-mql_at", "-pk")[:MOST_HANDOFFS]
 
 
 def _open_form(person: Person, typed: dict[str, str], errors: dict[str, str]) -> None:
@@ -109,18 +141,11 @@ def _open_form(person: Person, typed: dict[str, str], errors: dict[str, str]) ->
     person.focus = next((name for name in errors if name), "first_name")
 
 
-def _person(user: User, found: Lead, now: datetime) -> Person:
+def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime) -> Person:
     """The page's values; a constant number of queries."""
     personal = permissions.sees_personal_data(user)
-    handoffs = list(
-        Handoff.objects.visible_to(user)
-        .filter(lead=found)
-        .select_related("assignee", "queue", "rejection_reason", "score", "definition", "trigger_activity")
-        .order_by("-mql_at", "-pk")[:MOST_HANDOFFS]
-    )
     newest = next((row for row in handoffs if row.is_open), handoffs[0] if handoffs else None)
     activities, total = pane.activities_of(found)
-    scores = found.scores.order_by("-scored_at", "-id")[:MOST_SCORES]
     return Person(
         lead=found,
         name=people.name_of(found, personal=personal),
@@ -134,7 +159,7 @@ def _person(user: User, found: Lead, now: datetime) -> Person:
         handoffs=[people.handoff_line(row, qualifying.trigger_sentence(row, now), now) for row in handoffs],
         card=pane.card_of(found),
         timeline=signals.timeline(activities, total, now),
-        scores=[people.score_line(row, now) for row in scores],
+        scores=[people.score_line(row, now) for row in _scores(found.pk)],
         known_as=_known_as(found, personal),
         colleagues=colleagues.of(user, found, personal=personal, most=MOST_COLLEAGUES),
         source=", ".join(
@@ -148,9 +173,8 @@ def _person(user: User, found: Lead, now: datetime) -> Person:
 
 def _merges(found: Lead, now: datetime) -> list[pairs.MergeLine]:
     """Which leads became part of this one, the latest first. Only the last that stands can be undone."""
-    rows = Merge.objects.filter(keep=found).select_related("gone", "by", "undone_by")[:MOST_MERGES]
     lines, is_last = [], True
-    for row in rows:
+    for row in _merged(found.pk):
         row.keep = found
         why = "a later merge stands on it. Undo that one first."
         if row.undone_at is None and is_last:
@@ -160,9 +184,29 @@ def _merges(found: Lead, now: datetime) -> list[pairs.MergeLine]:
 
 
 def _known_as(found: Lead, personal: bool) -> list[str]:
-    ids = found.external_ids.order_by("system", "object", "value").values_list("system", "object", "value")
-    known = people.known_as(list(ids[:MOST_IDS]))
+    known = people.known_as(_ids(found.pk))
     if personal:
-        aliases = found.aliases.order_by("-added_at").values_list("email_key", flat=True)
-        known += [f"formerly {address}" for address in aliases[:MOST_IDS]]
+        known += [f"formerly {address}" for address in _aliases(found.pk)]
     return known
+
+
+@prepared
+def _scores(lead: int) -> QuerySet[Score]:
+    return Score.objects.filter(lead=lead).order_by("-scored_at", "-id")[:MOST_SCORES]
+
+
+@prepared
+def _merged(lead: int) -> QuerySet[Merge]:
+    return Merge.objects.filter(keep=lead).select_related("gone", "by", "undone_by")[:MOST_MERGES]
+
+
+@prepared
+def _ids(lead: int) -> QuerySet[ExternalId, tuple[str, str, str]]:
+    own = ExternalId.objects.filter(lead=lead).order_by("system", "object", "value")
+    return own.values_list("system", "object", "value")[:MOST_IDS]
+
+
+@prepared
+def _aliases(lead: int) -> QuerySet[LeadAlias, str]:
+    own = LeadAlias.objects.filter(lead=lead).order_by("-added_at")
+    return own.values_list("email_key", flat=True)[:MOST_IDS]

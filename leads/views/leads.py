@@ -6,7 +6,9 @@ selects is `leads.filters`. Whoever is not shown personal data gets no address a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,17 +21,19 @@ from django.views.decorators.http import require_safe
 
 from leads import exports, paging, permissions, saved_views
 from leads.filters import ORDER_WORDS, ORDERS, STATES, LeadFilter
-from leads.models import Handoff, Lead, SavedView
+from leads.models import Lead, SavedView
 from leads.presenters import people
 from leads.search import finding
-from leads.views import saved
+from leads.views import latest, saved
 from leads.views.shell import shell_of
-from routing.people import User
+from routing.people import MANAGER, User
 
 PAGE = SavedView.Page.LEADS
 SIZE = 50
 MOST_EXPORTED = 50_000
 RECENT = 500
+# So many of one's own are counted; among so many who changed last a manager's page is looked for.
+MOST_OWN, NEWEST = 1_000, 1_000
 HEADER = (
     "lead", "first name", "last name", "job title", "company", "domain", "country", "source",
     "e-mail", "phone", "state", "holder", "score", "qualified", "changed",
@@ -43,20 +47,20 @@ def leads(request: HttpRequest) -> HttpResponse:
     frame = shell_of(request)
     if not request.GET and (view := saved_views.default(frame.user, PAGE)) is not None:
         return redirect(saved.href(view))
-    found, order = _found(request)
-    personal = permissions.sees_personal_data(frame.user)
-    page = paging.page(found.qs.select_related("company"), order, request.GET.get("after", ""), SIZE)
-    latest = latest_handoffs(frame.user, page.rows)
+    listed = _listed(request)
+    found, personal = listed.filter, permissions.sees_personal_data(frame.user)
+    page = listed.page(request.GET.get("after", ""))
+    handoffs = latest.of(frame.user, page.rows)
     own = {name: value for name, value in request.GET.items() if value and name != "after"}
-    count = paging.count(found.qs, page)
+    count = listed.count(page)
     values = {
-        "rows": [people.row(row, latest.get(row.pk), frame.now, personal=personal) for row in page.rows],
+        "rows": [people.row(row, handoffs.get(row.pk), frame.now, personal=personal) for row in page.rows],
         "filter": found,
         "given": {name: request.GET.get(name, "") for name in (*found.filters, "sort")},
         "states": STATES,
         "orders": ORDER_WORDS,
-        "sources": _sources(frame.user),
-        "count": paging.count_words(count),
+        "sources": sorted({source for source in listed.some if source}),
+        "count": paging.count_words(count, listed.most),
         "is_one": count == 1,
         "more": f"?{urlencode(own | {'after': page.next})}" if page.next else "",
         "first": f"?{urlencode(own)}" if page.after else "",
@@ -70,8 +74,8 @@ def leads(request: HttpRequest) -> HttpResponse:
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV, with its filters; the first 50,000."""
-    found, order = _found(request)
-    rows = found.qs.select_related("company").order_by(*order)[:MOST_EXPORTED]
+    listed = _listed(request)
+    rows = listed.filter.qs.select_related("company").order_by(*listed.order)[:MOST_EXPORTED]
     return exports.download("leads.csv", HEADER, _lines(shell_of(request).user, rows))
 
 
@@ -87,9 +91,9 @@ def _lines(user: User, rows: QuerySet[Lead]) -> Iterator[tuple[Any, ...]]:
 
 
 def _some_lines(user: User, part: Sequence[Lead], personal: bool) -> Iterator[tuple[Any, ...]]:
-    latest = latest_handoffs(user, part)
+    handoffs = latest.of(user, part)
     for lead in part:
-        handoff = latest.get(lead.pk)
+        handoff = handoffs.get(lead.pk)
         yield (
             lead.pk,
             lead.first_name,
@@ -109,41 +113,59 @@ def _some_lines(user: User, part: Sequence[Lead], personal: bool) -> Iterator[tu
         )
 
 
-def latest_handoffs(user: User, rows: Iterable[Lead]) -> dict[int, Handoff]:
-    """For each of these leads the newest handoff that this person sees, an open one first; one query."""
-    seen = (
-        Handoff.objects.visible_to(user)
-        .filter(lead__in=[lead.pk for lead in rows])
-        .select_related("assignee", "queue", "rejection_reason")
-        .order_by("mql_at", "pk")
-    )
-    found: dict[int, Handoff] = {}
-    for handoff in seen:
-        if handoff.is_open or not (handoff.lead_id in found and found[handoff.lead_id].is_open):
-            found[handoff.lead_id] = handoff
-    return found
+@dataclass(frozen=True)
+class Listed:
+    """The leads that a person lists, and how a page of them is read without reading all."""
 
+    user: User
+    filter: LeadFilter
+    order: tuple[str, ...]
 
-def _found(request: HttpRequest) -> tuple[LeadFilter, tuple[str, ...]]:
-    user = shell_of(request).user
-    rows = finding.leads_of(user)
-    order = ORDERS.get(request.GET.get("sort", ""), ORDERS["changed"])
-    if not finding.sees_all(user):
+    @property
+    def most(self) -> int:
+        """Where counting ends."""
+        return paging.MOST_COUNTED if finding.sees_all(self.user) else MOST_OWN
+
+    @cached_property
+    def some(self) -> list[str]:
+        """The sources of the leads that changed last, or of some of one's own."""
+        if finding.sees_all(self.user):
+            found = finding.leads_of(self.user).order_by("-updated_at", "-id")[:RECENT]
+        else:
+            found = finding.some_of(self.user, 3 * MOST_OWN)[: MOST_OWN + 1]
+        return list(found.values_list("lead_source", flat=True))
+
+    def page(self, after: str) -> paging.Page[Lead]:
+        """One page, beginning behind this cursor."""
+        if finding.sees_all(self.user):
+            return paging.page(self.filter.qs.select_related("company"), self.order, after, SIZE)
+        if MANAGER in self.user.roles and self.order == ORDERS["changed"]:
+            # Of a manager's leads there are many among those who changed last; to list them all takes longer.
+            since = paging.begun(Lead.objects.all(), self.order, after).values_list("updated_at", flat=True)
+            for at in since[NEWEST : NEWEST + 1]:
+                asked = LeadFilter(self.filter.data, finding.few_of(self.user), user=self.user).qs
+                rows = asked.filter(updated_at__gt=at).select_related("company")
+                page = paging.page(rows, self.order, after, SIZE)
+                if page.next:
+                    return page
         # By an expression: a planner that sees an index of the order walks through everybody for these few.
-        rows = rows.annotate(**{f"by_{name}": Coalesce(name, name) for name in map(_column, order)})
-        order = tuple(name.replace(_column(name), f"by_{_column(name)}") for name in order)
-    return LeadFilter(request.GET, rows, user=user), order
+        columns = [name.removeprefix("-") for name in self.order]
+        by: dict[str, Any] = {f"by_{name}": Coalesce(name, name) for name in columns}
+        order = [
+            name.replace(column, f"by_{column}") for name, column in zip(self.order, columns, strict=True)
+        ]
+        whole = Lead.objects.select_related("company").annotate(**by)
+        return paging.page(self.filter.qs.annotate(**by), order, after, SIZE, whole)
+
+    def count(self, page: paging.Page[Lead]) -> int:
+        """How many there are, at most one more than `most`. If there are more of one's own, some handoffs
+        tell."""
+        if not (finding.sees_all(self.user) or self.filter.is_narrowed) and len(self.some) > self.most:
+            return len(self.some)
+        return paging.count(self.filter.qs, page, self.most)
 
 
-def _column(name: str) -> str:
-    return name.removeprefix("-")
-
-
-def _sources(user: User) -> list[str]:
-    """The sources to choose from: those of the leads that changed last, or of some of one's own."""
-    found = finding.leads_of(user).order_by()
-    if finding.sees_all(user):
-        # Not for the others: whoever sees one lead in a hundred would walk through everybody's.
-        found = found.order_by("-updated_at", "-id")
-    recent = found.values_list("lead_source", flat=True)
-    return sorted({source for source in recent[:RECENT] if source})
+def _listed(request: HttpRequest) -> Listed:
+    user = shell_of(request).user
+    found = LeadFilter(request.GET, finding.leads_of(user), user=user)
+    return Listed(user, found, ORDERS.get(request.GET.get("sort", ""), ORDERS["changed"]))

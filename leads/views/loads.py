@@ -41,10 +41,12 @@ def lines(
     else:
         found = _counts_of_some(user.pk, now)
     counted = {row["assignee"]: dict(row) for row in islice(found, MOST_PEOPLE)}
-    # Who holds nothing fills up what is left.
-    idle = Case(When(pk__in=list(counted), then=Value(0)), default=Value(1))
-    rows = everybody.select_related("team").annotate(idle=idle).order_by("idle", "name", "pk")
-    people = list(rows[: MOST_PEOPLE + 1])
+    if team is not None:
+        people = list(_busy_first(everybody, list(counted)))
+    elif permissions.is_marketing(user) or permissions.is_admin(user):
+        people = _everybody(counted)
+    else:
+        people = _some(user.pk, counted)
     is_cut = len(people) > MOST_PEOPLE
     del people[MOST_PEOPLE:]
     ids = [person.pk for person in people]
@@ -67,6 +69,23 @@ def of_all() -> QuerySet[User]:
 def of_manager(manager: int) -> QuerySet[User]:
     """Those of the teams somebody leads, and they themselves."""
     return of_all().filter(Q(team__manager=manager) | Q(pk=manager))
+
+
+def _busy_first(people: QuerySet[User], busy: Collection[int]) -> QuerySet[User]:
+    """Who holds nothing fills up what is left."""
+    idle = Case(When(pk__in=busy, then=Value(0)), default=Value(1))
+    rows = people.select_related("team").annotate(idle=idle).order_by("idle", "name", "pk")
+    return rows.only("name", "email", "team__name")[: MOST_PEOPLE + 1]
+
+
+@prepared
+def _everybody(busy: Collection[int]) -> QuerySet[User]:
+    return _busy_first(of_all(), busy)
+
+
+@prepared
+def _some(manager: int, busy: Collection[int]) -> QuerySet[User]:
+    return _busy_first(of_manager(manager), busy)
 
 
 @prepared

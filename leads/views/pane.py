@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import models
-from django.db.models import Prefetch, Q
+from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from leads import permissions, time_spent
@@ -40,10 +39,12 @@ from leads.presenters.rows import Flag
 from leads.presenters.signals import Opener, Timeline
 from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
+from leads.querysets import sees
 from leads.views import asked, colleagues, worklist
 from leads.views.colleagues import Colleagues
-from routing.models import Queue, Ruleset, User
+from routing.models import Queue, User
 from routing.people import MANAGER, REP
+from routing.prepared import prepared
 
 MOST_RECEIVERS, MOST_COLLEAGUES = 500, 5
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "SEK", "DKK", "NOK", "PLN")
@@ -116,38 +117,22 @@ class Pane:
         return any(chosen == str(activity) for activity, _ in self.references)
 
 
-_PEOPLE = ("assignee", "accepted_by", "rejected_by", "first_contact_by")
-
-
 def find(user: User, pk: int) -> Handoff:
     """The handoff with its context, if this person may see it; else Http404."""
-    # With all of it joined to one query the database planned for twenty times as long as it ran.
-    found = (
-        Handoff.objects.visible_to(user)
-        .select_related("lead__company", "policy", "score", "trigger_activity")
-        .prefetch_related(
-            "definition", "rejection_reason", "queue__calendar",
-            Prefetch("ruleset", Ruleset.objects.defer("document")),
-        )
-        .defer("lead__custom", "lead__attribution", "lead__field_times")
-        .filter(pk=pk)
-        .first()
-    )  # fmt: skip
-    if found is None:
+    found = next(iter(_whole(pk)), None)
+    if found is None or not sees(user, found):
         raise Http404("no such handoff")
-    _name_people(found)
     return found
 
 
-def _name_people(handoff: Handoff) -> None:
-    """Everybody whom the handoff and its company name, in one query."""
-    named: list[tuple[models.Model, str]] = [(handoff, name) for name in _PEOPLE]
-    if handoff.lead.company is not None:
-        named.append((handoff.lead.company, "owner"))
-    ids = {getattr(row, f"{name}_id") for row, name in named} - {None}
-    people = User.objects.select_related("team__calendar", "calendar").in_bulk(ids)
-    for row, name in named:
-        setattr(row, name, people.get(getattr(row, f"{name}_id")))
+@prepared
+def _whole(pk: int) -> QuerySet[Handoff]:
+    """With all that is told of it, in one query. To plan it takes longer than to run it: it is prepared."""
+    own = ("policy", "score", "trigger_activity", "definition", "rejection_reason", "ruleset")
+    holders = ("assignee__calendar", "assignee__team__calendar", "queue__calendar")
+    people = ("accepted_by", "rejected_by", "first_contact_by", "lead__company__owner")
+    unread = ("lead__custom", "lead__attribution", "lead__field_times", "ruleset__document")
+    return Handoff.objects.filter(pk=pk).select_related(*own, *holders, *people).defer(*unread)
 
 
 def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None) -> Pane:
@@ -254,8 +239,13 @@ def _past(handoff: Handoff) -> _Past:
     ids = stages.people_in(events) | why.people_in(decision)
     for written in (notes, rejections, deferrals, attempts):
         ids |= {row.by_id for row in written if row.by_id}
-    names = {user.pk: str(user) for user in User.objects.filter(pk__in=ids).only("name", "email")}
+    names = {user.pk: str(user) for user in _named(ids)} if ids else {}
     return _Past(events, notes, rejections, deferrals, attempts, decision, names)
+
+
+@prepared
+def _named(ids: Collection[int]) -> QuerySet[User]:
+    return User.objects.filter(pk__in=ids).only("name", "email").order_by()
 
 
 def _time_spent(handoff: Handoff, newest: list[Event], now: datetime, me: int) -> TimeSpent | None:

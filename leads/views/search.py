@@ -15,8 +15,7 @@ from leads.presenters import people, rows
 from leads.presenters.company import size
 from leads.presenters.signals import cut
 from leads.search import finding
-from leads.views import inbox
-from leads.views.leads import latest_handoffs
+from leads.views import inbox, latest
 from leads.views.shell import shell_of
 from routing.people import REP
 
@@ -28,13 +27,15 @@ def search(request: HttpRequest) -> HttpResponse:
     words = finding.plain(request.GET.get("q", ""))
     found = finding.search(frame.user, words)
     personal = permissions.sees_personal_data(frame.user)
-    latest = latest_handoffs(frame.user, found.leads)
+    handoffs = latest.of(frame.user, found.leads)
     values = {
         "search_words": words,
         "handoff": found.handoff,
         "handoff_name": rows.name_of(found.handoff, personal=personal) if found.handoff else "",
         "handoff_state": people.state_words(found.handoff) if found.handoff else "",
-        "rows": [people.row(lead, latest.get(lead.pk), frame.now, personal=personal) for lead in found.leads],
+        "rows": [
+            people.row(lead, handoffs.get(lead.pk), frame.now, personal=personal) for lead in found.leads
+        ],
         "companies": [
             {
                 "id": company.pk,

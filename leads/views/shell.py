@@ -7,7 +7,7 @@ each view checks its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -220,14 +220,13 @@ class Shell:
         if icon == "triage":
             return triaging.waiting(), 0, "to decide"
         if icon == "agree":
-            return agreeing.waiting_for(self.user).order_by().count(), 0, "to sign"
+            return agreeing.waiting_for(self.user), 0, "to sign"
         return 0, 0, ""
 
     def _breached(self) -> int:
         if self._is_for(frozenset({MARKETING, ADMIN})):
             return len(_breached(self.now))
-        late = Handoff.objects.breached(self.now).filter(assignee__in=team_member_ids(self.user))
-        return late.order_by()[: MOST_COUNTED + 1].count()
+        return len(_breached_of(team_member_ids(self.user), self.now))
 
 
 # Capped, what is counted is read: that is less than Django's way around a count with a limit.
@@ -261,11 +260,19 @@ def _breached(now: datetime) -> QuerySet[Handoff, int]:
     return Handoff.objects.breached(now).order_by().values_list("pk", flat=True)[: MOST_COUNTED + 1]
 
 
+@prepared
+def _breached_of(people: Collection[int], now: datetime) -> QuerySet[Handoff, int]:
+    late = Handoff.objects.breached(now).filter(assignee__in=people).order_by()
+    return late.values_list("pk", flat=True)[: MOST_COUNTED + 1]
+
+
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `shell` and `toasts` for `base.html`; nothing for the anonymous."""
+    """Context processor: `shell` and `toasts` for `base.html`; nothing of these for the anonymous. What few
+    views give is there too: a template looks long for what is not."""
+    unsaid = {"oob": False, "is_alone": False, "search_words": ""}
     if getattr(request, "user", None) is None or not request.user.is_authenticated:
-        return {}
-    return {"shell": shell_of(request), "toasts": lambda: _told(request)}
+        return unsaid
+    return unsaid | {"shell": shell_of(request), "toasts": lambda: _told(request)}
 
 
 def shell_of(request: HttpRequest) -> Shell:

@@ -6,7 +6,7 @@ lead and of the queues they own. A constant number of queries, whatever the numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, DateTimeField, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
+from django.urls import reverse
 
 from leads import attention, escalation, permissions
 from leads.attention import RISK
@@ -29,6 +30,7 @@ from leads.views import loads, reps, watching
 from leads.views.inbox import number
 from leads.views.worklist import default_calendar
 from routing.models import Team, User
+from routing.prepared import prepared
 
 MOST_ROWS = 12
 MOST_WORK = 200
@@ -55,6 +57,12 @@ class Params:
     def query(self, **more: Any) -> str:
         pairs = {"team": self.team, "rep": self.rep, "show": self.show} | more
         return "?" + urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+
+    @property
+    def opening(self) -> str:
+        """What stands before the id in a row's link: "/team/?team=3&h="."""
+        query = self.query()
+        return reverse("leads:team") + (f"{query}h=" if query == "?" else f"{query}&h=")
 
 
 @dataclass
@@ -118,15 +126,14 @@ def people_of(user: User, params: Params) -> QuerySet[User]:
 
 def load(user: User, params: Params, now: datetime) -> Overview:
     """The page. `now` is in the viewer's zone."""
-    rows = watched(user, params)
-    own = None if params == Params() else rows
+    own = None if params == Params() else watched(user, params)
     by_state = dict(watching.states(user, own))
     lines, are_lines_cut = loads.lines(user, people_of(user, Params(params.team)), params.team, now)
     rep = people_of(user, Params()).filter(pk=params.rep).first() if params.rep is not None else None
-    led = Team.objects.all() if _sees_all(user) else Team.objects.filter(manager=user)
+    led = list(Team.objects.all()) if _sees_all(user) else _led_by(user.pk)
     overview = Overview(
         params=params,
-        teams=list(led),
+        teams=led,
         groups=[],
         lines=lines,
         totals=teams.totals(lines),
@@ -140,7 +147,7 @@ def load(user: User, params: Params, now: datetime) -> Overview:
         overview.beside = reps.load(user, rep, now)
         # What is worked on has a next touch instead of a deadline.
         due = Coalesce("next_due_at", "next_touch_at", Value(LATEST, output_field=DateTimeField()))
-        theirs = rows.exclude(state=State.INCOMPLETE).annotate(due=due)
+        theirs = watched(user, params).exclude(state=State.INCOMPLETE).annotate(due=due)
         everything = _ids(theirs, ("due", "pk"), MOST_WORK + 1)
         found = _loaded(everything[:MOST_WORK])
         calendar = default_calendar()
@@ -148,15 +155,19 @@ def load(user: User, params: Params, now: datetime) -> Overview:
         overview.is_work_cut = len(everything) > MOST_WORK
     else:
         overview.groups = _groups(user, own, now, params)
-        overview.troubles = _troubles(user, now)
+        overview.troubles = _troubles(user, {team.pk for team in led}, now)
     return overview
 
 
-def _troubles(user: User, now: datetime) -> list[Trouble]:
+@prepared
+def _led_by(manager: int) -> QuerySet[Team]:
+    return Team.objects.filter(manager=manager)
+
+
+def _troubles(user: User, led: Collection[int], now: datetime) -> list[Trouble]:
     """What nobody answers for and the sweep has not put right yet: of the people this person watches over,
     and of the queues, which are everybody's."""
     sees_all = _sees_all(user)
-    led = set() if sees_all else set(Team.objects.filter(manager=user).values_list("pk", flat=True))
     seen = [
         orphan
         for orphan in escalation.find(now)
@@ -183,15 +194,15 @@ def _groups(user: User, own: QuerySet[Handoff] | None, now: datetime, params: Pa
     found = _loaded([pk for some in ids.values() for pk in some])
     for key, some in ids.items():
         group = groups[key]
-        made = [teams.row(found[pk], key, now, calendar) for pk in some if pk in found]
+        fits = [found[pk] for pk in some if pk in found]
         group.count = f"{counts[key]:,}"
         if key == RISK:
-            looked_at = len(made)
-            made = [row for row in made if teams.is_at_risk(row.clock)]
+            looked_at = len(fits)
+            fits = [handoff for handoff in fits if teams.is_at_risk(handoff, now, calendar)]
             # Those further down have more time left than the last one here.
-            group.count = f"{len(made)}+" if len(made) == looked_at < counts[key] else str(len(made))
-        group.rows = made[:most]
-        if len(made) > most or (key != RISK and counts[key] > most and not params.show):
+            group.count = f"{len(fits)}+" if len(fits) == looked_at < counts[key] else str(len(fits))
+        group.rows = [teams.row(handoff, key, now, calendar) for handoff in fits[:most]]
+        if len(fits) > most or (key != RISK and counts[key] > most and not params.show):
             group.more = params.query(show=key)
     shown = [group for key, group in groups.items() if params.show in ("", key)]
     return [group for group in shown if group.rows or group.empty or params.show]

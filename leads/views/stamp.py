@@ -13,6 +13,7 @@ from django.db import connection
 
 from leads.choices import OPEN
 from routing.models import User
+from routing.prepared import planned
 
 REFRESH = 300  # seconds after which a list is drawn again even if nothing changed: bars of closed hours
 
@@ -44,7 +45,7 @@ class Stamp:
 
 def of(user: User, now: datetime, open_id: int | None = None) -> Stamp:
     """One query."""
-    with connection.cursor() as cursor:
+    with planned(connection) as cursor:
         cursor.execute(_FIGURES, {"user": user.pk, "open": open_id or 0})
         *figures, revision = cursor.fetchone()
     turn = int(now.timestamp()) // REFRESH

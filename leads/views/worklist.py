@@ -6,6 +6,7 @@ A constant number of queries, whatever the number of rows. Never decides what ma
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -286,10 +287,18 @@ def _fetch_scores(found: list[Handoff]) -> None:
 def _notes(found: list[Handoff], now: datetime) -> dict[int, str]:
     deferred = [handoff.pk for handoff in found if handoff.state == State.DEFERRED]
     working = [handoff.pk for handoff in found if handoff.state == State.WORKING]
-    live = {"undone_at__isnull": True}
-    deferrals = Deferral.objects.filter(handoff_id__in=deferred, **live).order_by("at") if deferred else ()
-    attempts = ContactAttempt.objects.filter(handoff_id__in=working, **live).order_by("at") if working else ()
-    return rows.latest_notes(deferrals, attempts, now)
+    deferrals = _deferrals(deferred) if deferred else ()
+    return rows.latest_notes(deferrals, _attempts(working) if working else (), now)
+
+
+@prepared
+def _deferrals(handoffs: Collection[int]) -> QuerySet[Deferral]:
+    return Deferral.objects.filter(handoff__in=handoffs, undone_at__isnull=True).order_by("at")
+
+
+@prepared
+def _attempts(handoffs: Collection[int]) -> QuerySet[ContactAttempt]:
+    return ContactAttempt.objects.filter(handoff__in=handoffs, undone_at__isnull=True).order_by("at")
 
 
 def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:

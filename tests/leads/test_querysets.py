@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from leads import lifecycle
 from leads.lifecycle import Act
 from leads.models import Handoff
+from leads.querysets import sees
 from routing.models import Queue, User
 from tests.acting import at
 from tests.conftest import NOW
@@ -17,7 +18,11 @@ STATES = ("incomplete", "queued", "assigned", "accepted", "deferred", "working",
 def seen(user, rows=None):
     """Ids of what a person sees, as a request asks: nothing remembered from before."""
     rows = Handoff.objects.all() if rows is None else rows
-    return set(rows.visible_to(User.objects.get(pk=user.pk)).values_list("pk", flat=True))
+    user = User.objects.get(pk=user.pk)
+    found = set(rows.visible_to(user).values_list("pk", flat=True))
+    # Of each that is at hand it is said in the same way.
+    assert {handoff.pk for handoff in rows if sees(user, handoff)} == found
+    return found
 
 
 def all_ids():

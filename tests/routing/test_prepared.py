@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +114,21 @@ def test_lists_of_any_length(cast: Cast) -> None:
     assert named([everybody[1]] * 300, 0) == [everybody[1]]
 
 
+def test_true_and_false_make_statements_of_their_own(cast: Cast) -> None:
+    @prepared
+    def people(team: int, is_active: bool, by_name: bool) -> QuerySet[User, str]:
+        rows = User.objects.filter(team=team, is_active=is_active)
+        return rows.order_by("name" if by_name else "-name").values_list("name", flat=True)
+
+    team = cast.femke.team_id or 0
+    User.objects.filter(pk=cast.jonas.pk).update(is_active=False)
+    User.objects.create_user("zoe@example.com", name="Zoe New", team_id=team)
+    for _ in range(2):
+        assert people(team, True, True) == people(team, True, False)[::-1]
+        assert people(team, True, True)[-1] == "Zoe New"
+        assert people(team, False, True) == [cast.jonas.name]
+
+
 class TestUnfit:
     """What cannot be prepared says so, rather than to answer with the first values."""
 
@@ -138,7 +154,7 @@ class TestUnfit:
         with pytest.raises(Unfit, match="do more than stand in the query"):
             everybody(cast.femke.pk)
 
-    @pytest.mark.parametrize("value", ["femke", True, None, ["femke"]])
+    @pytest.mark.parametrize("value", ["femke", 1.5, None, ["femke"]])
     def test_another_kind_of_value(self, cast: Cast, value: Any) -> None:
         named = prepared(lambda value: User.objects.filter(name=value))
         with pytest.raises(Unfit, match="is no whole number and no moment"):
@@ -164,3 +180,49 @@ def test_a_value_among_the_querys_own(cast: Cast) -> None:
 
     assert cast.femke.pk + 1 not in others(cast.femke.pk)
     assert cast.femke.pk + 1 in others(cast.mia.pk)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are kept by PostgreSQL")
+def test_planned_once_a_connection(cast: Cast) -> None:
+    @prepared
+    def away(user: int, now: datetime) -> QuerySet[Absence]:
+        return Absence.objects.filter(user=user, ends_at__gt=now, note="100% 'away'").order_by("pk")
+
+    for user in (1, 2**40, cast.femke.pk, cast.mia.pk):
+        away(user, NOW)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%100%% ''away''%"]
+        )
+        kept = cursor.fetchall()
+    # What is constant stands in the text; one statement serves numbers of any size.
+    assert len(kept) == 1
+    assert "$1" in kept[0][0] and "$2" in kept[0][0] and "$3" not in kept[0][0]
+
+
+def test_signs_of_the_languages_own_in_constants(cast: Cast) -> None:
+    Absence.objects.create(
+        user=cast.femke, starts_at=NOW, ends_at=NOW + timedelta(days=1), note="100% 'away' %s, \\ and \"so\""
+    )
+
+    @prepared
+    def noted(user: int) -> QuerySet[Absence, str]:
+        rows = Absence.objects.filter(user=user, note="100% 'away' %s, \\ and \"so\"")
+        return rows.filter(note__contains="% 'away' %").order_by("note").values_list("note", flat=True)
+
+    assert noted(cast.femke.pk) == ["100% 'away' %s, \\ and \"so\""]
+    assert noted(cast.mia.pk) == []
+
+
+def test_what_only_the_order_needs_is_not_given(cast: Cast) -> None:
+    @prepared
+    def teams(manager: int) -> QuerySet[Team, str]:
+        led = Team.objects.filter(members__isnull=False, manager=manager).distinct()
+        return led.order_by(Lower("name"), "-pk").values_list("name", flat=True)
+
+    @prepared
+    def rows(manager: int) -> QuerySet[Team]:
+        return Team.objects.filter(members__isnull=False, manager=manager).distinct().order_by(Lower("name"))
+
+    Team.objects.create(name="alpha", manager=cast.mia).members.add(cast.femke)
+    assert teams(cast.mia.pk) == [team.name for team in rows(cast.mia.pk)] == ["alpha", "DACH"]

@@ -187,10 +187,10 @@ def test_both_sides_signed_once_and_a_proposal_waits_for_sales(now: datetime) ->
     signed = Signature.objects.filter(proposal=held.proposal).values_list("side", "person__email")
     assert dict(signed) == {"sales": f"mia@{people.DOMAIN}", "marketing": f"otto@{people.DOMAIN}"}
     mia, otto = (User.objects.get(email=f"{name}@{people.DOMAIN}") for name in ("mia", "otto"))
-    waiting = agreeing.waiting_for(mia).get()
+    waiting = agreeing.open_proposals().get()
     assert (waiting.proposed_by, waiting.threshold) == (otto, 70)
     assert waiting.backtest_at == waiting.created_at and waiting.backtest["lost"]["mqls"] > 0
-    assert not agreeing.waiting_for(otto).exists()
+    assert (agreeing.waiting_for(mia), agreeing.waiting_for(otto)) == (1, 0)
 
 
 def test_mails_of_the_past_are_not_sent_again(now: datetime) -> None:

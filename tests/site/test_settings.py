@@ -90,3 +90,10 @@ def test_the_worker_keeps_no_connection() -> None:
     environment = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff"}
     assert load(expression, **environment).stdout.strip() == "600"
     assert load(expression, HANDOFF_WORKER="1", **environment).stdout.strip() == "0"
+
+
+@pytest.mark.parametrize(("keep", "expected"), [("1", "2"), ("0", "None")])
+def test_plans_are_kept_unless_a_pooler_changes_connections(keep: str, expected: str) -> None:
+    expression = "settings.DATABASES['default']['OPTIONS']['prepare_threshold']"
+    environment = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff", "KEEP_PLANS": keep}
+    assert load(expression, **environment).stdout.strip() == expected

@@ -19,7 +19,7 @@ from leads.facts_form import FactsForm
 from leads.models import Handoff, Lead
 from leads.presenters import people, trials
 from leads.search import finding
-from leads.views.leads import latest_handoffs
+from leads.views import latest
 from leads.views.routes import frame
 from leads.views.shell import shell_of
 from routing.facts import FIELDS, Facts
@@ -127,14 +127,14 @@ def _search(request: HttpRequest) -> dict[str, Any]:
     if not words:
         return {"words": "", "found": [], "is_cut": False}
     result = finding.search(shell.user, words)
-    latest = latest_handoffs(shell.user, result.leads)
+    handoffs = latest.of(shell.user, result.leads)
     personal = permissions.sees_personal_data(shell.user)
     rows = []
     if result.handoff is not None:
         lead = result.handoff.lead
         rows.append(_hit(people.name_of(lead, personal=personal), people.sub_of(lead), result.handoff, lead))
     for lead in result.leads:
-        handoff = latest.get(lead.pk)
+        handoff = handoffs.get(lead.pk)
         if handoff is None or result.handoff is None or handoff.pk != result.handoff.pk:
             rows.append(_hit(people.name_of(lead, personal=personal), people.sub_of(lead), handoff, lead))
     return {"words": words, "found": rows, "is_cut": result.is_cut}

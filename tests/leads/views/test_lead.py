@@ -11,7 +11,7 @@ import time_machine
 from django.test import Client
 
 from leads import lifecycle
-from leads.models import ExternalId, Lead
+from leads.models import ExternalId, Handoff, Lead
 from tests.conftest import NOW, Cast
 from tests.factories import make_activity, make_company, make_handoff, make_lead, make_score
 from tests.leads.views.asking import SignIn, file_of, html, queries, refuses, sent_to_sign_in
@@ -114,18 +114,64 @@ def test_nonsense_in_the_address_breaks_nothing(
     assert as_(cast.otto).get(f"/leads/?{query}&{more}&after={after}&sort=;drop").status_code == 200
 
 
+@pytest.mark.parametrize("who", ["otto", "femke", "mia"])
+@pytest.mark.parametrize("sort", ["", "unchanged", "newest", "name"])
+@pytest.mark.parametrize("newest", [0, 2, 4, 100])
 def test_it_goes_on_page_by_page_without_a_gap(
-    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch, who: str, sort: str, newest: int
 ) -> None:
     monkeypatch.setattr("leads.views.leads.SIZE", 2)
-    made = {make_lead().pk for _ in range(5)}
-    client, seen, url = as_(cast.otto), [], "/leads/"
+    monkeypatch.setattr("leads.views.leads.NEWEST", newest)
+    times = [NOW, NOW, LATER, NOW - timedelta(days=1), NOW]
+    made = [make_handoff("assigned", cast.femke).lead for _ in times]
+    for lead, at in zip(made, times, strict=True):
+        Lead.objects.filter(pk=lead.pk).update(updated_at=at)
+        # Somebody else's, between them.
+        make_handoff("assigned", cast.rosa)
+    client, seen, url = as_(getattr(cast, who)), [], f"/leads/?sort={sort}"
     while url:
         response = client.get(url)
         seen += [row.id for row in response.context["rows"]]
         url = f"/leads/{response.context['more']}" if response.context["more"] else ""
-    assert len(seen) == 5
-    assert set(seen) == made
+    assert len(seen) == len(set(seen)) == (10 if who == "otto" else 5)
+    assert {lead.pk for lead in made} <= set(seen)
+    if sort == "":
+        order = sorted(range(5), key=lambda place: (times[place], made[place].pk), reverse=True)
+        assert [pk for pk in seen if pk in {lead.pk for lead in made}] == [made[place].pk for place in order]
+
+
+@pytest.mark.parametrize(
+    ("who", "query", "count"),
+    [
+        ("femke", "", "2+"),
+        ("mia", "", "2+"),
+        ("femke", "?sort=name", "2+"),
+        ("femke", "?country=DE", "2"),
+        ("femke", "?country=FR", "1"),
+        ("rosa", "", "1"),
+        ("otto", "", "4"),
+    ],
+)
+def test_of_ones_own_it_is_not_counted_to_the_end(
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch, who: str, query: str, count: str
+) -> None:
+    monkeypatch.setattr("leads.views.leads.MOST_OWN", 2)
+    for country in ("DE", "DE", "FR"):
+        make_handoff("assigned", cast.femke, lead=make_lead(country_code=country))
+    make_handoff("assigned", cast.rosa)
+    assert as_(getattr(cast, who)).get(f"/leads/{query}").context["count"] == count
+
+
+def test_of_many_handoffs_of_few_leads_each_lead_counts_once(
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leads.views.leads.MOST_OWN", 1)
+    first, second = make_lead(lead_source="Fair"), make_lead(lead_source="Webinar")
+    for day, lead in enumerate([*[first] * 4, second]):
+        make_handoff("working", cast.femke, lead=lead, at=NOW + timedelta(days=day))
+        Handoff.objects.update(state="converted")
+    context = as_(cast.femke).get("/leads/").context
+    assert (Handoff.objects.count(), context["count"], len(context["rows"])) == (5, "1+", 2)
 
 
 def test_a_viewer_gets_neither_address_nor_number(as_: SignIn, cast: Cast) -> None:
@@ -151,16 +197,18 @@ def test_its_file_has_the_same_rows_and_no_formula(as_: SignIn, cast: Cast) -> N
     assert ",'+49 30 1," in lines[1]
 
 
-def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
+@pytest.mark.parametrize("who", ["femke", "mia"])
+def test_a_constant_number_of_queries(as_: SignIn, cast: Cast, who: str) -> None:
     lead = make_handoff("assigned", cast.femke).lead
-    client = as_(cast.femke)
-    one = (queries(client, "/leads/?q=a&state=open"), queries(client, f"/leads/{lead.pk}/"))
+    client = as_(getattr(cast, who))
+    urls = "/leads/", "/leads/?q=a&state=open", f"/leads/{lead.pk}/"
+    one = [queries(client, url) for url in urls]
     for _ in range(2):
         make_handoff("assigned", cast.femke)
         make_activity(lead, kind="chat")
         make_score(lead)
         ExternalId.objects.create(lead=lead, system="crm", value=str(make_lead(company=lead.company).pk))
-    assert (queries(client, "/leads/?q=a&state=open"), queries(client, f"/leads/{lead.pk}/")) == one
+    assert [queries(client, url) for url in urls] == one
 
 
 # Whose page it is
