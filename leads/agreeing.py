@@ -24,6 +24,7 @@ from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.guard import bounded
 from leads.models import Agreement, MqlDefinition, Notification, Proposal, ProposalComment, Signature
 from routing.people import MANAGER, MARKETING, User
+from routing.prepared import prepared
 
 ROLE = {Side.MARKETING: MARKETING, Side.SALES: MANAGER}
 PROPOSED, SIGNED, DECLINED = "agreement_proposed", "agreement_signed", "agreement_declined"
@@ -44,14 +45,18 @@ class Version:
 
 def versions() -> list[Version]:
     """All versions, newest first; one query, and the list is short."""
-    rows = Agreement.objects.order_by("-in_force_from").values_list("version", "in_force_from", "targets")
     found = []
-    for number, since, targets in rows:
+    for number, since, targets in _versions():
         promises = agreement.targets_of(targets).items()
         contact = {kind: promise.within for kind, promise in promises}
         accept = {kind: timedelta(minutes=promise.accept.minutes) for kind, promise in promises}
         found.append(Version(number, since, contact, accept))
     return found
+
+
+@prepared
+def _versions() -> QuerySet[Agreement, tuple[int, datetime, dict[str, Any]]]:
+    return Agreement.objects.order_by("-in_force_from").values_list("version", "in_force_from", "targets")
 
 
 def terms_in_force(versions: Sequence[Version], at: datetime) -> Version | None:
@@ -124,6 +129,17 @@ def waiting_for(user: User) -> QuerySet[Proposal]:
         return Proposal.objects.none()
     rows = open_proposals().filter(side__in=[str(side.other) for side in sides])
     return rows.exclude(proposed_by=user)
+
+
+def count_waiting_for(user: User) -> int:
+    """How many those are: the navigation asks on every page."""
+    others = {str(side.other) for side in permissions.sides(user)}
+    return sum(side in others and by != user.pk for side, by in _open()) if others else 0
+
+
+@prepared
+def _open() -> QuerySet[Proposal, tuple[str, int]]:
+    return open_proposals().order_by().values_list("side", "proposed_by_id")
 
 
 def propose(

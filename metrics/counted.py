@@ -40,38 +40,37 @@ class Counted:
     # The five
 
     @cached_property
-    def _rates(self) -> Mapping[str, Any]:
-        found = self._kept.weekly(
-            "rates", self.weeks, lambda rows: self._count(weekly.rates, rows), tells_until=True
+    def counts(self) -> Mapping[str, Any]:
+        """All that the page itself is drawn from, as it was counted: `weekly.page`."""
+        return self._kept.weekly(
+            "page", self.weeks, lambda rows: self._count(weekly.page, rows), tells_until=True
         )
-        return {name: each.get(weekly.GROUPS, {}) for name, each in found.items()}
 
-    @cached_property
-    def _times(self) -> Mapping[str, Any]:
-        return self._weekly("contact", weekly.contact, self.weeks)
-
-    @property
-    def counts(self) -> list[Mapping[str, Any]]:
-        """All that the page itself is drawn from, as it was counted."""
-        return [self._rates, self._times]
+    def first_page(self) -> None:
+        """Count all that the page itself shows, so that it is kept."""
+        _ = self.counts
 
     @cached_property
     def by_week(self) -> dict[str, Figures]:
         """The five and clean handoffs of each week, by its name; a week of nothing is left out."""
-        rates = self._rates  # first: by the way it finds when they change
-        times = self._times
         found = {
-            week.name: weekly.figures(rates[week.name].values(), times[week.name]) for week in self.weeks
+            name: weekly.figures(self._of(name).values(), each.get(weekly.TIMES, {}))
+            for name, each in self.counts.items()
         }
-        return {name: each for name, each in found.items() if not each.is_empty}
+        return {week.name: found[week.name] for week in self.weeks if not found[week.name].is_empty}
 
     @cached_property
     def by_source(self) -> dict[str, Figures]:
         """The shares of each source over all the weeks, without times."""
-        return weekly.groups(self._rates.values())
+        return weekly.groups(map(self._of, self.counts))
 
     def by_source_in(self, week: Week) -> dict[str, Figures]:
-        return weekly.groups([self._rates[week.name]])
+        return weekly.groups([self._of(week.name)])
+
+    def _of(self, week: str) -> Mapping[str, Mapping[str, Any]]:
+        """The shares of a week by source."""
+        found: Mapping[str, Mapping[str, Any]] = self.counts[week].get(weekly.GROUPS, {})
+        return found
 
     def reasons(self, codes: Sequence[str]) -> dict[str, int]:
         """Acts of rejection by reason, `codes` being those that there are."""
@@ -79,10 +78,6 @@ class Counted:
         for counts in self._weekly("reasons", weekly.reasons, self.weeks, codes).values():
             found.update(counts)
         return dict(found)
-
-    def first_page(self) -> tuple[dict[str, Figures], dict[str, Figures]]:
-        """All that the page itself shows: by week, and by source."""
-        return self.by_week, self.by_source
 
     # Beside them
 

@@ -1,8 +1,8 @@
 """What is counted of each week, in a form that can be kept as JSON and added up over weeks.
 
-Each function asks one query, grouped by week and whatever else, of the handoffs given to it, and answers by
-the names of the weeks: a week without any is left out. Counts and shares can be added up; percentiles cannot,
-so times to first contact are of the week alone. What counts is `metrics.measures`.
+Each function but `page` asks one query, grouped by week and whatever else, of the handoffs given to it, and
+answers by the names of the weeks: a week without any is left out. Counts and shares can be added up;
+percentiles cannot, so times to first contact are of the week alone. What counts is `metrics.measures`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ from metrics.whose import Chosen
 Weeks = dict[str, Any]
 # What the section beside the five shows.
 ASIDE = ("clean_handoff_rate", *BESIDE)
-UNTIL, GROUPS = "until", "groups"
+UNTIL, GROUPS, TIMES = "until", "groups", "times"
+
+
+def page(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:
+    """What the dashboard itself shows: `rates`, and under TIMES what `contact` says of the week; two
+    queries."""
+    found, times = rates(rows, terms, zone, people), contact(rows, terms, zone, people)
+    return {name: {**found.get(name, {}), TIMES: times.get(name, {})} for name in {*found, *times}}
 
 
 def rates(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:

@@ -220,7 +220,7 @@ class Shell:
         if icon == "triage":
             return triaging.waiting(), 0, "to decide"
         if icon == "agree":
-            return agreeing.waiting_for(self.user).order_by().count(), 0, "to sign"
+            return agreeing.count_waiting_for(self.user), 0, "to sign"
         return 0, 0, ""
 
     def _breached(self) -> int:

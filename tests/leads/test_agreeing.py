@@ -291,6 +291,9 @@ def test_what_waits_for_whom(cast: Cast) -> None:
     }  # fmt: skip
     both = with_both_roles("Bo")
     assert agreeing.waiting_for(both).get() == made
+    # The navigation counts the same.
+    counted = {user.get_short_name(): agreeing.count_waiting_for(user) for user in cast}
+    assert (counted, agreeing.count_waiting_for(both)) == (waits, 1)
     agreeing.decline(made.pk, Act(LATER, cast.mia), "No")
     assert not agreeing.waiting_for(cast.nils).exists()
 

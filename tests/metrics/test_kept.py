@@ -256,11 +256,11 @@ def test_the_table_is_bounded(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> No
     settled()
     for minutes, source in enumerate(("a", "b", "c")):
         assert not counted(NOW + timedelta(minutes=minutes), filters=Filters(source=source)).by_week
-    monkeypatch.setattr(kept, "MOST", 20)
+    monkeypatch.setattr(kept, "MOST", WEEKS - 1)
     kept.prune(NOW)
     # Those of the last page, which were made at one moment.
     left = Snapshot.objects.values_list("made_at", flat=True)
-    assert list(left) == [NOW + timedelta(minutes=2)] * (WEEKS * 2)
+    assert list(left) == [NOW + timedelta(minutes=2)] * WEEKS
 
 
 # Whose it is
@@ -403,11 +403,31 @@ def test_the_page_is_ready_before_somebody_opens_it(cast: Cast, as_: Callable[[U
         with CaptureQueriesContext(connection) as seen:
             first = client.get("/dashboard/")
         assert not [query["sql"] for query in seen if "GROUP BY" in query["sql"] and "mql_at" in query["sql"]]
-        assert client.get("/dashboard/").context["body"] == first.context["body"]
+        assert client.get("/dashboard/").context["drawn"].body == first.context["drawn"].body
         # It moves when somebody acts, at once.
         now = NOW + timedelta(minutes=1)
         clock.move_to(now)
         lifecycle.accept(handoff.pk, Act(now, cast.femke))
-        assert client.get("/dashboard/").context["body"] != first.context["body"]
+        assert client.get("/dashboard/").context["drawn"].body != first.context["drawn"].body
         # Nobody else is shown what was drawn for one who sees all.
-        assert as_(cast.nils).get("/dashboard/").context["body"] != client.get("/dashboard/").context["body"]
+        others = as_(cast.nils).get("/dashboard/").context["drawn"]
+        assert others.body != client.get("/dashboard/").context["drawn"].body
+
+
+def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], Any]) -> None:
+    """Who it is (3), terms, marks, what is kept, whom to filter for, and the frame's six."""
+    make_handoff("assigned", cast.femke, at=NOW - timedelta(days=20))
+    client = as_(cast.otto)
+    counts = []
+    with time_machine.travel(NOW, tick=False):
+        for _ in range(2):
+            settled()
+            client.get("/dashboard/")
+            with CaptureQueriesContext(connection) as seen:
+                again = client.get("/dashboard/")
+            counts.append((len(seen), sum('FROM "metrics_snapshot"' in query["sql"] for query in seen)))
+            # Nothing is drawn anew.
+            assert "tiles" not in again.context
+            for state in ("working", "rejected"):
+                make_handoff(state, cast.jonas, at=NOW - timedelta(days=30))
+    assert counts == [(13, 1)] * 2
