@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
 
 from leads.querysets import HandoffQuerySet
-from metrics import counting, figures, query, shapes, weekly
+from metrics import counting, figures, process, query, shapes, weekly
 from metrics.address import Asked
-from metrics.figures import Figures
+from metrics.figures import Figures, Rate
 from metrics.kept import Kept
 from metrics.periods import Week, WeekRange
 from metrics.query import Question
@@ -75,9 +75,15 @@ class Counted:
     def reasons(self, codes: Sequence[str]) -> dict[str, int]:
         """Acts of rejection by reason, `codes` being those that there are."""
         found: Counter[str] = Counter()
-        for counts in self._weekly("reasons", weekly.reasons, self.weeks, codes).values():
-            found.update(counts)
+        for acts in self.acts(codes, self.weeks).values():
+            found.update({code: sum(sources.values()) for code, sources in acts.items()})
         return dict(found)
+
+    def acts(self, codes: Sequence[str], weeks: WeekRange) -> dict[Week, Mapping[str, Mapping[str, int]]]:
+        """{week: {reason code: {source: acts of rejection}}}, `codes` being the reasons that there are."""
+        count = partial(weekly.reasons, since=weeks.span.start)
+        found = self._weekly("reasons", count, weeks, codes)
+        return {week: found[week.name] for week in weeks}
 
     # Beside them
 
@@ -87,6 +93,31 @@ class Counted:
             "beside", weeks, lambda rows: self._count(weekly.beside, rows), deadlines=True
         )
         return {name: weekly.figures([shares], {}) for name, shares in found.items()}
+
+    # For the diagnosis
+
+    def bands(self, weeks: WeekRange) -> dict[Week, Mapping[str, Any]]:
+        """{week: {score band: counts of `process.BANDED`}}."""
+        count = partial(process.bands, since=weeks.span.start)
+        found = self._kept.weekly(
+            "bands", weeks, lambda rows: self._count(count, rows), tells_until=True, deadlines=True
+        )
+        return {week: found[week.name].get(weekly.GROUPS, {}) for week in weeks}
+
+    def decided(self, weeks: WeekRange) -> dict[str, Rate]:
+        """Rejected of decided by source."""
+        found: dict[str, Rate] = {}
+        for sources in self._weekly("decided", process.decided, weeks).values():
+            for source, counts in sources.items():
+                found[source] = found.get(source, Rate()).plus(Rate(*counts))
+        return found
+
+    def medians(self, weeks: WeekRange) -> dict[str, float | None]:
+        """The median minutes of each step, by what ends it."""
+        found = self._kept.whole(
+            "medians", weeks, lambda rows: self._count(process.medians, rows), deadlines=True
+        )
+        return dict(found)
 
     # By one dimension
 
