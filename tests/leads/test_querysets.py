@@ -196,5 +196,5 @@ def test_what_is_past_its_deadline_is_found_by_an_index(cast):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE leads_handoff")
     plan = Handoff.objects.breached(NOW).order_by().explain()
-    # PostgreSQL has the choice of two that hold what is open alone.
-    assert any(index in plan for index in ("handoff_by_deadline", "handoff_open_by_assignee")), plan
+    # PostgreSQL has the choice of several that hold what is open alone.
+    assert ("Index Scan" if connection.vendor == "postgresql" else "handoff_by_deadline") in plan
