@@ -45,14 +45,18 @@ class Version:
 
 def versions() -> list[Version]:
     """All versions, newest first; one query, and the list is short."""
-    rows = Agreement.objects.order_by("-in_force_from").values_list("version", "in_force_from", "targets")
     found = []
-    for number, since, targets in rows:
+    for number, since, targets in _versions():
         promises = agreement.targets_of(targets).items()
         contact = {kind: promise.within for kind, promise in promises}
         accept = {kind: timedelta(minutes=promise.accept.minutes) for kind, promise in promises}
         found.append(Version(number, since, contact, accept))
     return found
+
+
+@prepared
+def _versions() -> QuerySet[Agreement, tuple[int, datetime, dict[str, Any]]]:
+    return Agreement.objects.order_by("-in_force_from").values_list("version", "in_force_from", "targets")
 
 
 def terms_in_force(versions: Sequence[Version], at: datetime) -> Version | None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
 
 from leads.querysets import HandoffQuerySet
-from metrics import counting, figures, query, shapes, weekly
+from metrics import counting, figures, process, query, shapes, weekly
 from metrics.address import Asked
-from metrics.figures import Figures
+from metrics.figures import Figures, Rate
 from metrics.kept import Kept
 from metrics.periods import Week, WeekRange
 from metrics.query import Question
@@ -40,49 +40,50 @@ class Counted:
     # The five
 
     @cached_property
-    def _rates(self) -> Mapping[str, Any]:
-        found = self._kept.weekly(
-            "rates", self.weeks, lambda rows: self._count(weekly.rates, rows), tells_until=True
+    def counts(self) -> Mapping[str, Any]:
+        """All that the page itself is drawn from, as it was counted: `weekly.page`."""
+        return self._kept.weekly(
+            "page", self.weeks, lambda rows: self._count(weekly.page, rows), tells_until=True
         )
-        return {name: each.get(weekly.GROUPS, {}) for name, each in found.items()}
 
-    @cached_property
-    def _times(self) -> Mapping[str, Any]:
-        return self._weekly("contact", weekly.contact, self.weeks)
-
-    @property
-    def counts(self) -> list[Mapping[str, Any]]:
-        """All that the page itself is drawn from, as it was counted."""
-        return [self._rates, self._times]
+    def first_page(self) -> None:
+        """Count all that the page itself shows, so that it is kept."""
+        _ = self.counts
 
     @cached_property
     def by_week(self) -> dict[str, Figures]:
         """The five and clean handoffs of each week, by its name; a week of nothing is left out."""
-        rates = self._rates  # first: by the way it finds when they change
-        times = self._times
         found = {
-            week.name: weekly.figures(rates[week.name].values(), times[week.name]) for week in self.weeks
+            name: weekly.figures(self._of(name).values(), each.get(weekly.TIMES, {}))
+            for name, each in self.counts.items()
         }
-        return {name: each for name, each in found.items() if not each.is_empty}
+        return {week.name: found[week.name] for week in self.weeks if not found[week.name].is_empty}
 
     @cached_property
     def by_source(self) -> dict[str, Figures]:
         """The shares of each source over all the weeks, without times."""
-        return weekly.groups(self._rates.values())
+        return weekly.groups(map(self._of, self.counts))
 
     def by_source_in(self, week: Week) -> dict[str, Figures]:
-        return weekly.groups([self._rates[week.name]])
+        return weekly.groups([self._of(week.name)])
+
+    def _of(self, week: str) -> Mapping[str, Mapping[str, Any]]:
+        """The shares of a week by source."""
+        found: Mapping[str, Mapping[str, Any]] = self.counts[week].get(weekly.GROUPS, {})
+        return found
 
     def reasons(self, codes: Sequence[str]) -> dict[str, int]:
         """Acts of rejection by reason, `codes` being those that there are."""
         found: Counter[str] = Counter()
-        for counts in self._weekly("reasons", weekly.reasons, self.weeks, codes).values():
-            found.update(counts)
+        for acts in self.acts(codes, self.weeks).values():
+            found.update({code: sum(sources.values()) for code, sources in acts.items()})
         return dict(found)
 
-    def first_page(self) -> tuple[dict[str, Figures], dict[str, Figures]]:
-        """All that the page itself shows: by week, and by source."""
-        return self.by_week, self.by_source
+    def acts(self, codes: Sequence[str], weeks: WeekRange) -> dict[Week, Mapping[str, Mapping[str, int]]]:
+        """{week: {reason code: {source: acts of rejection}}}, `codes` being the reasons that there are."""
+        count = partial(weekly.reasons, since=weeks.span.start)
+        found = self._weekly("reasons", count, weeks, codes)
+        return {week: found[week.name] for week in weeks}
 
     # Beside them
 
@@ -92,6 +93,31 @@ class Counted:
             "beside", weeks, lambda rows: self._count(weekly.beside, rows), deadlines=True
         )
         return {name: weekly.figures([shares], {}) for name, shares in found.items()}
+
+    # For the diagnosis
+
+    def bands(self, weeks: WeekRange) -> dict[Week, Mapping[str, Any]]:
+        """{week: {score band: counts of `process.BANDED`}}."""
+        count = partial(process.bands, since=weeks.span.start)
+        found = self._kept.weekly(
+            "bands", weeks, lambda rows: self._count(count, rows), tells_until=True, deadlines=True
+        )
+        return {week: found[week.name].get(weekly.GROUPS, {}) for week in weeks}
+
+    def decided(self, weeks: WeekRange) -> dict[str, Rate]:
+        """Rejected of decided by source."""
+        found: dict[str, Rate] = {}
+        for sources in self._weekly("decided", process.decided, weeks).values():
+            for source, counts in sources.items():
+                found[source] = found.get(source, Rate()).plus(Rate(*counts))
+        return found
+
+    def medians(self, weeks: WeekRange) -> dict[str, float | None]:
+        """The median minutes of each step, by what ends it."""
+        found = self._kept.whole(
+            "medians", weeks, lambda rows: self._count(process.medians, rows), deadlines=True
+        )
+        return dict(found)
 
     # By one dimension
 

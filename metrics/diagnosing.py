@@ -1,42 +1,29 @@
-"""What `metrics.diagnosis` asks for, counted in the database: eight queries, however many handoffs.
+"""What `metrics.diagnosis` asks for, put together from what is counted of each week and kept.
 
 Owns which weeks are looked at: of those shown the mature ones, for opportunities those old enough, and as
-many before them. Decides and words nothing.
+many before them. What is counted is `metrics.process`. Decides and words nothing.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from django.db.models import Count, F, Q
 
 from leads.choices import SCORE_BANDS
 from leads.models import RejectionReason
 from leads.querysets import HandoffQuerySet
-from metrics import address, cohorts, query, stages, tallying
+from metrics import address, cohorts, counted, process, stages
 from metrics.comparing import Compared
 from metrics.diagnosis import Band, List
 from metrics.figures import Rate
 from metrics.leaking import Stage
-from metrics.measures import RATES, Measure, happened
-from metrics.periods import WeekRange
-from metrics.query import Asked
-from metrics.spans import Minutes, PercentileCont
-from metrics.tallying import BAND, Tally
+from metrics.periods import Week, WeekRange
+from metrics.tallying import Tally
 
 # Sources are named with the reasons given most often only.
 MOST_REASONS, MOST_SOURCES, MOST_GROUPS = 5, 200, 50
-# What a stage begins and ends with, for its median time.
-_STEPS = (
-    ("mql_at", "received_at"),
-    ("received_at", "ready_at"),
-    ("ready_at", "assigned_at"),
-    ("assigned_at", "acknowledged_at"),
-    ("acknowledged_at", "first_contact_at"),
-)
 _NAMES = (
     ("Trigger", "marketing"),
     ("Enrichment pass", "marketing"),
@@ -64,33 +51,45 @@ class Counted:
 def read(asked: address.Asked, handoffs: HandoffQuerySet) -> Counted:
     """For what an address asks for, of what somebody may see."""
     settled, ripe = (_mature(asked, measure) for measure in ("acceptance_rate", "mql_to_opportunity"))
-    now, before = _figures(asked, settled, handoffs), _figures(asked, _before(settled), handoffs)
-    tallies = [
-        tallying.by(BAND, figures, _measures(weeks))
-        for figures, weeks in ((now, ripe), (before, _before(ripe)))
-    ]
-    bands = {
-        name: Band(name, _compared(name, "accepted", tallies), _compared(name, "won", tallies))
-        for name, _, _ in SCORE_BANDS
-    }
+    labels = dict(RejectionReason.objects.values_list("code", "label"))
+    if settled is None:
+        return _put_together(None, None, labels, {}, {}, {}, {})
+    found = counted.Counted(asked, handoffs)
+    both = WeekRange(_before(settled).first, settled.last, settled.zone)
+    # First: by the way it finds when any of it changes.
+    bands = found.bands(both)
+    return _put_together(
+        settled, ripe, labels, bands, found.medians(settled), found.acts(sorted(labels), both),
+        found.decided(settled),
+    )  # fmt: skip
+
+
+def _put_together(
+    settled: WeekRange | None,
+    ripe: WeekRange | None,
+    labels: Mapping[str, str],
+    by_week: Mapping[Week, Mapping[str, Any]],
+    medians: Mapping[str, float | None],
+    acts: Mapping[Week, Mapping[str, Mapping[str, int]]],
+    decided: Mapping[str, Rate],
+) -> Counted:
+    pairs = [(settled, ripe), tuple(_before(weeks) if weeks else None for weeks in (settled, ripe))]
+    tallies = [_banded(by_week, weeks, old_enough) for weeks, old_enough in pairs]
     tally, earlier = (_together(each) for each in tallies)
-    _, medians = tallying.total(now, {}, **_medians(now))
-    acts = now.reasons()
+    now, before = (_acts(acts, weeks or ()) for weeks, _ in pairs)
     return Counted(
         settled=settled,
         ripe=ripe,
-        bands=bands,
+        bands={
+            name: Band(name, _compared(name, "accepted", tallies), _compared(name, "won", tallies))
+            for name, _, _ in SCORE_BANDS
+        },
         shares={name: Compared(tally[name], earlier[name]) for name in stages.STAGES},
         stages=_stages(tally, medians),
-        reasons=_reasons(acts, before.reasons()),
-        labels=dict(RejectionReason.objects.values_list("code", "label")),
-        rejected={
-            name: each["rejected"]
-            for name, each in tallying.largest(
-                F("lead_source"), now, {"rejected": RATES["rejection_rate"]}, "rejected", MOST_GROUPS
-            ).items()
-        },
-        by_source=_sources(now, sorted(acts, key=lambda code: (-acts[code], code))[:MOST_REASONS]),
+        reasons=_reasons(now, before),
+        labels=labels,
+        by_source=_sources(now),
+        rejected=_most_rejected(decided),
     )
 
 
@@ -99,32 +98,23 @@ def _mature(asked: address.Asked, measure: str) -> WeekRange | None:
     return None if last is None else WeekRange(asked.weeks.first, last, asked.weeks.zone)
 
 
-def _before(weeks: WeekRange | None) -> WeekRange | None:
+def _before(weeks: WeekRange) -> WeekRange:
     """As many weeks just before."""
-    return None if weeks is None else WeekRange.ending(weeks.first.plus(-1), len(weeks), weeks.zone)
+    return WeekRange.ending(weeks.first.plus(-1), len(weeks), weeks.zone)
 
 
-def _figures(asked: address.Asked, weeks: WeekRange | None, handoffs: HandoffQuerySet) -> Asked:
-    if weeks is None:
-        return Asked.of(query.Question(asked.as_of, filters=asked.filters), handoffs.none())
-    return Asked.of(query.Question(asked.as_of, weeks.span, filters=asked.filters), handoffs)
-
-
-def _measures(ripe: WeekRange | None) -> dict[str, Measure]:
-    """All that is counted of a period: stages, what was accepted, and what was won of those old enough."""
-    return {
-        **stages.STAGES,
-        "accepted": RATES["acceptance_rate"],
-        "won": _within(ripe, RATES["mql_to_opportunity"]),
-    }
-
-
-def _within(weeks: WeekRange | None, measure: Measure) -> Measure:
-    """A measure of these weeks only; of nothing without them."""
-    if weeks is None:
-        return Measure(lambda terms: Q(pk__isnull=True), measure.hit, measure.who, measure.about)
-    span = Q(mql_at__gte=weeks.span.start, mql_at__lt=weeks.span.end)
-    return Measure(lambda terms: measure.counts(terms) & span, measure.hit, measure.who, measure.about)
+def _banded(
+    by_week: Mapping[Week, Mapping[str, Any]], weeks: WeekRange | None, ripe: WeekRange | None
+) -> dict[str, Tally]:
+    """The weeks added up by score band; what was won, of those old enough alone."""
+    found: dict[str, Tally] = defaultdict(lambda: {name: Rate() for name in process.BANDED})
+    old_enough = set(ripe or ())
+    for week in weeks or ():
+        for band, counts in by_week[week].items():
+            for name, pair in counts.items():
+                if name != "won" or week in old_enough:
+                    found[band][name] = found[band][name].plus(Rate(*pair))
+    return dict(found)
 
 
 def _together(tallies: Mapping[str, Tally]) -> Tally:
@@ -140,30 +130,17 @@ def _compared(group: str, name: str, pair: Sequence[Mapping[str, Tally]]) -> Com
     return Compared(now, before)
 
 
-def _medians(figures: Asked) -> dict[str, Any]:
-    asked = {}
-    for start, end in _STEPS:
-        done = Measure(
-            lambda terms, start=start, end=end: happened(start, terms) & happened(end, terms),  # type: ignore[misc]
-            stages.assigned,
-            "first_holder",
-            "",
-        )
-        wait = Minutes(F(end), F(start))
-        asked[f"until_{end}"] = PercentileCont(wait, 0.5, filter=tallying.condition(figures, done))
-    return asked
-
-
 def _stages(tally: Tally, medians: Mapping[str, float | None]) -> list[Stage]:
     lost = ("", "never_ready", "never_assigned", "never_answered", "never_contacted")
     mqls = tally["never_ready"].denominator
     found = []
-    for number, ((name, party), code, (_, end)) in enumerate(zip(_NAMES, lost, _STEPS, strict=True), 1):
+    for number, ((name, party), code, (_, end)) in enumerate(
+        zip(_NAMES, lost, process.STEPS, strict=True), 1
+    ):
         rate = tally[code] if code else Rate(0, mqls)
-        minutes = medians[f"until_{end}"]
-        behind = List(code or "not_named")
+        minutes = _from_nought(medians.get(end))
         found.append(
-            Stage(number, name, party, rate.denominator, rate.numerator, _from_nought(minutes), behind)
+            Stage(number, name, party, rate.denominator, rate.numerator, minutes, List(code or "not_named"))
         )
     return found
 
@@ -173,18 +150,35 @@ def _from_nought(minutes: float | None) -> float | None:
     return None if minutes is None else max(0.0, minutes)
 
 
-def _reasons(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, Compared]:
-    whole, earlier = sum(now.values()), sum(before.values())
+def _acts(
+    by_week: Mapping[Week, Mapping[str, Mapping[str, int]]], weeks: Iterable[Week]
+) -> dict[str, Counter[str]]:
+    """{reason code: {source: acts}} of these weeks together."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for week in weeks:
+        for code, sources in by_week[week].items():
+            found[code].update(sources)
+    return dict(found)
+
+
+def _reasons(now: Mapping[str, Counter[str]], before: Mapping[str, Counter[str]]) -> dict[str, Compared]:
+    acts, earlier = (Counter({code: each.total() for code, each in found.items()}) for found in (now, before))
+    whole, whole_before = acts.total(), earlier.total()
     return {
-        code: Compared(Rate(count, whole), Rate(before.get(code, 0), earlier)) for code, count in now.items()
+        code: Compared(Rate(count, whole), Rate(earlier[code], whole_before)) for code, count in acts.items()
     }
 
 
-def _sources(figures: Asked, codes: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
-    """The sources of the acts with these reasons, the most first."""
-    acts = figures.acts().filter(reason__code__in=codes)
-    counted = acts.values_list("reason__code", "handoff__lead_source").annotate(count=Count("pk"))
+def _sources(acts: Mapping[str, Counter[str]]) -> dict[str, list[tuple[str, int]]]:
+    """The sources of the acts with the reasons given most often, the most first."""
+    often = sorted(acts, key=lambda code: (-acts[code].total(), code))[:MOST_REASONS]
+    rows = [(-count, source, code) for code in often for source, count in acts[code].items()]
     found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-    for code, source, count in counted.order_by("-count", "handoff__lead_source")[:MOST_SOURCES]:
-        found[code].append((source, count))
+    for count, source, code in sorted(rows)[:MOST_SOURCES]:
+        found[code].append((source, -count))
     return dict(found)
+
+
+def _most_rejected(decided: Mapping[str, Rate]) -> dict[str, Rate]:
+    rejected = {source: rate for source, rate in decided.items() if rate.numerator}
+    return dict(sorted(rejected.items(), key=lambda pair: (-pair[1].numerator, pair[0]))[:MOST_GROUPS])

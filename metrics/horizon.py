@@ -47,7 +47,7 @@ def of(
     """
     if not weeks:
         return {}
-    wanted = asked(now) | (_asked_deadlines(now) if deadlines else {})
+    wanted = asked(now, deadlines=deadlines)
     rows: Any = Handoff.objects.filter(within(weeks, zone), mql_at__lte=now).order_by()
     rows = rows.annotate(week=week_of(zone)).values("week").annotate(**wanted)
     return with_others({Week.holding(row.pop("week")): soonest(row) for row in rows}, weeks, now, zone)
@@ -73,10 +73,11 @@ def with_others(
     return {week: min(moments, default=None) for week, moments in found.items()}
 
 
-def asked(now: datetime) -> dict[str, Any]:
-    """What to aggregate over handoffs for `soonest`, without deadlines."""
+def asked(now: datetime, *, deadlines: bool = False) -> dict[str, Any]:
+    """What to aggregate over handoffs for `soonest`."""
     found: dict[str, Any] = {f"{_NEXT}{name}": Min(name, filter=Q(**{f"{name}__gt": now})) for name in FACTS}
-    return found | {_HELD: Min("assigned_at", filter=Q(assigned_at__gt=now - BLACK_HOLE))}
+    found[_HELD] = Min("assigned_at", filter=Q(assigned_at__gt=now - BLACK_HOLE))
+    return found | _asked_deadlines(now) if deadlines else found
 
 
 def _asked_deadlines(now: datetime) -> dict[str, Any]:

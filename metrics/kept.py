@@ -29,7 +29,22 @@ from django.db import DatabaseError, transaction
 from leads import choices
 from leads.models import Handoff
 from leads.querysets import HandoffQuerySet
-from metrics import counting, figures, filters, horizon, measures, pulse, shapes, spans, terms, weekly, whose
+from metrics import (
+    counting,
+    figures,
+    filters,
+    horizon,
+    measures,
+    process,
+    pulse,
+    shapes,
+    spans,
+    stages,
+    tallying,
+    terms,
+    weekly,
+    whose,
+)
 from metrics.models import Snapshot
 from metrics.periods import Week, WeekRange
 from metrics.pulse import Pulse
@@ -41,7 +56,10 @@ AGE = timedelta(days=1)
 LONGEST = 200_000
 # The table's bound: the oldest go first.
 MOST = 50_000
-_ROOMS = (counting, figures, filters, horizon, measures, shapes, spans, terms, weekly, whose, choices)
+_ROOMS = (
+    choices, counting, figures, filters, horizon, measures, process, shapes, spans, stages, tallying, terms,
+    weekly, whose,
+)  # fmt: skip
 
 # Counts the handoffs given to it; the answer can be written as JSON.
 Count = Callable[[HandoffQuerySet], Any]
@@ -95,26 +113,34 @@ class Kept:
         if missing:
             counted = count(self.rows.filter(horizon.within(missing, self.zone), mql_at__lte=self.now))
             if tells_until and self._is_all:
-                self._learn(missing, counted)
+                self._learn(missing, counted, deadlines)
             until = self._horizon(missing, deadlines)
             fresh = {week: counted.get(week.name, {}) for week in missing}
             self._keep(key, [([week], until[week], payload) for week, payload in fresh.items()])
             found |= {week.name: payload for week, payload in fresh.items()}
         return found
 
-    def whole(self, what: str, weeks: WeekRange, count: Count, extra: Sequence[str] = ()) -> Any:
+    def whole(
+        self,
+        what: str,
+        weeks: WeekRange,
+        count: Count,
+        extra: Sequence[str] = (),
+        *,
+        deadlines: bool = False,
+    ) -> Any:
         """What is counted over all these weeks together."""
         key, every = self._key(what, extra), list(weeks)
         if self.pulse is not None:
             for snapshot in self._good(key, [weeks.first.monday], len(every)):
                 if snapshot.marks == self.pulse.of(every):
                     return snapshot.payload
-        until = [moment for moment in self._horizon(every).values() if moment is not None]
+        until = [moment for moment in self._horizon(every, deadlines).values() if moment is not None]
         payload = count(self.rows.filter(horizon.within(every, self.zone), mql_at__lte=self.now))
         self._keep(key, [(every, min(until, default=None), payload)])
         return payload
 
-    def _learn(self, weeks: Sequence[Week], counted: Mapping[str, Any]) -> None:
+    def _learn(self, weeks: Sequence[Week], counted: Mapping[str, Any], deadlines: bool) -> None:
         """The next moments that counting all handoffs has shown by the way."""
         if self.pulse is None:
             return
@@ -124,8 +150,8 @@ class Kept:
             if (text := counted.get(week.name, {}).get(weekly.UNTIL))
         }
         until = horizon.with_others(told, weeks, self.now, self.zone)
-        self._until[False] |= until
-        self._keep(_HORIZONS[False], [([week], until[week], {}) for week in weeks])
+        self._until[deadlines] |= until
+        self._keep(_HORIZONS[deadlines], [([week], until[week], {}) for week in weeks])
 
     def _key(self, what: str, extra: Sequence[str]) -> str:
         said = json.dumps([what, *self._of, *extra], ensure_ascii=False)
@@ -146,6 +172,9 @@ class Kept:
         if self.pulse is None:
             return dict.fromkeys(weeks)
         until = self._until[deadlines]
+        if not deadlines:
+            # What holds with the deadlines watched holds without.
+            until |= {week: moment for week, moment in self._until[True].items() if week not in until}
         asked = [week for week in weeks if week not in until]
         until |= self._known(asked, _HORIZONS[deadlines])
         rest = [week for week in asked if week not in until]

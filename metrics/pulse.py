@@ -26,12 +26,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet, Subquery
 
 from leads.models import Event
 from metrics.models import Ledger
 from metrics.periods import Week
 from metrics.spans import week_of
+from routing.prepared import prepared
 
 ONLY = 1
 # A page settles by itself when the worker's minute task has left so many events to it.
@@ -82,16 +83,23 @@ def settle(zone: str) -> bool:
 
 def _read(zone: str) -> tuple[Pulse | None, int]:
     """The marks, and how many events there are at most behind the kept count."""
-    ledger = Ledger.objects.filter(pk=ONLY, zone=zone, settled_to__isnull=False).first()
-    if ledger is None or ledger.settled_to is None:
-        return None, 0
-    newest = _newest()
-    if newest < ledger.settled_to:
-        return None, 0
-    marks: Counter[str] = Counter(ledger.marks)
-    if newest > ledger.settled_to:
-        marks.update(_counts(zone, ledger.settled_to))
-    return Pulse(marks), newest - ledger.settled_to
+    for of_zone, settled_to, kept, newest in _kept():
+        behind = (newest or 0) - settled_to
+        if of_zone != zone or behind < 0:
+            break
+        marks: Counter[str] = Counter(kept)
+        if behind:
+            marks.update(_counts(zone, settled_to))
+        return Pulse(marks), behind
+    return None, 0
+
+
+@prepared
+def _kept() -> QuerySet[Any, tuple[Any, ...]]:
+    """The kept count, and the newest event beside it; no row before there is one."""
+    newest = Subquery(Event.objects.order_by("-pk").values("pk")[:1])
+    rows = Ledger.objects.filter(pk=ONLY, settled_to__isnull=False).annotate(newest=newest)
+    return rows.values_list("zone", "settled_to", "marks", "newest")
 
 
 def _settle_behind_barrier(ledger: Ledger, newest: int) -> None:

@@ -73,12 +73,15 @@ class Asked:
     terms: Terms
     filters: Filters
     people: Chosen | None
+    # Before the first `mql_at` of the rows; None is not known.
+    since: datetime | None = None
 
     @classmethod
     def of(cls, question: Question, handoffs: HandoffQuerySet | None = None) -> Asked:
         """`handoffs` limits them to what somebody may see; None is all."""
         rows = counting.pick(question.filters, within(question.span, question.as_of, handoffs))
-        return cls(rows, terms(question.as_of), question.filters, whose.chosen(question.filters))
+        people = whose.chosen(question.filters)
+        return cls(rows, terms(question.as_of), question.filters, people, question.span.start)
 
     def total(self) -> Figures:
         return counting.total(self.rows, self.terms, self.people)
@@ -104,7 +107,7 @@ class Asked:
 
     def acts(self) -> Any:
         """The acts of rejection that are counted."""
-        return weekly.acted(self.rows, self.terms, self.people)
+        return weekly.acted(self.rows, self.terms, self.people, self.since)
 
 
 def moment(text: str) -> datetime:

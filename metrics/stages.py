@@ -6,7 +6,7 @@ Stages nest: what sales held had passed the stages before, also where imported h
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leads.choices import NextStep
 from leads.models import Rejection
@@ -28,13 +28,14 @@ def acknowledged(terms: Terms) -> Q:
     return happened("acknowledged_at", terms) | accepted(terms) | happened("rejected_at", terms)
 
 
-def misrouted(terms: Terms) -> Q:
-    """Somebody who had it said that it was not theirs, and was not taken back."""
+def misrouting(terms: Terms) -> QuerySet[Rejection]:
+    """The acts by which somebody who had it said that it was not theirs, and was not taken back."""
     wrong = Q(reason__code=OUT_OF_TERRITORY) | Q(next_step=NextStep.REROUTED)
-    acts = Rejection.objects.filter(
-        wrong, handoff=OuterRef("pk"), at__lte=terms.as_of, undone_at__isnull=True
-    ).order_by()
-    return Q(Exists(acts))
+    return Rejection.objects.filter(wrong, at__lte=terms.as_of, undone_at__isnull=True).order_by()
+
+
+def misrouted(terms: Terms) -> Q:
+    return Q(Exists(misrouting(terms).filter(handoff=OuterRef("pk"))))
 
 
 def _missed(name: str) -> Measure:

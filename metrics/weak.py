@@ -76,18 +76,24 @@ def needed() -> Q:
 
 
 def by_week(figures: Asked, zone: str) -> dict[Week, dict[str, Tally]]:
-    """Conversions by score of each week, "weak" and "rest"; one query, one look at each trail."""
-    week = week_of(zone)
-    is_weak = Case(When(needed(), then=Value("weak")), default=Value("rest"), output_field=CharField())
-    rows = figures.rows.order_by().filter(BY_SCORE).annotate(of=week, group=is_weak)
+    """The MQLs of each week: conversions by score, "weak" and "rest", and the "other" ones; one query, one
+    look at the trail of each conversion by score."""
+    group = Case(
+        When(BY_SCORE & needed(), then=Value("weak")),
+        When(BY_SCORE, then=Value("rest")),
+        default=Value("other"),
+        output_field=CharField(),
+    )
+    rows = figures.rows.order_by().annotate(of=week_of(zone), group=group)
     found: dict[Week, dict[str, Tally]] = {}
     for values, tally in tallying.grouped(rows.values("of", "group"), figures, ALIKE):
-        tallies = found.setdefault(Week.holding(values["of"]), {"weak": EMPTY, "rest": EMPTY})
+        tallies = found.setdefault(Week.holding(values["of"]), dict.fromkeys(GROUPS, EMPTY))
         tallies[values["group"]] = tally
     return found
 
 
-# What is counted of both groups.
+GROUPS = ("weak", "rest", "other")
+# What is counted of each group.
 ALIKE = {
     "all": Measure(lambda terms: EVERY, lambda terms: EVERY, "first_holder", "Conversions by score."),
     "decided": Measure(decided, accepted, "decider", "Accepted / decided."),

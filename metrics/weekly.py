@@ -1,15 +1,15 @@
 """What is counted of each week, in a form that can be kept as JSON and added up over weeks.
 
-Each function asks one query, grouped by week and whatever else, of the handoffs given to it, and answers by
-the names of the weeks: a week without any is left out. Counts and shares can be added up; percentiles cannot,
-so times to first contact are of the week alone. What counts is `metrics.measures`.
+Each function but `page` asks one query, grouped by week and whatever else, of the handoffs given to it, and
+answers by the names of the weeks: a week without any is left out. Counts and shares can be added up;
+percentiles cannot, so times to first contact are of the week alone. What counts is `metrics.measures`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Q
@@ -27,7 +27,15 @@ from metrics.whose import Chosen
 Weeks = dict[str, Any]
 # What the section beside the five shows.
 ASIDE = ("clean_handoff_rate", *BESIDE)
-UNTIL, GROUPS = "until", "groups"
+WRONG_CLOCK = timedelta(days=1)
+UNTIL, GROUPS, TIMES = "until", "groups", "times"
+
+
+def page(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:
+    """What the dashboard itself shows: `rates`, and under TIMES what `contact` says of the week; two
+    queries."""
+    found, times = rates(rows, terms, zone, people), contact(rows, terms, zone, people)
+    return {name: {**found.get(name, {}), TIMES: times.get(name, {})} for name in {*found, *times}}
 
 
 def rates(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:
@@ -37,16 +45,13 @@ def rates(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None)
     asked = counting.aggregates(terms, people, None, names) | horizon.asked(terms.as_of)
     grouped: Any = rows.order_by().annotate(of_week=week_of(zone), of=F("lead_source"))
     found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-    until: defaultdict[str, list[datetime]] = defaultdict(list)
+    until = []
     for values in grouped.values("of_week", "of").annotate(**asked):
         name = Week.holding(values["of_week"]).name
-        if (moment := horizon.soonest(values)) is not None:
-            until[name].append(moment)
+        until.append((name, horizon.soonest(values)))
         if said := _said(values, names):
             found[name][values["of"]] = said
-    return {
-        name: {UNTIL: _iso(min(until[name], default=None)), GROUPS: found[name]} for name in {*found, *until}
-    }
+    return {name: {UNTIL: moment, GROUPS: found[name]} for name, moment in said_until(until).items()}
 
 
 def beside(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:
@@ -70,24 +75,48 @@ def contact(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | Non
     }
 
 
-def reasons(rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None) -> Weeks:
-    """{week of the handoff: {reason code: acts of rejection}}; see `metrics.query.Asked.reasons`."""
-    acts = acted(rows, terms, people)
-    week = week_of(zone, "handoff__mql_at")
-    grouped: Any = acts.annotate(week=week).values_list("week", "reason__code").annotate(Count("pk"))
-    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for monday, code, count in grouped:
-        found[Week.holding(monday).name][code] = count
+def reasons(
+    rows: HandoffQuerySet, terms: Terms, zone: str, people: Chosen | None, since: datetime | None = None
+) -> Weeks:
+    """{week of the handoff: {reason code: {source: acts of rejection}}}; of the acts that `acted` gives."""
+    # From the handoffs to their acts: each handoff is looked up once.
+    acts: Any = rows.order_by().filter(_of_acts(terms, people, since, "rejections__"))
+    acts = acts.annotate(week=week_of(zone)).values_list("week", "rejections__reason__code", "lead_source")
+    found: defaultdict[str, dict[str, dict[str, int]]] = defaultdict(dict)
+    for monday, code, source, count in acts.annotate(Count("rejections")):
+        found[Week.holding(monday).name].setdefault(code, {})[source] = count
     return dict(found)
 
 
-def acted(rows: HandoffQuerySet, terms: Terms, people: Chosen | None) -> Any:
-    """The acts of rejection up to the moment that were not undone; those of the people that are asked for."""
-    acts = Rejection.objects.filter(handoff__in=rows.order_by(), at__lte=terms.as_of, undone_at__isnull=True)
-    if people is not None:
-        done = Q(by__in=people.ids)
-        acts = acts.filter(done | Q(by=None) if people.nobody else done)
+def acted(rows: HandoffQuerySet, terms: Terms, people: Chosen | None, since: datetime | None = None) -> Any:
+    """The acts of rejection up to the moment that were not undone; those of the people that are asked for.
+
+    `since` is before the first `mql_at` of the rows: an act comes after that, so that earlier ones are not
+    read. A day before it they are, for clocks that go wrong.
+    """
+    acts = Rejection.objects.filter(_of_acts(terms, people, since), handoff__in=rows.order_by())
     return acts.order_by()
+
+
+def _of_acts(terms: Terms, people: Chosen | None, since: datetime | None, prefix: str = "") -> Q:
+    """Those acts; `prefix` leads to them from another table."""
+    found = Q(**{f"{prefix}at__lte": terms.as_of, f"{prefix}undone_at__isnull": True})
+    if since is not None:
+        found &= Q(**{f"{prefix}at__gte": since - WRONG_CLOCK})
+    if people is None:
+        return found
+    done = Q(**{f"{prefix}by__in": people.ids})
+    return found & (done | Q(**{f"{prefix}by": None}) if people.nobody else done)
+
+
+def said_until(moments: Iterable[tuple[str, datetime | None]]) -> dict[str, str | None]:
+    """The soonest moment of each week that is named, in ISO format as under UNTIL."""
+    found: dict[str, datetime | None] = {}
+    for name, moment in moments:
+        soonest = found.setdefault(name, moment)
+        if moment is not None and (soonest is None or moment < soonest):
+            found[name] = moment
+    return {name: _iso(moment) for name, moment in found.items()}
 
 
 # Back from what is kept

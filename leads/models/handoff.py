@@ -192,6 +192,12 @@ class Handoff(models.Model):
                 condition=Q(next_step_at__isnull=False),
                 name="handoff_next_step",
             ),
+            # the navigation of each page: what is past its deadline, of all that are open
+            models.Index(
+                fields=["next_due_at"],
+                condition=Q(next_due_at__isnull=False),
+                name="handoff_by_deadline",
+            ),
             # escalation.repair, each minute: nothing stands in here while all is well
             models.Index(fields=["id"], condition=ASTRAY, name="handoff_astray"),
             # escalation.sweep: rejections whose ten seconds of undo are over

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 from urllib.parse import urlencode
 
 from django.core.cache import cache
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -33,6 +35,7 @@ from metrics.periods import Week
 from metrics.views import parts, whatif
 from metrics.words import SHOWN
 from routing.models import Team, User
+from routing.prepared import prepared
 from routing.rotation import IN_SALES
 
 _DRAWN = tuple(SHOWN.values())
@@ -46,18 +49,17 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     asked = address.read(request)
     handoffs = address.visible(request)
     counted = Counted(asked, handoffs)
-    board = Board(counted, asked.behind)
     first, *others = [(name, title, asked.part(name)) for name, (title, _) in parts.PARTS.items()]
+    drawn = _drawn(asked, counted, first)
     this_week = Week.of(asked.as_of, asked.weeks.zone)
     context = {
         "asked": asked,
         "ways": ways.of(request, asked, "metrics:dashboard"),
-        "board": board,
+        "drawn": drawn,
         "week": words.short(asked.weeks.last),
         "days": words.days_of(asked.weeks.last),
-        "body": _body(asked, counted, board, first),
         "parts": others,
-        "choices": _choices(asked, board, handoffs),
+        "choices": _choices(asked, drawn.sources, handoffs),
         "chips": _chips(asked),
         "before": asked.address(week=asked.weeks.last.plus(-1).name),
         "before_name": words.short(asked.weeks.last.plus(-1)),
@@ -77,14 +79,27 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render(request, "metrics/dashboard.html", context)
 
 
-def _body(asked: Asked, counted: Counted, board: Board, beside_it: tuple[str, str, str]) -> SafeString:
-    """The tiles, the line and the sources. The same counts at the same address are drawn once: all that is
-    in them is what this is made of, so it is nobody's in particular."""
+@dataclass(frozen=True)
+class Drawn:
+    """What the page shows of its counts: the tiles, the line and the sources as HTML, the MQLs of the last
+    week with their list, and the sources that there are."""
+
+    body: SafeString
+    mqls: str
+    mqls_href: str
+    sources: tuple[str, ...]
+
+
+def _drawn(asked: Asked, counted: Counted, beside_it: tuple[str, str, str]) -> Drawn:
+    """The same counts at the same address are drawn once: all that is in them is what this is made of, so it
+    is nobody's in particular."""
     ripe = [cohorts.last_mature(asked.weeks, each.measure, asked.weeks.zone, asked.as_of) for each in _DRAWN]
-    said = json.dumps([asked.params(), counted.counts, [week and week.name for week in ripe]])
+    # Sorted: what comes out of the database is in another order than what was just counted.
+    said = json.dumps([asked.params(), counted.counts, [week and week.name for week in ripe]], sort_keys=True)
     key = f"dashboard-{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()}"
-    drawn: str | None = cache.get(key)
+    drawn: Drawn | None = cache.get(key)
     if drawn is None:
+        board = Board(counted, asked.behind)
         context = {
             "span": f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
             "tiles": board.tiles(),
@@ -96,9 +111,10 @@ def _body(asked: Asked, counted: Counted, board: Board, beside_it: tuple[str, st
             ),
             "beside_it": beside_it,
         }
-        drawn = render_to_string("metrics/_board.html", context)
+        body = render_to_string("metrics/_board.html", context)
+        drawn = Drawn(body, board.mqls, board.mqls_href, tuple(board.by_source))
         cache.set(key, drawn, DRAWN_FOR)
-    return mark_safe(drawn)
+    return drawn
 
 
 @require_safe
@@ -162,16 +178,18 @@ def _chips(asked: Asked) -> list[Chip]:
     ]
 
 
-def _choices(asked: Asked, board: Board, handoffs: HandoffQuerySet) -> list[Choice]:
-    """The filters with who sells and what the weeks hold, and with what is chosen now."""
+def _choices(asked: Asked, narrowed: Collection[str], handoffs: HandoffQuerySet) -> list[Choice]:
+    """The filters with who sells and what the weeks hold (`narrowed` are the sources of what is filtered
+    for), and with what is chosen now."""
     filters = asked.filters
-    sources = set(board.by_source)
+    sources = set(narrowed)
     if filters != NO_FILTERS:
         # All that the weeks hold: most of it was counted for the page without a filter.
         sources |= set(Counted(replace(asked, filters=NO_FILTERS), handoffs).by_source)
+    people = _people()
     found = {
-        "team": set(Team.objects.values_list("name", flat=True)) | {""},
-        "rep": set(User.objects.filter(groups__name__in=IN_SALES).values_list("email", flat=True)) | {""},
+        "team": {name for kind, name in people if kind == "team"} | {""},
+        "rep": {name for kind, name in people if kind == "rep"} | {""},
         "source": set(sorted(sources)[:MOST_CHOICES]),
         "type": set(KINDS),
         "raised": set(_RAISED),
@@ -182,11 +200,20 @@ def _choices(asked: Asked, board: Board, handoffs: HandoffQuerySet) -> list[Choi
         values = sorted(found[name] | ({chosen} if chosen is not None else set()))
         options = [("", whole, chosen is None)]
         options += [(value or NONE, _RAISED.get(value, value) or empty, value == chosen) for value in values]
-        choices.append(Choice(name, label, _options(options)))
+        choices.append(Choice(name, label, _options(tuple(options))))
     return choices
 
 
-def _options(options: Iterable[tuple[str, str, bool]]) -> SafeString:
+@prepared
+def _people() -> QuerySet[Team, tuple[str, str]]:
+    """Teams by name and whoever sells by address, as ("team" or "rep", name)."""
+    teams = Team.objects.order_by().values_list(Value("team"), "name")
+    sellers = User.objects.filter(groups__name__in=IN_SALES).order_by()
+    return teams.union(sellers.values_list(Value("rep"), "email"), all=True)
+
+
+@lru_cache(64)
+def _options(options: tuple[tuple[str, str, bool], ...]) -> SafeString:
     """The inside of a field of choices, of (value, text, whether it is chosen)."""
     said = (
         f'<option value="{escape(value)}"{" selected" if is_chosen else ""}>{escape(text)}</option>'

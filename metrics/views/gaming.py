@@ -5,23 +5,20 @@ Covers what the person may see. What needs weak signals is `metrics.weak`, what 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from leads.models import MqlDefinition
-from metrics import address, charts, cohorts, gaming, lists, query, tallying, ways, weak, words
+from metrics import address, charts, cohorts, gaming, lists, query, ways, weak, words
 from metrics.diagnosis import worst
 from metrics.figures import Rate
 from metrics.gaming import Counted, Definition
 from metrics.periods import Week, WeekRange
 from metrics.saying import STATES, Sayer, between
-from metrics.spans import week_of
 from metrics.tallying import Tally
 
 
@@ -34,8 +31,7 @@ def page(request: HttpRequest) -> HttpResponse:
     question = query.Question(asked.as_of, weeks.span, filters=asked.filters)
     figures = query.Asked.of(question, address.visible(request))
     by_week = weak.by_week(figures, weeks.zone)
-    mqls = _mqls(figures, weeks.zone)
-    counted = [_counted(week, by_week, mqls) for week in weeks]
+    counted = [_counted(week, by_week) for week in weeks]
     mature = [each for each in counted if _is_mature(each.week, "acceptance_rate", asked)]
     definitions = [
         Definition(row.version, row.threshold, row.in_force_from)
@@ -72,21 +68,10 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "metrics/gaming.html", context)
 
 
-def _mqls(figures: query.Asked, zone: str) -> Counter[Week]:
-    week = week_of(zone)
-    rows: Any = figures.rows.order_by().filter(tallying.condition(figures, weak.ALIKE["all"]))
-    return Counter(
-        {
-            Week.holding(day): count
-            for day, count in rows.annotate(of=week).values_list("of").annotate(Count("pk"))
-        }
-    )
-
-
-def _counted(week: Week, by_week: Mapping[Week, Mapping[str, Tally]], mqls: Mapping[Week, int]) -> Counted:
+def _counted(week: Week, by_week: Mapping[Week, Mapping[str, Tally]]) -> Counted:
     tallies = by_week.get(week, {})
-    weak_ones, rest = (tallies.get(name, weak.EMPTY)["all"].numerator for name in ("weak", "rest"))
-    return Counted(week, mqls.get(week, 0), weak_ones, rest)
+    counts = {name: tallies.get(name, weak.EMPTY)["all"].numerator for name in weak.GROUPS}
+    return Counted(week, sum(counts.values()), counts["weak"], counts["rest"])
 
 
 def _is_mature(week: Week, measure: str, asked: address.Asked) -> bool:
@@ -105,7 +90,7 @@ def _ripe(weeks: WeekRange, asked: address.Asked) -> WeekRange | None:
 def _together(
     by_week: Mapping[Week, Mapping[str, Tally]], weeks: Sequence[Week]
 ) -> dict[str, dict[str, Rate]]:
-    found: dict[str, dict[str, Rate]] = {name: dict(weak.EMPTY) for name in ("weak", "rest")}
+    found: dict[str, dict[str, Rate]] = {name: dict(weak.EMPTY) for name in weak.GROUPS}
     for week in weeks:
         for group, tally in by_week.get(week, {}).items():
             for name, rate in tally.items():

@@ -30,7 +30,16 @@ ROWS = (
     ("lead alone (htmx)", "lead_fragment_ms", "ms", "lead_fragment_to_rows", "x bare 25 rows", ""),
     ("accept", "accept_ms", "ms", "accept_to_insert", "x bare INSERT", "<= 10"),
     ("accept, with next lead", "accept_page_ms", "ms", "accept_page_to_insert", "x bare INSERT", ""),
-    ("dashboard", "dashboard_ms", "ms", "dashboard_to_rows", "x bare 25 rows", ""),
+    ("dashboard, all kept", "dashboard_ms", "ms", "dashboard_to_rows", "x bare 25 rows", "<= 3"),
+    (
+        "dashboard, nothing kept", "dashboard_cold_ms", "ms",
+        "dashboard_cold_to_hand", "x SQL by hand", "<= 1.5, SQLite < 2 s",
+    ),
+    ("diagnosis, nothing kept", "diagnosis_ms", "ms", None, "", "< 2 s"),
+    ("where the time went", "time_ms", "ms", None, "", "< 2 s"),
+    ("closed loop", "loop_ms", "ms", None, "", "< 2 s"),
+    ("weak signals, nothing kept", "gaming_ms", "ms", None, "", "< 2 s"),
+    ("report of a week, made", "report_ms", "ms", None, "", "< 5 s"),
     ("team, a manager's", "team_ms", "ms", "team_to_rows", "x bare 25 rows", "<= 2.5"),
     ("completion", "completion_ms", "ms", "completion_to_rows", "x bare 25 rows", "<= 2.5"),
     ("a person's page", "person_ms", "ms", "person_to_rows", "x bare 25 rows", "<= 2.5"),
@@ -40,6 +49,7 @@ ROWS = (
     ("repair, nothing wrong", "repair_nothing_wrong_ms", "ms", None, "", "< 20 ms"),
     ("sweep, thousands due", "sweep_due_seconds", "s", None, "", ""),
     ("sweep, each handoff due", "sweep_each_ms", "ms", None, "", ""),
+    ("SQL by hand, five metrics", "hand_sql_ms", "ms", None, "", ""),
     ("bare: empty", "bare_empty_ms", "ms", None, "", ""),
     ("bare: empty, signed in", "bare_session_ms", "ms", None, "", ""),
     ("bare: 25 rows", "bare_rows_ms", "ms", None, "", ""),
@@ -92,6 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, default=servers.ROOT / "var" / "bench.json")
     parser.add_argument("--minutes", type=float, default=40, help="the longest that one database may take")
     parser.add_argument("--quick", action="store_true", help="few requests: to see that it works")
+    parser.add_argument("--only-pages", action="store_true", help="no intake, no sweeps")
     return parser.parse_args()
 
 
@@ -116,8 +127,9 @@ def _measure(kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
             sys.executable, str(servers.ROOT / "manage.py"), "measure", url,
             "--handoffs", str(arguments.handoffs), "--folder", str(folder),
         ]  # fmt: skip
-        if arguments.quick:
-            command.append("--quick")
+        command += [
+            word for word in ("--quick", "--only-pages") if getattr(arguments, word[2:].replace("-", "_"))
+        ]
         environment = servers.environment(url) | {"VAR_DIR": str(folder)}
         # A group of its own, so that its gunicorn goes with it whatever happens.
         process = subprocess.Popen(
@@ -167,6 +179,8 @@ def _table(figures: dict[str, Any]) -> None:
         print(f"{label:<26}{f'{figures[key]} {unit}':>16}  {part}{target:<10}")
     queries = figures["inbox_queries"]
     print(f"{'inbox queries':<26}{queries['all']:>16}  with all of a rep's leads, {queries['few']} with few")
+    if "sweep_due" not in figures:
+        return
     steps, errors = figures["sweep_steps_fired"], figures["sweep_errors"]
     print(f"{'handoffs due, steps':<26}{figures['sweep_due']:>16,}  {steps:,} steps fired, {errors} errors")
 

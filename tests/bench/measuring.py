@@ -29,7 +29,7 @@ from leads.intake import receive
 from leads.models import Handoff
 from leads.views import stamp
 from routing.models import User
-from tests.bench import loading, servers
+from tests.bench import figures, loading, servers
 from tests.bench.wire import Client, dealt, flood, repeated, request, timed
 from tests.bench.yardstick.models import fill
 
@@ -42,13 +42,15 @@ CSRF = "b" * 32
 
 @dataclass
 class Effort:
-    """How much is asked: page requests a round, seconds of a flood, events in batches, handoffs due."""
+    """How much is asked: page requests a round, seconds of a flood, events in batches, handoffs due; and
+    whether of the pages alone."""
 
     pages: int = 25
     flood_seconds: float = 6.0
     batch_events: int = 6000
     due: int = DUE
     sweep_seconds: float = 240.0
+    only_pages: bool = False
 
 
 QUICK = Effort(pages=4, flood_seconds=0.7, batch_events=400, due=100)
@@ -81,11 +83,15 @@ class Measuring:
         connections.close_all()
         with servers.site(url, folder / "gunicorn.log") as port:
             self._warm_up(port)
+            figures.settle(timezone.now())
             self._pages(port)
-            self._accept(port)
-            self._single(port)
-            self._batch(port)
-        self._sweeps()
+            self._figures(port)
+            if not self.effort.only_pages:
+                self._accept(port)
+                self._single(port)
+                self._batch(port)
+        if not self.effort.only_pages:
+            self._sweeps()
         return self.figures
 
     def _clean_up(self) -> None:
@@ -190,6 +196,18 @@ class Measuring:
                         if time.perf_counter() - begin > 4:
                             break
         return found
+
+    def _figures(self, port: int) -> None:
+        """The dashboard with nothing kept beside SQL by hand, the pages beside it, a report."""
+        cookie = self._cookie(self.world.marketing)
+        with Client(port) as client:
+            timings = figures.cold(
+                lambda path: timed(client, request("GET", path, Cookie=cookie)), timezone.now(), ROUNDS
+            )
+        timings["report"] = figures.report(self.world.marketing, timezone.now(), 3)
+        for name, values in timings.items():
+            self._median(name, values)
+        self._ratio("dashboard_cold_to_hand", self.figures["dashboard_cold_ms"], self.figures["hand_sql_ms"])
 
     # Writing
 

@@ -1,3 +1,5 @@
+from copy import copy
+
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -187,3 +189,17 @@ def test_what_a_person_sees_is_found_by_the_handoffs_own_columns(cast):
     user = User.objects.get(pk=cast.mia.pk)
     sql = str(Handoff.objects.visible_to(user).query)
     assert " JOIN " not in sql and sql.count("SELECT") == 1
+
+
+def test_what_is_past_its_deadline_is_found_by_an_index(cast):
+    """Each page of some roles counts it, among ever more that are closed."""
+    closed = make_handoff("rejected", cast.femke)
+    copies = [copy(closed) for _ in range(2000)]
+    for copied in copies:
+        copied.pk = None
+    Handoff.objects.bulk_create(copies)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE leads_handoff")
+    plan = Handoff.objects.breached(NOW).order_by().explain()
+    # PostgreSQL has the choice of several that hold what is open alone.
+    assert ("Index Scan" if connection.vendor == "postgresql" else "handoff_by_deadline") in plan

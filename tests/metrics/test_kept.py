@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection, connections, transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -30,6 +30,7 @@ from metrics.filters import NO_FILTERS, Filters
 from metrics.measures import MEASURES, listed
 from metrics.models import Ledger, Snapshot
 from metrics.periods import Week, WeekRange
+from metrics.stages import STAGES
 from metrics.terms import Terms
 from metrics.words import SHOWN
 from routing.models import Team, User
@@ -61,6 +62,10 @@ def everything(found: Counted) -> dict[str, Any]:
         "source": found.by_source,
         "beside": found.beside(found.weeks),
         "reasons": found.reasons(["a"]),
+        "acts": found.acts(["a"], found.weeks),
+        "bands": found.bands(found.weeks),
+        "decided": found.decided(found.weeks),
+        "medians": found.medians(found.weeks),
         "spread": found.spread(),
         "hours": found.hours(),
         "dispositions": found.dispositions("source"),
@@ -215,9 +220,10 @@ def test_a_moment_that_comes_ends_it(cast: Cast) -> None:
     assert later.rate("black_hole_rate").denominator == 1
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", [*MEASURES, *(f"stage {name}" for name in STAGES)])
 def test_the_horizon_knows_each_moment_that_a_measure_compares(name: str) -> None:
     """Every column that is compared with the moment of looking is one that the horizon watches."""
+    stage = STAGES.get(name.removeprefix("stage "))
     at = datetime(2001, 2, 3, tzinfo=UTC)
     compared = set()
 
@@ -225,13 +231,21 @@ def test_the_horizon_knows_each_moment_that_a_measure_compares(name: str) -> Non
         for child in node.children:
             if isinstance(child, Q):
                 walk(child)
+            elif isinstance(child, Exists):
+                # An act of rejection: the next one to come is watched, of whatever handoff.
+                assert stage is STAGES["misrouted"]
             elif child[1] in (at, at - timedelta(hours=24)):
                 compared.add(child[0].rsplit("__", 1)[0])
 
-    for part in ("all", "hits", "misses"):
-        walk(listed(name, part, Terms(at)))
-    # Only what stands beside the five is kept with its deadlines watched.
-    assert compared <= {*horizon.FACTS, *(horizon.DEADLINES if name in weekly.ASIDE else ())}
+    if stage is not None and name not in MEASURES:
+        walk(stage.counts(Terms(at)))
+        walk(stage.hit(Terms(at)))
+    else:
+        for part in ("all", "hits", "misses"):
+            walk(listed(name, part, Terms(at)))
+    # What stands beside the five, and the stages, are kept with their deadlines watched.
+    is_watched = name in weekly.ASIDE or name not in MEASURES
+    assert compared <= {*horizon.FACTS, *(horizon.DEADLINES if is_watched else ())}
 
 
 def test_what_is_old_is_counted_anew_and_pruned(cast: Cast) -> None:
@@ -256,11 +270,11 @@ def test_the_table_is_bounded(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> No
     settled()
     for minutes, source in enumerate(("a", "b", "c")):
         assert not counted(NOW + timedelta(minutes=minutes), filters=Filters(source=source)).by_week
-    monkeypatch.setattr(kept, "MOST", 20)
+    monkeypatch.setattr(kept, "MOST", WEEKS - 1)
     kept.prune(NOW)
     # Those of the last page, which were made at one moment.
     left = Snapshot.objects.values_list("made_at", flat=True)
-    assert list(left) == [NOW + timedelta(minutes=2)] * (WEEKS * 2)
+    assert list(left) == [NOW + timedelta(minutes=2)] * WEEKS
 
 
 # Whose it is
@@ -403,11 +417,68 @@ def test_the_page_is_ready_before_somebody_opens_it(cast: Cast, as_: Callable[[U
         with CaptureQueriesContext(connection) as seen:
             first = client.get("/dashboard/")
         assert not [query["sql"] for query in seen if "GROUP BY" in query["sql"] and "mql_at" in query["sql"]]
-        assert client.get("/dashboard/").context["body"] == first.context["body"]
+        assert client.get("/dashboard/").context["drawn"].body == first.context["drawn"].body
         # It moves when somebody acts, at once.
         now = NOW + timedelta(minutes=1)
         clock.move_to(now)
         lifecycle.accept(handoff.pk, Act(now, cast.femke))
-        assert client.get("/dashboard/").context["body"] != first.context["body"]
+        assert client.get("/dashboard/").context["drawn"].body != first.context["drawn"].body
         # Nobody else is shown what was drawn for one who sees all.
-        assert as_(cast.nils).get("/dashboard/").context["body"] != client.get("/dashboard/").context["body"]
+        others = as_(cast.nils).get("/dashboard/").context["drawn"]
+        assert others.body != client.get("/dashboard/").context["drawn"].body
+
+
+def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], Any]) -> None:
+    """Who it is (3), terms, marks, what is kept, whom to filter for, and the frame's six."""
+    make_handoff("assigned", cast.femke, at=NOW - timedelta(days=20))
+    client = as_(cast.otto)
+    counts = []
+    with time_machine.travel(NOW, tick=False):
+        for _ in range(2):
+            settled()
+            client.get("/dashboard/")
+            with CaptureQueriesContext(connection) as seen:
+                again = client.get("/dashboard/")
+            counts.append((len(seen), sum('FROM "metrics_snapshot"' in query["sql"] for query in seen)))
+            # Nothing is drawn anew.
+            assert "tiles" not in again.context
+            for state in ("working", "rejected"):
+                make_handoff(state, cast.jonas, at=NOW - timedelta(days=30))
+    assert counts == [(13, 1)] * 2
+
+
+def test_the_diagnosis_is_kept(cast: Cast, as_: Callable[[User], Any]) -> None:
+    rejected = make_handoff("rejected", cast.jonas, at=NOW - timedelta(days=20))
+    for days in (20, 30, 90, 120):
+        make_handoff("working", cast.femke, at=NOW - timedelta(days=days))
+    settled()
+    client = as_(cast.otto)
+
+    def counted_rows() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            client.get("/dashboard/diagnosis/")
+        return sum("mql_at" in query["sql"] for query in seen)
+
+    with time_machine.travel(NOW, tick=False) as clock:
+        assert counted_rows() == 5  # bands, acts of misrouting, medians, acts by reason, decided by source
+        assert counted_rows() == 0
+        now = NOW + timedelta(minutes=1)
+        clock.move_to(now)
+        lifecycle.note(rejected.pk, Act(now, cast.jonas), text="still no")
+        assert counted_rows() > 5  # what moved the marks, and the week that moved
+        assert counted_rows() == 1
+
+
+def test_acts_of_rejection_are_read_of_the_weeks_alone(cast: Cast) -> None:
+    """By the index on when they were done, which no earlier week's are within."""
+    make_handoff("rejected", cast.jonas, at=NOW - timedelta(days=20))
+    found = counted(NOW, anew=True)
+    with CaptureQueriesContext(connection) as seen:
+        found.acts(["a"], found.weeks)
+        found.bands(found.weeks)
+    acts = [query["sql"] for query in seen if "leads_rejection" in query["sql"]]
+    assert len(acts) == 2
+    first = found.weeks.span.start
+    assert first is not None
+    for statement in acts:
+        assert f'"at" >= \'{first - weekly.WRONG_CLOCK:%Y-%m-%d}' in statement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ class Command(BaseCommand):
         parser.add_argument("--handoffs", type=int, required=True)
         parser.add_argument("--folder", type=Path, required=True)
         parser.add_argument("--quick", action="store_true")
+        parser.add_argument("--only-pages", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        effort = QUICK if options["quick"] else Effort()
+        effort = replace(QUICK if options["quick"] else Effort(), only_pages=options["only_pages"])
         measuring = Measuring(options["handoffs"], effort, self._tell)
         self.stdout.write(json.dumps(measuring.run(options["url"], options["folder"])))
 
