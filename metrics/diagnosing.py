@@ -26,6 +26,7 @@ from metrics.periods import WeekRange
 from metrics.query import Asked
 from metrics.spans import Minutes, PercentileCont
 from metrics.tallying import BAND, Tally
+from metrics.terms import Terms
 
 # Sources are named with the reasons given most often only.
 MOST_REASONS, MOST_SOURCES, MOST_GROUPS = 5, 200, 50
@@ -50,6 +51,7 @@ _NAMES = (
 class Counted:
     """`settled` are the mature weeks, `ripe` those old enough for opportunities; None where there is none."""
 
+    terms: Terms
     settled: WeekRange | None
     ripe: WeekRange | None
     bands: Mapping[str, Band]
@@ -77,6 +79,7 @@ def read(asked: address.Asked, handoffs: HandoffQuerySet) -> Counted:
     _, medians = tallying.total(now, {}, **_medians(now))
     acts = now.reasons()
     return Counted(
+        terms=now.terms,
         settled=settled,
         ripe=ripe,
         bands=bands,

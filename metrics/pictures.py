@@ -18,7 +18,7 @@ from metrics.charts.heat import Heat, heat
 from metrics.charts.spread import Series, Spread, spread
 from metrics.charts.stack import Stack, stack
 from metrics.figures import KINDS
-from metrics.periods import Week, WeekRange
+from metrics.periods import Week
 from metrics.terms import Target
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -101,7 +101,7 @@ def waits(counts: Mapping[str, Sequence[int]], target: Target) -> Waits:
         most = target.contact[kind]
         of = sum(counts[kind])
         border = next((n for n, each in enumerate(shapes.BORDERS) if each == most), None)
-        name = _target(most)
+        name = words.agreed(most)
         note = words.many(of, "first contact")
         if border is not None and of:
             share = words.share(sum(counts[kind][: border + 1]) / of)
@@ -193,20 +193,6 @@ def outcomes(counts: Mapping[str, Mapping[str, int]], by: str) -> Outcomes:
         max(0, len(ordered) - MOST_ROWS),
         not total,
     )
-
-
-def target_of(weeks: WeekRange, targets: Sequence[Target]) -> Target:
-    """The version in force at the end of the weeks."""
-    end = weeks.span.end
-    assert end is not None  # noqa: S101 - weeks always end
-    begun = [each for each in targets if each.starts_at is None or each.starts_at < end]
-    return begun[-1] if begun else targets[0]
-
-
-def _target(most: timedelta) -> str:
-    """A target as people say it: "5 min"."""
-    whole = most / timedelta(minutes=1)
-    return f"{whole:.0f} min" if whole.is_integer() and whole < 60 else words.minutes(whole)
 
 
 def _bucket(number: int) -> str:

@@ -24,7 +24,7 @@ from metrics.periods import Week, WeekRange
 from metrics.query import Asked
 from metrics.reports import behind
 from metrics.spans import Minutes, PercentileCont
-from metrics.terms import Terms
+from metrics.terms import Target, Terms
 from metrics.words import SHOWN, Reading, Shown, Status
 
 # Of the shape; a reader of kept reports tells by it.
@@ -78,7 +78,9 @@ def gather(
     weeks = WeekRange.ending(week, WEEKS, zone)
     asked = Asked.of(query.Question(as_of, weeks.span))
     by_week = asked.by("week")
-    metrics = [_metric(SHOWN[key], by_week, weeks, as_of) for key in FIVE]
+    # What the figures of the weeks are held against.
+    held = asked.terms.at_end(weeks.span)
+    metrics = [_metric(SHOWN[key], by_week, weeks, as_of, held) for key in FIVE]
     last = {each["key"]: each["last"] for each in metrics}
     anchor = _last_week(last["rejection_rate"])
     holes = _last_week(last["black_hole_rate"])
@@ -98,7 +100,7 @@ def gather(
         "anchor": anchor.name if anchor else None,
         "sources": sources[:MOST_SOURCES],
         "reasons": _reasons(asked),
-        "contact": [_contact(kind, by_week, anchor, asked) for kind in KINDS],
+        "contact": [_contact(kind, by_week, anchor, held) for kind in KINDS],
         "black_holes": _black_holes(asked, holes, zone),
         "funnel": _funnel(asked, anchor, zone),
         "decisions": [asdict(each) for each in decisions],
@@ -127,7 +129,10 @@ def terms(found: Terms) -> list[dict[str, Any]]:
     ]
 
 
-def _metric(shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: datetime) -> dict[str, Any]:
+def _metric(
+    shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: datetime, held: Target
+) -> dict[str, Any]:
+    goal, goal_text = words.goal_of(shown, held)
     each = []
     for week in weeks:
         reading = words.read(by_week.get(week.name), shown)
@@ -138,8 +143,8 @@ def _metric(shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: 
     return {
         "key": shown.key,
         "is_time": shown.is_time,
-        "goal": shown.goal,
-        "goal_text": shown.goal_text,
+        "goal": goal,
+        "goal_text": goal_text,
         "weeks": each,
         "last": mature[-1] if mature else None,
         "this": each[-1],
@@ -158,7 +163,7 @@ def _judge(metrics: list[dict[str, Any]], sources: list[dict[str, Any]]) -> None
         hits, of = each["baseline"]
         status: Status
         if each["is_time"]:
-            status = _judge_time(reading, each["goal"])
+            status = words.judge_time(reading, each["goal"])
         elif each["key"] == "acceptance_rate":
             status = words.judge_acceptance(reading)
         elif each["key"] == "mql_to_opportunity":
@@ -168,13 +173,6 @@ def _judge(metrics: list[dict[str, Any]], sources: list[dict[str, Any]]) -> None
         else:
             status = words.judge_black_holes(reading)
         each["status"] = [status.tone, status.text]
-
-
-def _judge_time(median: Reading, goal: float) -> Status:
-    """An alarm when the median is over its target."""
-    if median.value is None:
-        return Status("", "No data")
-    return Status("late", "Over target") if median.value > goal else Status("ok", "On target")
 
 
 def _reading(metric: dict[str, Any]) -> Reading:
@@ -224,10 +222,9 @@ def _reasons(asked: Asked) -> list[dict[str, Any]]:
     return [{"code": code, "label": labels.get(code, code), "count": count} for code, count in counts]
 
 
-def _contact(kind: str, by_week: dict[str, Figures], week: Week | None, asked: Asked) -> dict[str, Any]:
+def _contact(kind: str, by_week: dict[str, Figures], week: Week | None, held: Target) -> dict[str, Any]:
     spread = (by_week.get(week.name) if week else None) or Figures()
     found = spread.contact[kind]
-    target = asked.terms.target(asked.terms.as_of).contact[kind]
     return {
         "type": kind,
         "n": found.n,
@@ -235,7 +232,7 @@ def _contact(kind: str, by_week: dict[str, Figures], week: Week | None, asked: A
         "median": _rounded(found.median),
         "p90": _rounded(found.p90),
         "within": found.within.numerator,
-        "target": target.total_seconds() / 60,
+        "target": held.contact[kind].total_seconds() / 60,
     }
 
 

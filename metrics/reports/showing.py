@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from metrics import charts, words
 from metrics.models import Report
-from metrics.periods import Week
+from metrics.periods import Week, WeekRange
 from metrics.reports import moving
+from metrics.terms import Target, Terms
 from metrics.words import NOTHING, SHOWN, Shown, Status
 
 MOST_BARS = 8
@@ -178,7 +179,7 @@ def shown(report: Report) -> Page:
         title_line=f"week {week.number}, {words.days_of(week)} {week.sunday.year}",
         edition=report.edition,
         made=f"{made:%A} {made.day} {made:%B %Y, %H:%M} ({kept['zone']})",
-        terms=_terms(kept),
+        terms=_terms(kept, WeekRange(first, week, kept["zone"])),
         span=f"{words.short(first)} to {words.short(week)}",
         mqls=words.many(kept["mqls"], "MQL"),
         mqls_before=f"{kept['mqls_before']:,}",
@@ -371,14 +372,22 @@ def _decision(each: dict[str, Any], today: date, week: Week) -> Decision:
     )
 
 
-def _terms(kept: dict[str, Any]) -> str:
-    last = kept["terms"][-1]
-    if not last["version"]:
-        return "Judged by the targets as shipped"
-    versions = sorted({each["version"] for each in kept["terms"]})
-    if len(versions) == 1:
-        return f"Judged by version {versions[0]} of the agreement"
-    return f"Judged by versions {versions[0]} to {versions[-1]} of the agreement, each in its time"
+def _terms(kept: dict[str, Any], weeks: WeekRange) -> str:
+    targets = tuple(
+        Target(
+            starts_at=_moment(each["from"]),
+            ends_at=_moment(each["until"]),
+            contact={kind: timedelta(minutes=most) for kind, most in each["contact"].items()},
+            version=each["version"],
+        )
+        for each in kept["terms"]
+    )
+    terms = Terms(datetime.fromisoformat(kept["as_of"]), targets)
+    return words.judged_by(terms, weeks.span, weeks.zone)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _share(hits: int, of: int) -> float:

@@ -81,13 +81,15 @@ def _body(asked: Asked, counted: Counted, board: Board, beside_it: tuple[str, st
     """The tiles, the line and the sources. The same counts at the same address are drawn once: all that is
     in them is what this is made of, so it is nobody's in particular."""
     ripe = [cohorts.last_mature(asked.weeks, each.measure, asked.weeks.zone, asked.as_of) for each in _DRAWN]
-    said = json.dumps([asked.params(), counted.counts, [week and week.name for week in ripe]])
+    held = repr(counted.terms.within(asked.weeks.span))
+    said = json.dumps([asked.params(), counted.counts, [week and week.name for week in ripe], held])
     key = f"dashboard-{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()}"
     drawn: str | None = cache.get(key)
     if drawn is None:
         context = {
             "span": f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
             "tiles": board.tiles(),
+            "terms": board.judged_by,
             "weekly": board.weekly(asked.metric),
             "tabs": [(shown, asked.address(metric=shown.key)) for shown in _DRAWN],
             "anchor": words.short(board.anchor) if board.anchor else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -14,14 +15,15 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from leads import agreeing, lifecycle
-from leads.models import Handoff, Rejection, RejectionReason
+from leads.agreement import Terms
+from leads.models import Agreement, Handoff, Rejection, RejectionReason
 from metrics import query
 from metrics.models import CallEntry, Report, ReportMail, ReportSchedule
 from metrics.periods import Week
 from metrics.reports import calls, comparing, mailing, making, showing
 from metrics.reports.making import NotYet
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff, make_proposal
+from tests.factories import agree, make_handoff, make_proposal
 from tests.metrics.reports.conftest import LONG_AGO, WEEK, later
 
 
@@ -54,6 +56,33 @@ def test_it_holds_the_figures_of_the_last_mature_week_and_of_its_own(some: list[
     assert kept(report)["terms"][0]["contact"] == {"demo": 5.0, "standard": 60.0}
     assert report.digest == hashlib.sha256(report.kept.encode()).hexdigest()
     assert (report.edition, report.made_by) == (1, None)
+
+
+def test_it_is_held_against_the_agreement_in_force_when_its_week_ends(cast: Cast) -> None:
+    for _ in range(5):
+        handoff = make_handoff("working", cast.femke, at=LONG_AGO, kind="demo_request")
+        Handoff.objects.filter(pk=handoff.pk).update(first_contact_at=LONG_AGO + timedelta(minutes=6))
+    before = making.make(Week(2026, 8), NOW, None)
+    slower = {
+        kind: replace(promise, figure=10)
+        for kind, promise in Terms.of(Agreement.objects.get()).targets.items()
+    }
+    agree(cast.otto, cast.mia, LONG_AGO - timedelta(days=1), targets=slower)
+    after = making.make(Week(2026, 8), NOW, cast.mia)
+    assert [metric(each, "contact_demo")["status"][1] for each in (before, after)] == [
+        "Over target",
+        "On target",
+    ]
+    assert [metric(each, "contact_demo")["goal_text"] for each in (before, after)] == ["5 min", "10 min"]
+    assert [kept(each)["contact"][0]["target"] for each in (before, after)] == [5.0, 10.0]
+    assert "version 1 of the agreement: demo 5 min" in showing.shown(before).terms
+    said = showing.shown(after).terms
+    assert said.startswith("Version 2 of the agreement holds since 16 February 2026: demo 10 min")
+    # Of a week before the version, made now: what held then.
+    make_handoff("assigned", cast.femke, at=LONG_AGO - timedelta(days=7))
+    earlier = making.make(Week(2026, 7), NOW, cast.mia)
+    assert metric(earlier, "contact_demo")["goal_text"] == "5 min"
+    assert "version 1 of the agreement: demo 5 min" in showing.shown(earlier).terms
 
 
 def test_the_figures_are_those_of_the_dashboard(some: list[Handoff]) -> None:

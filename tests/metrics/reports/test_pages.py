@@ -104,7 +104,7 @@ def test_a_week_shows_the_report_as_it_was_made(cast: Cast, report: Report, as_:
     assert "Made on Tuesday 10 March 2026, 10:00 (UTC) by the schedule." in text
     assert "Nothing has come in since." in text
     assert text.count('class="tile"') == 6
-    assert "Judged by version 1 of the agreement" in text
+    assert "First contact is held against version 1 of the agreement: demo 5 min, standard 60 min" in text
     before = client.get(PAGE).context["page"]
     make_handoff("rejected", cast.jonas, at=LONG_AGO)
     with time_machine.travel(later(hours=1), tick=False):
