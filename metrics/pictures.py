@@ -16,7 +16,7 @@ from metrics import intervals, shapes, words
 from metrics.charts.funnel import Funnel, Stage, funnel
 from metrics.charts.heat import Heat, heat
 from metrics.charts.spread import Series, Spread, spread
-from metrics.charts.stack import Stack, stack
+from metrics.charts.stack import Stack, shares
 from metrics.figures import KINDS
 from metrics.periods import Week
 from metrics.terms import Target
@@ -186,7 +186,7 @@ def outcomes(counts: Mapping[str, Mapping[str, int]], by: str) -> Outcomes:
     most = max(OUTCOMES, key=lambda outcome: together[outcome[0]])
     spoken = f"{most[1]}: {words.share(together[most[0]] / total)} of {total:,}" if total else "No MQLs"
     return Outcomes(
-        stack(drawn[:MOST_ROWS], [tone for _, _, tone in OUTCOMES]),
+        shares(drawn[:MOST_ROWS], [tone for _, _, tone in OUTCOMES]),
         spoken,
         tuple((label, tone) for _, label, tone in OUTCOMES),
         tuple(rows[:50]),
