@@ -20,7 +20,7 @@ from leads.models import Agreement, Handoff, Rejection, RejectionReason
 from metrics import query
 from metrics.models import CallEntry, Report, ReportMail, ReportSchedule
 from metrics.periods import Week
-from metrics.reports import calls, comparing, mailing, making, showing
+from metrics.reports import calls, comparing, mailing, making, opening, showing, tabled
 from metrics.reports.making import NotYet
 from tests.conftest import NOW, Cast
 from tests.factories import agree, make_handoff, make_proposal
@@ -133,6 +133,62 @@ def test_the_lists_are_the_handoffs_behind_the_figures(cast: Cast, some: list[Ha
     assert "accepted_at" not in fact and fact["source"] == "Webinar"
 
 
+def test_the_rows_of_its_tables_have_lists_too(cast: Cast, some: list[Handoff]) -> None:
+    report = making.make(Week(2026, 8), NOW, None)
+    lists = kept(report)["lists"]["counted"]
+    accepted, won, rejected, ignored, theirs, _ = (handoff.pk for handoff in some)
+    assert [row["name"] for row in kept(report)["sources"]] == ["Webinar"]
+    assert lists["source.0"] == [
+        [rejected, tabled.HIT], [accepted, tabled.MISS], [won, tabled.MISS], [theirs, tabled.MISS],
+        [ignored, tabled.NEITHER],
+    ]  # fmt: skip
+    assert lists["reason.0"] == [[rejected, tabled.HIT]] and "reason.1" not in lists
+    # Jonas let one lie; the others, in the order of the table, answered theirs.
+    assert [row["rep"] for row in kept(report)["black_holes"]] == [
+        "Jonas Keller", "Femke de Boer", "Rosa Lindqvist",
+    ]  # fmt: skip
+    assert lists["holder.0"] == [[ignored, tabled.HIT], [rejected, tabled.MISS]]
+    assert lists["holder.1"] == [[accepted, tabled.MISS], [won, tabled.MISS]]
+    # Those who got no further than the stage before stand first.
+    assert lists["stage.0"] == [[pk, tabled.HIT] for pk in (ignored, accepted, rejected, theirs, won)]
+    assert lists["stage.3"][0] == [ignored, tabled.MISS] and len(lists["stage.3"]) == 5
+    assert lists["stage.4"][-1] == [won, tabled.HIT]
+    assert [code for _, code in lists["stage.4"]] == [tabled.MISS] * 3 + [tabled.HIT]
+    assert {str(number) for rows in lists.values() for number, _ in rows} == set(
+        kept(report)["lists"]["facts"]
+    )
+
+
+def test_of_a_row_only_some_are_kept_and_the_page_says_how_many_more(
+    cast: Cast, some: list[Handoff], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabled, "MOST_IN_ROW", 2)
+    report = making.make(Week(2026, 8), NOW, None)
+    lists = kept(report)["lists"]["counted"]
+    assert {
+        key: len(rows) for key, rows in lists.items() if key[:5] != "this." and "." in key and len(rows) > 2
+    } == {}
+    assert [code for _, code in lists["source.0"]] == [tabled.HIT, tabled.MISS]
+    opened = opening.opened(kept(report), "source.0")
+    assert opened is not None and (opened.total, opened.left) == (5, 3)
+    assert opening.opened(kept(report), "source.9") is None
+
+
+def test_a_report_of_before_has_no_lists_of_rows(cast: Cast, some: list[Handoff]) -> None:
+    report = making.make(Week(2026, 8), NOW, None)
+    content = kept(report)
+    counted = {key: rows for key, rows in content["lists"]["counted"].items() if "." not in key}
+    older = Report(
+        week=report.week,
+        edition=1,
+        made_at=NOW,
+        kept=making.frozen(content | {"format": 1, "lists": content["lists"] | {"counted": counted}}),
+    )
+    page = showing.shown(older)
+    assert {row.key for row in (*page.sources, *page.reasons, *page.black_holes, *page.funnel)} == {""}
+    assert {row.key for row in page.contact} == {"", "contact_demo"}
+
+
 def test_it_names_no_lead(some: list[Handoff]) -> None:
     text = making.make(Week(2026, 8), NOW, None).kept
     for handoff in some:
@@ -162,7 +218,7 @@ def test_it_takes_as_many_queries_for_many_handoffs(cast: Cast, some: list[Hando
     before = queries()
     for kind in ("rejected", "accepted", "assigned"):
         make_handoff(kind, cast.rosa, at=LONG_AGO)
-    assert queries() == before == 18
+    assert queries() == before == 27
 
 
 # Frozen
