@@ -283,5 +283,5 @@ def _in(week: Week | None) -> str:
 def _ticks(high: float, shown: Shown) -> list[float]:
     """Round values for the axis: whole minutes, or shares of at most 1."""
     if shown.is_time:
-        return charts.ticks(high)
+        return charts.clock_ticks(high)
     return [value for value in charts.ticks(max(high, 0.1)) if value <= 1.0 + 1e-9]

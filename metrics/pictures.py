@@ -127,7 +127,7 @@ def stages(counts: Mapping[str, Sequence[Any]]) -> Stages:
         lost = before - count
         share = words.share(lost / before) if before else words.NOTHING
         took = words.minutes(median)
-        note = f"{lost:,} lost ({share}); median {took} after {_before(place)}" if place else ""
+        note = f"{lost:,} lost ({share}); median {took}" if place else ""
         shown.append(Stage(STAGE_NAMES[stage], count, f"{count:,}, {of}", note))
         rows.append(
             (STAGE_NAMES[stage], f"{count:,}", of, f"{lost:,}" if place else "", took if place else "")
@@ -199,10 +199,6 @@ def _bucket(number: int) -> str:
     if number == len(shapes.BORDERS):
         return f"over {words.minutes(shapes.BORDERS[-1] / timedelta(minutes=1))}"
     return f"up to {words.minutes(shapes.BORDERS[number] / timedelta(minutes=1))}"
-
-
-def _before(place: int) -> str:
-    return "the one before" if place > 1 else "the trigger"
 
 
 def _hour(cell: Sequence[int]) -> str:

@@ -193,6 +193,11 @@ def judged_by(terms: Terms, span: Span, zone: str) -> str:
     if not before or target.starts_at is None:
         return f"First contact is held against version {target.version} of the agreement: {_times(target)}"
     day = target.starts_at.astimezone(ZoneInfo(zone))
+    if all(each.contact == target.contact for each in before):
+        return (
+            f"Version {target.version} of the agreement holds since {day.day} {day:%B %Y}; first contact is "
+            f"held against the same times as before it: {_times(target)}"
+        )
     earlier = "; ".join(f"version {each.version or 'as shipped'}, {_times(each)}" for each in before)
     return (
         f"Version {target.version} of the agreement holds since {day.day} {day:%B %Y}: {_times(target)}. "

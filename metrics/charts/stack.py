@@ -17,9 +17,9 @@ ROW = 26
 LEFT, RIGHT = 22.0, 88.0
 # Lengths: the label above the bar, the longest from the left edge to here; its value stands behind it.
 TALL_ROW = 46
-FULL = 82.0
+FULL = 76.0
 # Words of so many characters need so much of the width, at 360 px too.
-PER_CHARACTER, AIR = 2.3, 1.5
+PER_CHARACTER, AIR = 2.3, 3.6
 # Characters that fit beside a row, on wide and on narrow screens; the table has the whole in any case.
 LABEL, SHORT_LABEL = 24, 9
 

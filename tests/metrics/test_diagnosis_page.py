@@ -75,7 +75,7 @@ def test_it_says_by_which_agreement_the_weeks_are_judged(as_: SignIn, cast: Cast
     agree(cast.otto, cast.mia, LONG_AGO - timedelta(days=1), threshold=70)
     page = html(client.get(URL))
     assert "Version 2 of the agreement holds since 16 February 2026" in page
-    assert "Before it in these weeks version 1" in page
+    assert "against the same times as before it: demo 5 min, standard 60 min" in page
     assert "Version 2 is in force" in found(client)["signed"].sentence
     # Weeks that were over before it have what was in force then.
     assert "nothing_signed" in found(client, f"{URL}?week=2026-W07")

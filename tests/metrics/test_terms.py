@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -89,6 +90,11 @@ def test_it_is_said_by_which_version_and_that_it_changed() -> None:
     earlier = Span(START - 7 * DAY, START)
     assert words.judged_by(terms, earlier, "UTC") == (
         "First contact is held against version 1 of the agreement: demo 5 min, standard 60 min"
+    )
+    same = tuple(replace(each, contact=versions(0)[0].contact) for each in versions(0))
+    assert words.judged_by(Terms(START + DAY, same), weeks, "UTC") == (
+        "Version 2 of the agreement holds since 7 September 2026; first contact is held against the same "
+        "times as before it: demo 5 min, standard 60 min"
     )
     assert words.judged_by(terms, weeks, "UTC") == (
         "Version 2 of the agreement holds since 7 September 2026: demo 10 min, standard 60 min. Before it in "
