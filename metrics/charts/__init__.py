@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 # The plot of a line takes this share of the width; to the right of it stands what the dashed line means.
-TREND_WIDTH = 77.0
+TREND_WIDTH = 70.0
 LINE_WIDTH = 89.0
 BAR_FROM, BAR_FULL = 35.0, 40.0
 PARETO_FROM, PARETO_FULL = 41.0, 57.0

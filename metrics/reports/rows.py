@@ -6,6 +6,7 @@ Pure: the kept content in, words and places out. A report that kept no list of a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from metrics import charts, words
@@ -132,7 +133,12 @@ def contact(kept: dict[str, Any]) -> tuple[Contact, ...]:
     for each in kept["contact"]:
         within = share_of(each["within"], each["n"]) if each["n"] else None
         times = (words.minutes(each[name]) for name in ("median", "p90", "mean"))
-        cells = (f"{each['n']:,}", *times, words.share(within), words.minutes(each["target"]))
+        cells = (
+            f"{each['n']:,}",
+            *times,
+            words.share(within),
+            words.agreed(timedelta(minutes=each["target"])),
+        )
         key = opening.has(kept, f"contact_{each['type']}") if each["n"] else ""
         found.append(Contact(KIND.get(each["type"], each["type"]), cells, key))
     return tuple(found)

@@ -56,7 +56,7 @@ def test_the_line_leaves_out_what_is_not_mature_and_breaks_where_a_week_is_missi
 def test_weeks_that_are_not_mature_share_one_band() -> None:
     shown = [week(1, 0.5, False), week(2, 0.5), *(week(number, None, False) for number in (3, 4, 5))]
     bands = charts.trend(shown, None).hatches
-    assert [(band.x, band.width) for band in bands] == [(0.0, 9.62), (28.88, 48.12)]
+    assert [(band.x, band.width) for band in bands] == [(0.0, 8.75), (26.25, 43.75)]
 
 
 def test_a_higher_value_stands_higher() -> None:
