@@ -59,13 +59,6 @@ def _versions() -> QuerySet[Agreement, tuple[int, datetime, dict[str, Any]]]:
     return Agreement.objects.order_by("-in_force_from").values_list("version", "in_force_from", "targets")
 
 
-def terms_in_force(versions: Sequence[Version], at: datetime) -> Version | None:
-    """The version in force at a moment (versions newest first); the oldest stands for all time before it."""
-    return next((version for version in versions if version.in_force_from <= at), None) or (
-        versions[-1] if versions else None
-    )
-
-
 def with_terms() -> QuerySet[Agreement]:
     """Versions with what their pages need."""
     return Agreement.objects.select_related("definition", "proposal__proposed_by")

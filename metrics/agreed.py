@@ -15,6 +15,7 @@ from leads.agreement import Promise, Reason, Terms, changed_reasons
 from leads.choices import LeadType, NextStep, Side, TriggerKind
 from leads.models import Agreement, Proposal, Signature
 from leads.presenters import times
+from metrics import words
 from metrics.governance import Comparison, Rate, Tally
 from routing.sla import Target
 
@@ -78,7 +79,7 @@ def promises(terms: Terms) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _figure(promise: Promise) -> str:
-    return f"{times.minutes(promise.figure)} of the conversion"
+    return f"{words.agreed(promise.within)} of the conversion"
 
 
 def changes(before: Terms, after: Terms) -> list[Change]:
@@ -117,9 +118,9 @@ def summary(before: Terms, after: Terms) -> str:
     if before.threshold != after.threshold:
         found.append(f"score threshold {before.threshold} → {after.threshold}")
     for change in changes(before, after):
-        words = change.label[:1].lower() + change.label[1:]
-        if change.label != THRESHOLD and words not in found:
-            found.append(words)
+        label = change.label[:1].lower() + change.label[1:]
+        if change.label != THRESHOLD and label not in found:
+            found.append(label)
     if before.done != after.done:
         found.append("what done means")
     text = ", ".join(found) or "the terms as they are, to be signed"
@@ -188,7 +189,7 @@ class Row:
     """A line of the back-test's table."""
 
     label: str
-    mqls: int
+    mqls: str
     acceptance: Share
     conversion: Share
 
@@ -233,7 +234,8 @@ def _says(result: Comparison, kept: Mapping[str, Any], old: int, new: int) -> li
     if new > old:
         before = result.old.total.mqls
         says.append(
-            f"{_leads(lost.mqls, 'handoff')} of {before} would not have been made: the score was below {new}."
+            f"{_leads(lost.mqls, 'handoff')} of {before:,} would not have been made: "
+            f"the score was below {new}."
         )
         if lost.accepted or lost.rejected:
             missed = ", which would have been missed or come later" if lost.converted else ""
@@ -258,15 +260,15 @@ def _says(result: Comparison, kept: Mapping[str, Any], old: int, new: int) -> li
 
 
 def _leads(count: int, what: str = "lead") -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _row(label: str, tally: Tally) -> Row:
-    return Row(label, tally.mqls, _share(tally.acceptance), _share(tally.conversion))
+    return Row(label, f"{tally.mqls:,}", _share(tally.acceptance), _share(tally.conversion))
 
 
 def _share(rate: Rate) -> Share:
-    of = f"{rate.numerator} of {rate.denominator}"
+    of = f"{rate.numerator:,} of {rate.denominator:,}"
     if rate.value is None:
         return Share(NOTHING, of, "")
     low, high = rate.between

@@ -68,6 +68,8 @@ class Board:
         self.weeks = counted.weeks
         self.zone = self.weeks.zone
         self.as_of = counted.terms.as_of
+        self.target = counted.terms.at_end(self.weeks.span)
+        self.judged_by = words.judged_by(counted.terms, self.weeks.span, self.zone)
         self.behind = behind
         self.by_week = counted.by_week
         self.by_source = counted.by_source
@@ -111,11 +113,11 @@ class Board:
         contacted = quick.denominator + usual.denominator
         return Tile(
             title="Time to first contact",
-            status=words.judge_contact(quick, usual),
+            status=words.judge_contact(quick, usual, self.target),
             value=words.text(quick.value, demo),
             of=f"demo, {_in(week)}",
             more=f"{words.text(usual.value, standard)} standard; medians of {contacted:,}."
-            f" Target {demo.goal_text} and {standard.goal_text}",
+            f" Target {self._agreed(demo)} and {self._agreed(standard)}",
             this_week=self._this_week(demo, "demo"),
             trend=self._trend(demo),
             spoken=self._spoken(demo),
@@ -138,9 +140,9 @@ class Board:
 
     def _target(self, shown: Shown) -> str:
         if shown.key == "acceptance_rate":
-            return f"Target above {shown.goal_text}"
+            return f"Target above {self._agreed(shown)}"
         if shown.key == "black_hole_rate":
-            return f"Target below {shown.goal_text}"
+            return f"Target below {self._agreed(shown)}"
         baseline = self._baseline(shown)
         own = "" if baseline is None else f"Own baseline {words.share(baseline)}"
         if shown.key == "rejection_rate":
@@ -166,10 +168,17 @@ class Board:
 
     def _goal(self, shown: Shown) -> tuple[float | None, str]:
         """The dashed line: the target, or where there is none the own baseline."""
-        if shown.goal is not None:
-            return shown.goal, shown.goal_text
+        goal, text = words.goal_of(shown, self.target)
+        if goal is not None:
+            return goal, text
         baseline = self._baseline(shown)
         return baseline, "" if baseline is None else words.share(baseline)
+
+    def _agreed(self, shown: Shown) -> str:
+        return words.goal_of(shown, self.target)[1]
+
+    def _kind(self, shown: Shown) -> str:
+        return "target" if self._agreed(shown) else "own baseline"
 
     def _points(self, shown: Shown) -> list[charts.Point]:
         points = []
@@ -189,8 +198,7 @@ class Board:
         span = mature[0].label if len(mature) == 1 else f"{mature[0].label} to {mature[-1].label}"
         between = low if low == high else f"between {low} and {high}"
         goal, goal_text = self._goal(shown)
-        kind = "target" if shown.goal is not None else "own baseline"
-        against = f"; {kind} {goal_text}" if goal is not None else ""
+        against = f"; {self._kind(shown)} {goal_text}" if goal is not None else ""
         early = len(self.weeks) - sum(self._is_mature(shown, week) for week in self.weeks)
         waiting = f". {words.many(early, 'week')} not mature" if early else ""
         return f"{shown.title}, {span}: {between}, last {mature[-1].text}{against}{waiting}"
@@ -202,13 +210,12 @@ class Board:
         goal, goal_text = self._goal(shown)
         high = max([point.value for point in points if point.value is not None] + [goal or 0.0])
         marks = [charts.Mark(100, value, words.text(value, shown)) for value in _ticks(high, shown)]
-        kind = "target" if shown.goal is not None else "own baseline"
         rows = tuple(self._week_row(shown, week) for week in reversed(list(self.weeks)))
         return Weekly(
             shown=shown,
             line=charts.line(points, goal, goal_text, marks),
             spoken=self._spoken(shown),
-            goal="" if goal is None else f"{kind}, {goal_text}",
+            goal="" if goal is None else f"{self._kind(shown)}, {goal_text}",
             rows=rows,
             early=sum(row.is_early for row in rows),
         )
@@ -276,5 +283,5 @@ def _in(week: Week | None) -> str:
 def _ticks(high: float, shown: Shown) -> list[float]:
     """Round values for the axis: whole minutes, or shares of at most 1."""
     if shown.is_time:
-        return charts.ticks(high)
+        return charts.clock_ticks(high)
     return [value for value in charts.ticks(max(high, 0.1)) if value <= 1.0 + 1e-9]

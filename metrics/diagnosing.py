@@ -21,6 +21,7 @@ from metrics.figures import Rate
 from metrics.leaking import Stage
 from metrics.periods import Week, WeekRange
 from metrics.tallying import Tally
+from metrics.terms import Terms
 
 # Sources are named with the reasons given most often only.
 MOST_REASONS, MOST_SOURCES, MOST_GROUPS = 5, 200, 50
@@ -37,6 +38,7 @@ _NAMES = (
 class Counted:
     """`settled` are the mature weeks, `ripe` those old enough for opportunities; None where there is none."""
 
+    terms: Terms
     settled: WeekRange | None
     ripe: WeekRange | None
     bands: Mapping[str, Band]
@@ -52,19 +54,20 @@ def read(asked: address.Asked, handoffs: HandoffQuerySet) -> Counted:
     """For what an address asks for, of what somebody may see."""
     settled, ripe = (_mature(asked, measure) for measure in ("acceptance_rate", "mql_to_opportunity"))
     labels = dict(RejectionReason.objects.values_list("code", "label"))
-    if settled is None:
-        return _put_together(None, None, labels, {}, {}, {}, {})
     found = counted.Counted(asked, handoffs)
+    if settled is None:
+        return _put_together(found.terms, None, None, labels, {}, {}, {}, {})
     both = WeekRange(_before(settled).first, settled.last, settled.zone)
     # First: by the way it finds when any of it changes.
     bands = found.bands(both)
     return _put_together(
-        settled, ripe, labels, bands, found.medians(settled), found.acts(sorted(labels), both),
-        found.decided(settled),
+        found.terms, settled, ripe, labels, bands, found.medians(settled),
+        found.acts(sorted(labels), both), found.decided(settled),
     )  # fmt: skip
 
 
 def _put_together(
+    terms: Terms,
     settled: WeekRange | None,
     ripe: WeekRange | None,
     labels: Mapping[str, str],
@@ -78,6 +81,7 @@ def _put_together(
     tally, earlier = (_together(each) for each in tallies)
     now, before = (_acts(acts, weeks or ()) for weeks, _ in pairs)
     return Counted(
+        terms=terms,
         settled=settled,
         ripe=ripe,
         bands={

@@ -16,9 +16,9 @@ from metrics import intervals, shapes, words
 from metrics.charts.funnel import Funnel, Stage, funnel
 from metrics.charts.heat import Heat, heat
 from metrics.charts.spread import Series, Spread, spread
-from metrics.charts.stack import Stack, stack
+from metrics.charts.stack import Stack, shares
 from metrics.figures import KINDS
-from metrics.periods import Week, WeekRange
+from metrics.periods import Week
 from metrics.terms import Target
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -101,7 +101,7 @@ def waits(counts: Mapping[str, Sequence[int]], target: Target) -> Waits:
         most = target.contact[kind]
         of = sum(counts[kind])
         border = next((n for n, each in enumerate(shapes.BORDERS) if each == most), None)
-        name = _target(most)
+        name = words.agreed(most)
         note = words.many(of, "first contact")
         if border is not None and of:
             share = words.share(sum(counts[kind][: border + 1]) / of)
@@ -127,7 +127,7 @@ def stages(counts: Mapping[str, Sequence[Any]]) -> Stages:
         lost = before - count
         share = words.share(lost / before) if before else words.NOTHING
         took = words.minutes(median)
-        note = f"{lost:,} lost ({share}); median {took} after {_before(place)}" if place else ""
+        note = f"{lost:,} lost ({share}); median {took}" if place else ""
         shown.append(Stage(STAGE_NAMES[stage], count, f"{count:,}, {of}", note))
         rows.append(
             (STAGE_NAMES[stage], f"{count:,}", of, f"{lost:,}" if place else "", took if place else "")
@@ -186,7 +186,7 @@ def outcomes(counts: Mapping[str, Mapping[str, int]], by: str) -> Outcomes:
     most = max(OUTCOMES, key=lambda outcome: together[outcome[0]])
     spoken = f"{most[1]}: {words.share(together[most[0]] / total)} of {total:,}" if total else "No MQLs"
     return Outcomes(
-        stack(drawn[:MOST_ROWS], [tone for _, _, tone in OUTCOMES]),
+        shares(drawn[:MOST_ROWS], [tone for _, _, tone in OUTCOMES]),
         spoken,
         tuple((label, tone) for _, label, tone in OUTCOMES),
         tuple(rows[:50]),
@@ -195,28 +195,10 @@ def outcomes(counts: Mapping[str, Mapping[str, int]], by: str) -> Outcomes:
     )
 
 
-def target_of(weeks: WeekRange, targets: Sequence[Target]) -> Target:
-    """The version in force at the end of the weeks."""
-    end = weeks.span.end
-    assert end is not None  # noqa: S101 - weeks always end
-    begun = [each for each in targets if each.starts_at is None or each.starts_at < end]
-    return begun[-1] if begun else targets[0]
-
-
-def _target(most: timedelta) -> str:
-    """A target as people say it: "5 min"."""
-    whole = most / timedelta(minutes=1)
-    return f"{whole:.0f} min" if whole.is_integer() and whole < 60 else words.minutes(whole)
-
-
 def _bucket(number: int) -> str:
     if number == len(shapes.BORDERS):
         return f"over {words.minutes(shapes.BORDERS[-1] / timedelta(minutes=1))}"
     return f"up to {words.minutes(shapes.BORDERS[number] / timedelta(minutes=1))}"
-
-
-def _before(place: int) -> str:
-    return "the one before" if place > 1 else "the trigger"
 
 
 def _hour(cell: Sequence[int]) -> str:

@@ -12,13 +12,19 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from leads.agreement import SHIPPED_FIGURE
+from metrics.periods import Span
+from routing import sla
+
+MOMENT = timedelta(microseconds=1)
+
 
 def _shipped_contact() -> dict[str, timedelta]:
-    return {"demo": timedelta(minutes=5), "standard": timedelta(minutes=60)}
+    return {str(kind): timedelta(minutes=most) for kind, most in SHIPPED_FIGURE.items()}
 
 
 def _shipped_accept() -> dict[str, timedelta]:
-    return {"demo": timedelta(minutes=5), "standard": timedelta(hours=2)}
+    return {policy.lead_type: timedelta(minutes=policy.accept.minutes) for policy in sla.default_policies()}
 
 
 @dataclass(frozen=True)
@@ -64,5 +70,23 @@ class Terms:
         return repr(self.targets)
 
     def target(self, mql_at: datetime) -> Target:
-        """The version in force at a moment."""
+        """The version in force at a moment; the oldest stands for all time before it."""
         return next(target for target in self.targets if target.holds(mql_at))
+
+    def at_end(self, span: Span) -> Target:
+        """The version in force when a span ends, or at the moment as of which one looks if that is earlier:
+        what the figures of the span as a whole are held against."""
+        return self.target(self.as_of if span.end is None else min(self.as_of, span.end - MOMENT))
+
+    def within(self, span: Span) -> list[Target]:
+        """The versions in force at some time of a span, the oldest first; the last is that of its end."""
+        last = self.at_end(span)
+        before = self.targets[: self.targets.index(last)]
+        return [
+            *(
+                each
+                for each in before
+                if span.start is None or each.ends_at is None or each.ends_at > span.start
+            ),
+            last,
+        ]

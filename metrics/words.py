@@ -1,6 +1,8 @@
 """Figures in words: shares, minutes, weeks, and whether a figure is where it should be.
 
-Owns the targets and alarms that both sides agreed, and the wording around them. Pure.
+Owns the limits of the practice (70 % accepted, 10 % black holes, 60 % rejected of a source) and the wording
+around them. The times that a first contact is held against are agreed: a version of the agreement
+(`metrics.terms`) is given along. Pure.
 """
 
 from __future__ import annotations
@@ -8,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from leads.presenters import times
 from metrics import intervals
 from metrics.figures import Figures
-from metrics.periods import Week
-from metrics.terms import SHIPPED
+from metrics.periods import Span, Week
+from metrics.terms import Target, Terms
 
 NOTHING = "–"
 ACCEPTANCE_TARGET, ACCEPTANCE_ALARM = 0.70, 0.50
@@ -31,7 +34,8 @@ DOWN = 1 / 3
 class Shown:
     """A figure that the dashboard shows: a measure, for time to first contact of one lead type.
 
-    `hits` and `misses` name the two halves of what counts; `counted` the whole.
+    `hits` and `misses` name the two halves of what counts; `counted` the whole. `goal` is a share: a time is
+    held against what was agreed (`goal_of`).
     """
 
     key: str
@@ -42,7 +46,6 @@ class Shown:
     misses: str
     about: str
     goal: float | None = None
-    goal_text: str = ""
     lead_type: str = ""
 
     @property
@@ -50,7 +53,6 @@ class Shown:
         return bool(self.lead_type)
 
 
-_DEMO, _STANDARD = (SHIPPED[0].contact[kind] / timedelta(minutes=1) for kind in ("demo", "standard"))
 SHOWN = {
     shown.key: shown
     for shown in (
@@ -63,7 +65,6 @@ SHOWN = {
             misses="rejected",
             about="Accepted of what sales decided on",
             goal=ACCEPTANCE_TARGET,
-            goal_text="70 %",
         ),
         Shown(
             "contact_demo",
@@ -73,8 +74,6 @@ SHOWN = {
             hits="within target",
             misses="late",
             about="Median time from MQL to the first attempt, demo leads",
-            goal=_DEMO,
-            goal_text=f"{_DEMO:.0f} min",
             lead_type="demo",
         ),
         Shown(
@@ -85,8 +84,6 @@ SHOWN = {
             hits="within target",
             misses="late",
             about="Median time from MQL to the first attempt, standard leads",
-            goal=_STANDARD,
-            goal_text=f"{_STANDARD:.0f} min",
             lead_type="standard",
         ),
         Shown(
@@ -116,7 +113,6 @@ SHOWN = {
             misses="with activity",
             about="Assigned leads that nobody touched within 24 hours",
             goal=BLACK_HOLE_LIMIT,
-            goal_text="10 %",
         ),
         Shown(
             "clean_handoff_rate",
@@ -171,6 +167,47 @@ def read(figures: Figures | None, shown: Shown) -> Reading:
         return Reading(spread.median, spread.within.numerator, spread.n)
     rate = figures.rate(shown.measure)
     return Reading(rate.value, rate.numerator, rate.denominator)
+
+
+def goal_of(shown: Shown, target: Target) -> tuple[float | None, str]:
+    """What a figure is held against, as a share or in minutes, and in words; (None, "") for what has only its
+    own baseline."""
+    if shown.is_time:
+        most = target.contact[shown.lead_type]
+        return most / timedelta(minutes=1), agreed(most)
+    return (None, "") if shown.goal is None else (shown.goal, share(shown.goal))
+
+
+def agreed(most: timedelta) -> str:
+    """A target as people say it: "5 min", "60 min", "4 h"."""
+    whole = most / timedelta(minutes=1)
+    return f"{whole:.0f} min" if whole.is_integer() and whole <= 90 else minutes(whole)
+
+
+def judged_by(terms: Terms, span: Span, zone: str) -> str:
+    """Which version of the agreement the times of a span are held against, and which held before it inside
+    the span, in sentences."""
+    *before, target = terms.within(span)
+    if not target.version:
+        return f"First contact is held against the targets as shipped: {_times(target)}"
+    if not before or target.starts_at is None:
+        return f"First contact is held against version {target.version} of the agreement: {_times(target)}"
+    day = target.starts_at.astimezone(ZoneInfo(zone))
+    if all(each.contact == target.contact for each in before):
+        return (
+            f"Version {target.version} of the agreement holds since {day.day} {day:%B %Y}; first contact is "
+            f"held against the same times as before it: {_times(target)}"
+        )
+    earlier = "; ".join(f"version {each.version or 'as shipped'}, {_times(each)}" for each in before)
+    return (
+        f"Version {target.version} of the agreement holds since {day.day} {day:%B %Y}: {_times(target)}. "
+        f"Before it in these weeks {earlier}. Each handoff is judged by the version of its time; the targets "
+        "and verdicts are those of the last one"
+    )
+
+
+def _times(target: Target) -> str:
+    return ", ".join(f"{kind} {agreed(most)}" for kind, most in sorted(target.contact.items()))
 
 
 def text(value: float | None, shown: Shown) -> str:
@@ -242,16 +279,25 @@ def judge_acceptance(reading: Reading) -> Status:
     return Status("soon", "Below target")
 
 
-def judge_contact(demo: Reading, standard: Reading) -> Status:
-    """An alarm when the median of a lead type is over its target, of those of which enough were contacted."""
+def judge_time(median: Reading, most: float) -> Status:
+    """Of one lead type: an alarm when the median is over the minutes agreed."""
+    if median.value is None:
+        return Status("", "No data")
+    if median.denominator < ENOUGH:
+        return Status("", FEW)
+    return Status("late", "Over target") if median.value > most else Status("ok", "On target")
+
+
+def judge_contact(demo: Reading, standard: Reading, target: Target) -> Status:
+    """Of both lead types: an alarm when one of them is over its target."""
     if demo.value is None and standard.value is None:
         return Status("", "No data")
     if max(demo.denominator, standard.denominator) < ENOUGH:
         return Status("", FEW)
     over = [
-        name
-        for name, reading, most in (("Demo", demo, _DEMO), ("Standard", standard, _STANDARD))
-        if reading.value is not None and reading.value > most and reading.denominator >= ENOUGH
+        kind.capitalize()
+        for kind, reading in (("demo", demo), ("standard", standard))
+        if judge_time(reading, target.contact[kind] / timedelta(minutes=1)).tone == "late"
     ]
     if not over:
         return Status("ok", "On target")

@@ -142,7 +142,7 @@ class Living:
 
     def _verb(self, scene: Scene, move: Move, at: datetime) -> None:
         handoff = self._handoff(scene.key)
-        user = self.users[move.by] if move.by else handoff.assignee
+        user = self.users[move.by] if move.by else handoff.assignee or _who_takes_it(handoff)
         if user is None:
             raise ScriptFailed(f"{scene.key}: nobody holds it to {move.verb} it")
         values = {name: self._value(value, user) for name, value in move.values.items()}
@@ -178,7 +178,7 @@ class Living:
 
     def _handoff(self, key: str) -> Handoff:
         found = Handoff.objects.live().filter(lead=self.leads[key]).order_by("-mql_at", "-pk")
-        handoff = found.select_related("assignee").first()
+        handoff = found.select_related("assignee", "queue").first()
         if handoff is None:
             raise ScriptFailed(f"{key}: it opened no handoff")
         return handoff
@@ -200,3 +200,8 @@ class Living:
         answered = Q(handoff__last_activity_at__gte=F("created_at"))
         old = Q(created_at__lt=self.now - UNREAD)
         Notification.objects.filter(answered | old).update(read_at=self.now)
+
+
+def _who_takes_it(handoff: Handoff) -> User | None:
+    """Who takes what a queue holds: the first of its members."""
+    return None if handoff.queue is None else handoff.queue.members.order_by("email").first()

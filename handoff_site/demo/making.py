@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from handoff_site import reference
-from handoff_site.demo import agreed, call, others, past, people, rules, scenes
+from handoff_site.demo import agreed, call, lived, others, past, people, rules, scenes
 from handoff_site.demo.events import Sender
 from handoff_site.demo.living import Living
 from handoff_site.demo.names import Crowd
@@ -92,13 +92,14 @@ def _make(now: datetime, leads: int, seed: int, weeks: int, with_password: bool)
     crowd, sender = Crowd(rng), Sender()
     # Drawn before the past uses the names up.
     colleagues = others.scenes(rng, crowd)
+    before = lived.scenes(rng, crowd, leads // lived.ONE_IN, start, now)
     script = [scene for name in SCRIPTS for scene in scenes.load(name)]
     result = past.Past(rng, crowd, now, weeks).write(leads, script, sender, key)
     if result.failed:
         raise scenes.ScriptFailed(f"the history has bad rows: {result.problems[0]}")
     agreed.make(now, start, users)
     living = Living(users, key, sender, now, users[people.FEMKE].time_zone)
-    living.play([*script, *colleagues])
+    living.play([*before, *script, *colleagues])
     call.hold(now, users)
 
 

@@ -111,15 +111,23 @@ def scenes(rng: random.Random, crowd: Crowd) -> list[Scene]:
         for number in range(count):
             arrived, moves = plot(rng)
             key = f"{plot.__name__.strip('_')}-{number}"
-            made.append(_scene(key, rng, crowd, rng.choice(PLACES), arrived, moves))
+            place = rng.choice(PLACES)
+            trigger = "demo_request" if rng.random() < 0.2 else "score_threshold"
+            made.append(scene(key, rng, crowd, place, arrived, moves, trigger))
     return made
 
 
-def _scene(
-    key: str, rng: random.Random, crowd: Crowd, place: Place, arrived: timedelta, moves: tuple[Move, ...]
+def scene(
+    key: str,
+    rng: random.Random,
+    crowd: Crowd,
+    place: Place,
+    arrived: timedelta,
+    moves: tuple[Move, ...],
+    trigger: str,
 ) -> Scene:
+    """A conversion so long ago of somebody at a firm of that place, with a trail and a score."""
     firm = crowd.firm(place, (6, 198))
-    trigger = "demo_request" if rng.random() < 0.2 else "score_threshold"
     deeds = _deeds(rng, trigger)
     return Scene(
         key=key,

@@ -92,6 +92,13 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "Dashboard",
         ),
         Stop(
+            "Decide on the weekly call",
+            "The report of the week stands as it was made. Write notes and decisions under it, with who does "
+            "what by when; the next report asks what became of them.",
+            "metrics:reports",
+            "Reports",
+        ),
+        Stop(
             "Sign for sales",
             "Marketing changes the score threshold only by a proposal that you sign, with what the last "
             "90 days say about it. You can propose too; nobody signs their own.",
@@ -139,6 +146,13 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "metrics:agreement",
             "Agreement",
         ),
+        Stop(
+            "Bring the week to the call",
+            "Each week's report is made by itself and never changes. Say when it comes, get it by mail, and "
+            "write down what the call decides.",
+            "metrics:reports",
+            "Reports",
+        ),
     ),
     VIEWER: (
         Stop(
@@ -152,6 +166,12 @@ TOURS: dict[str, tuple[Stop, ...]] = {
             "Press a figure: each one names its numerator and denominator, and lists them.",
             "metrics:dashboard",
             "Dashboard",
+        ),
+        Stop(
+            "The week in one page",
+            "The report as it was made for the weekly call, with what was decided. It comes by mail too.",
+            "metrics:reports",
+            "Reports",
         ),
         Stop("Every lead", "Without personal addresses and numbers.", "leads:leads", "Leads"),
         Stop(

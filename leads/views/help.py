@@ -32,7 +32,7 @@ KEYS = (
     ("Ctrl Enter", "send what is being written"),
     ("f", "filter the list"),
     ("/", "search"),
-    ("g i", "to the inbox; g t team, g d dashboard, g l leads, g c completion"),
+    ("g i", "to the inbox; g t team, g d dashboard, g r reports, g l leads, g c completion"),
     ("Esc", "close what is open"),
     ("?", "the keys of the page one is on"),
 )

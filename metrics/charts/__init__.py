@@ -11,18 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 # The plot of a line takes this share of the width; to the right of it stands what the dashed line means.
-TREND_WIDTH = 77.0
+TREND_WIDTH = 70.0
 LINE_WIDTH = 89.0
 BAR_FROM, BAR_FULL = 35.0, 40.0
 PARETO_FROM, PARETO_FULL = 41.0, 57.0
 ROW = 26
 # Labels nearer than this many pixels would touch.
 CLOSE = 14
+# The words of a low point reach so far below it.
+LOW = 22
 # What is smaller is drawn as nothing: no share or minute is.
 SMALLEST = 1e-6
 # Characters that fit beside a bar, on wide and on narrow screens; the Pareto has counts there too.
 LABEL, SHORT_LABEL = 26, 17
-LONG_LABEL, NARROW_LABEL = 30, 15
+LONG_LABEL, NARROW_LABEL = 30, 12
+# Steps that a clock has: minutes, hours, days, weeks; all in minutes.
+CLOCK = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Hatch:
 
 @dataclass(frozen=True)
 class Line:
-    """A line over weeks. `segments` are polyline points in a box `box` units wide and `height` px high."""
+    """A line over weeks. `segments` are polyline points in a box `box` units wide and `height` px high;
+    `alone` are the mature points that no segment touches."""
 
     width: float
     height: int
@@ -74,6 +79,7 @@ class Line:
     goal: Mark | None
     labels: tuple[Mark, ...]
     ticks: tuple[Mark, ...] = ()
+    alone: tuple[Mark, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -152,7 +158,7 @@ def line(points: Sequence[Point], goal: float | None, goal_text: str, tick_text:
     placed = [Mark(100, _y(mark.y, 0.0, high, 24, 264), mark.label, mark.text) for mark in tick_text]
     # The goal's own value stands among them; a tick too close to it gives way.
     free = tuple(mark for mark in placed if drawn.goal is None or abs(mark.y - drawn.goal.y) >= CLOSE)
-    placed_points = _lows(drawn.points)
+    placed_points = _lows(drawn.points, drawn.bottom)
     last = placed_points[-1] if placed_points else None
     return replace(drawn, points=placed_points, last=last, labels=labels, ticks=free)
 
@@ -166,6 +172,15 @@ def ticks(high: float, count: int = 4) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
     steps = math.ceil(high / step - 1e-9)
     return [index * step for index in range(steps + 1)]
+
+
+def clock_ticks(high: float, count: int = 4) -> list[float]:
+    """The same for minutes: steps that a clock has, so that an axis says 6 h and not 8 h 20."""
+    wanted = max(high, 0.0) / count
+    step = next((each for each in CLOCK if each >= wanted * (1 - 1e-9)), 0)
+    if not step:
+        return [day * 1440 for day in ticks(high / 1440, count)]
+    return [float(index * step) for index in range(max(1, math.ceil(high / step - 1e-9)) + 1)]
 
 
 def bars(rows: Sequence[Share], limit: float | None = None, limit_text: str = "") -> Bars:
@@ -211,7 +226,7 @@ def pareto(rows: Sequence[tuple[str, int]], total: int) -> Pareto:
                 y + 11,
                 PARETO_FROM,
                 width,
-                str(count),
+                f"{count:,}",
                 f"{share:.0%}",
                 is_bad=is_bad,
             )
@@ -246,6 +261,8 @@ def _line(
 
     segments: list[list[str]] = [[]]
     marks, early = [], []
+    drawn = [point.value is not None and point.is_mature for point in points]
+    alone = []
     for index, (point, place) in enumerate(zip(points, _places(points, width), strict=True)):
         if point.value is None or not point.is_mature:
             segments.append([])
@@ -255,6 +272,8 @@ def _line(
         if point.is_mature:
             segments[-1].append(f"{index},{mark.y}")
             marks.append(mark)
+            if not any(drawn[max(0, index - 1) : index] + drawn[index + 1 : index + 2]):
+                alone.append(mark)
         else:
             early.append(mark)
     return Line(
@@ -263,6 +282,7 @@ def _line(
         bottom=bottom,
         box=max(1, len(points) - 1),
         segments=tuple(" ".join(part) for part in segments if len(part) > 1),
+        alone=tuple(alone),
         points=tuple(marks),
         early=tuple(early),
         hatches=tuple(_hatches(points, width)),
@@ -272,12 +292,13 @@ def _line(
     )
 
 
-def _lows(points: Sequence[Mark]) -> tuple[Mark, ...]:
-    """The points, those that lie below both neighbours marked."""
+def _lows(points: Sequence[Mark], bottom: float) -> tuple[Mark, ...]:
+    """The points, those below both neighbours marked, but where their words would stand on the axis."""
     found = []
     for index, point in enumerate(points):
         beside = [points[other].y for other in (index - 1, index + 1) if 0 <= other < len(points)]
-        found.append(replace(point, is_low=bool(beside) and all(point.y > y for y in beside)))
+        has_room = bool(beside) and point.y + LOW <= bottom
+        found.append(replace(point, is_low=has_room and all(point.y > y for y in beside)))
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from leads.models import Handoff
 from metrics import measures, query
 from metrics.periods import Week
 from metrics.query import Asked
+from metrics.reports.tabled import Lists
 from metrics.words import MQLS, SHOWN, Shown
 from routing.people import User
 
@@ -29,14 +30,18 @@ _PEOPLE = ("first_holder", "accepted_by", "rejected_by", "holder_at_24h", "first
 _MOMENTS = ("assigned_at", "accepted_at", "rejected_at", "first_contact_at", "opportunity_at")
 
 
-def lists(asked: Asked, weeks: Mapping[str, Week | None], zone: str) -> dict[str, Any]:
+def lists(asked: Asked, weeks: Mapping[str, Week | None], zone: str) -> Lists:
     """By figure the handoffs that count in the week given for it as [number, is a hit], those to talk about
-    first, then in the order of their numbers; and the facts of each of them once."""
-    found: dict[str, list[list[int]]] = {}
-    for key, week in weeks.items():
-        found[key] = [] if week is None else _counted(asked, FIGURES[key], week, zone)
+    first, then in the order of their numbers."""
+    return {
+        key: [] if week is None else _counted(asked, FIGURES[key], week, zone) for key, week in weeks.items()
+    }
+
+
+def kept(found: Lists, as_of: datetime) -> dict[str, Any]:
+    """The lists as a report keeps them: with the facts of each handoff once."""
     ids = {number for rows in found.values() for number, _ in rows}
-    return {"counted": found, "facts": _facts(ids, asked.terms.as_of)}
+    return {"counted": found, "facts": _facts(ids, as_of)}
 
 
 def _counted(asked: Asked, shown: Shown, week: Week, zone: str) -> list[list[int]]:

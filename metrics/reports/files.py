@@ -17,6 +17,7 @@ from openpyxl.styles import Font
 from leads import exports
 from metrics.models import Report
 from metrics.reports.calls import Said
+from metrics.reports.tabled import HIT
 from metrics.words import SHOWN
 
 Row = Sequence[Any]
@@ -164,7 +165,7 @@ def _listed(kept: dict[str, Any]) -> Iterator[Row]:
     for key, rows in sorted(kept["lists"]["counted"].items()):
         for number, is_hit in rows:
             facts = kept["lists"]["facts"].get(str(number), {})
-            yield (key, number, bool(is_hit), *(facts.get(name, "") for name in _FACTS))
+            yield (key, number, is_hit == HIT, *(facts.get(name, "") for name in _FACTS))
 
 
 def _value(hits: int, of: int) -> float | None:

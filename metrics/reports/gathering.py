@@ -22,13 +22,14 @@ from metrics.figures import KINDS, Figures
 from metrics.measures import happened
 from metrics.periods import Week, WeekRange
 from metrics.query import Asked
-from metrics.reports import behind
+from metrics.reports import behind, tabled
+from metrics.reports.opening import THIS
 from metrics.spans import Minutes, PercentileCont
-from metrics.terms import Terms
+from metrics.terms import Target, Terms
 from metrics.words import SHOWN, Reading, Shown, Status
 
-# Of the shape; a reader of kept reports tells by it.
-FORMAT = 1
+# Of the shape; a reader of kept reports tells by it. Since 2 the rows of the tables have lists too.
+FORMAT = 2
 WEEKS = 12
 FIVE = (
     "acceptance_rate",
@@ -39,6 +40,7 @@ FIVE = (
     "black_hole_rate",
 )
 MOST_SOURCES, MOST_REPS, LONGEST_NAME = 60, 60, 200
+_REACHED = ("ready_at", "assigned_at", "acknowledged_at", "first_contact_at")
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,19 @@ def gather(
     weeks = WeekRange.ending(week, WEEKS, zone)
     asked = Asked.of(query.Question(as_of, weeks.span))
     by_week = asked.by("week")
-    metrics = [_metric(SHOWN[key], by_week, weeks, as_of) for key in FIVE]
+    # What the figures of the weeks are held against.
+    held = asked.terms.at_end(weeks.span)
+    metrics = [_metric(SHOWN[key], by_week, weeks, as_of, held) for key in FIVE]
     last = {each["key"]: each["last"] for each in metrics}
     anchor = _last_week(last["rejection_rate"])
     holes = _last_week(last["black_hole_rate"])
-    sources = _sources(asked, anchor, zone)
+    sources, names = _sources(asked, anchor, zone)
     _judge(metrics, sources)
+    reasons = _reasons(asked)
+    black_holes, people = _black_holes(asked, holes, zone)
     this = by_week.get(week.name, Figures())
+    # What is not mature yet stands beside what is.
+    early = {each["key"]: week for each in metrics if not each["this"]["mature"]}
     return {
         "format": FORMAT,
         "week": week.name,
@@ -97,14 +105,24 @@ def gather(
         "metrics": metrics,
         "anchor": anchor.name if anchor else None,
         "sources": sources[:MOST_SOURCES],
-        "reasons": _reasons(asked),
-        "contact": [_contact(kind, by_week, anchor, asked) for kind in KINDS],
-        "black_holes": _black_holes(asked, holes, zone),
+        "reasons": reasons,
+        "contact": [_contact(kind, by_week, anchor, held) for kind in KINDS],
+        "black_holes": black_holes,
         "funnel": _funnel(asked, anchor, zone),
         "decisions": [asdict(each) for each in decisions],
         "proposals": [asdict(each) for each in proposals],
-        "lists": behind.lists(
-            asked, {key: _last_week(value) for key, value in last.items()} | {"mqls": week}, zone
+        "lists": behind.kept(
+            {
+                **behind.lists(
+                    asked, {key: _last_week(value) for key, value in last.items()} | {"mqls": week}, zone
+                ),
+                **{f"{THIS}{key}": rows for key, rows in behind.lists(asked, early, zone).items()},
+                **tabled.sources(asked, names),
+                **tabled.reasons(asked, [each["code"] for each in reasons]),
+                **tabled.holders(asked, people, holes, zone),
+                **tabled.stages(asked, _reached(asked.terms), anchor, zone),
+            },
+            as_of,
         ),
     }
 
@@ -127,7 +145,10 @@ def terms(found: Terms) -> list[dict[str, Any]]:
     ]
 
 
-def _metric(shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: datetime) -> dict[str, Any]:
+def _metric(
+    shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: datetime, held: Target
+) -> dict[str, Any]:
+    goal, goal_text = words.goal_of(shown, held)
     each = []
     for week in weeks:
         reading = words.read(by_week.get(week.name), shown)
@@ -138,8 +159,8 @@ def _metric(shown: Shown, by_week: dict[str, Figures], weeks: WeekRange, as_of: 
     return {
         "key": shown.key,
         "is_time": shown.is_time,
-        "goal": shown.goal,
-        "goal_text": shown.goal_text,
+        "goal": goal,
+        "goal_text": goal_text,
         "weeks": each,
         "last": mature[-1] if mature else None,
         "this": each[-1],
@@ -158,7 +179,7 @@ def _judge(metrics: list[dict[str, Any]], sources: list[dict[str, Any]]) -> None
         hits, of = each["baseline"]
         status: Status
         if each["is_time"]:
-            status = _judge_time(reading, each["goal"])
+            status = words.judge_time(reading, each["goal"])
         elif each["key"] == "acceptance_rate":
             status = words.judge_acceptance(reading)
         elif each["key"] == "mql_to_opportunity":
@@ -168,13 +189,6 @@ def _judge(metrics: list[dict[str, Any]], sources: list[dict[str, Any]]) -> None
         else:
             status = words.judge_black_holes(reading)
         each["status"] = [status.tone, status.text]
-
-
-def _judge_time(median: Reading, goal: float) -> Status:
-    """An alarm when the median is over its target."""
-    if median.value is None:
-        return Status("", "No data")
-    return Status("late", "Over target") if median.value > goal else Status("ok", "On target")
 
 
 def _reading(metric: dict[str, Any]) -> Reading:
@@ -187,8 +201,9 @@ def _last_week(last: dict[str, Any] | None) -> Week | None:
     return Week.parse(last["week"]) if last else None
 
 
-def _sources(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]:
-    """Each source, most MQLs first, with its rejection over all weeks and over the last mature one."""
+def _sources(asked: Asked, week: Week | None, zone: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Each source, most MQLs first, with its rejection over all weeks and over the last mature one; and the
+    whole names of those that are kept."""
     measure = measures.RATES["rejection_rate"]
     counts, hit = measure.counts(asked.terms), measure.counts(asked.terms) & measure.hit(asked.terms)
     span = week.span(zone) if week else None
@@ -205,7 +220,7 @@ def _sources(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]
         )
     )
     ordered = sorted(rows, key=lambda row: (-row["mqls"], row["lead_source"]))
-    return [
+    found = [
         {
             "name": row["lead_source"][:LONGEST_NAME],
             "mqls": row["mqls"],
@@ -216,6 +231,7 @@ def _sources(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]
         }
         for row in ordered
     ]
+    return found, [row["lead_source"] for row in ordered[:MOST_SOURCES]]
 
 
 def _reasons(asked: Asked) -> list[dict[str, Any]]:
@@ -224,10 +240,9 @@ def _reasons(asked: Asked) -> list[dict[str, Any]]:
     return [{"code": code, "label": labels.get(code, code), "count": count} for code, count in counts]
 
 
-def _contact(kind: str, by_week: dict[str, Figures], week: Week | None, asked: Asked) -> dict[str, Any]:
+def _contact(kind: str, by_week: dict[str, Figures], week: Week | None, held: Target) -> dict[str, Any]:
     spread = (by_week.get(week.name) if week else None) or Figures()
     found = spread.contact[kind]
-    target = asked.terms.target(asked.terms.as_of).contact[kind]
     return {
         "type": kind,
         "n": found.n,
@@ -235,14 +250,14 @@ def _contact(kind: str, by_week: dict[str, Figures], week: Week | None, asked: A
         "median": _rounded(found.median),
         "p90": _rounded(found.p90),
         "within": found.within.numerator,
-        "target": target.total_seconds() / 60,
+        "target": held.contact[kind].total_seconds() / 60,
     }
 
 
-def _black_holes(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]:
-    """Who held what nobody touched, most first; "" is nobody in person, a queue's."""
+def _black_holes(asked: Asked, week: Week | None, zone: str) -> tuple[list[dict[str, Any]], list[int | None]]:
+    """Who held what nobody touched, most first; "" is nobody in person, a queue's. And their numbers."""
     if week is None:
-        return []
+        return [], []
     measure = measures.RATES["black_hole_rate"]
     rows = query.within(week.span(zone), asked.terms.as_of, asked.rows).order_by()
     held = rows.filter(measure.counts(asked.terms)).values(
@@ -250,30 +265,40 @@ def _black_holes(asked: Asked, week: Week | None, zone: str) -> list[dict[str, A
     )
     found = held.annotate(n=Count("pk", filter=measure.hit(asked.terms)), of=Count("pk"))
     named = [
-        {
-            "rep": row["holder_at_24h__name"] or row["holder_at_24h__email"] or "",
-            "n": row["n"],
-            "of": row["of"],
-        }
+        (
+            {
+                "rep": row["holder_at_24h__name"] or row["holder_at_24h__email"] or "",
+                "n": row["n"],
+                "of": row["of"],
+            },
+            row["holder_at_24h"],
+        )
         for row in found
     ]
-    return sorted(named, key=lambda row: (-row["n"], -row["of"], row["rep"]))[:MOST_REPS]
+    named.sort(key=lambda pair: (-pair[0]["n"], -pair[0]["of"], pair[0]["rep"], pair[1] or 0))
+    return [row for row, _ in named[:MOST_REPS]], [who for _, who in named[:MOST_REPS]]
+
+
+def _reached(terms: Terms) -> list[Q]:
+    """Who has reached each stage after the first; who reached a later one has reached the earlier ones, also
+    in imported history."""
+    found = [Q(pk__isnull=True)]
+    for column in reversed(_REACHED):
+        found.append(found[-1] | happened(column, terms))
+    return found[:0:-1]
 
 
 def _funnel(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]:
     """How many of the last mature week reached each of the five stages, and the median minutes of the
-    step. Who reached a later stage has reached the earlier ones, also in imported history."""
+    step."""
     if week is None:
         return []
-    columns = ("ready_at", "assigned_at", "acknowledged_at", "first_contact_at")
     stages = ("Complete", "Assigned", "Answered", "Contacted")
     rows = query.within(week.span(zone), asked.terms.as_of, asked.rows).order_by()
     wanted: dict[str, Any] = {"all": Count("pk")}
-    reached = Q(pk__isnull=True)
-    for column in reversed(columns):
-        reached |= happened(column, asked.terms)
+    for column, reached in zip(_REACHED, _reached(asked.terms), strict=True):
         wanted[f"reached_{column}"] = Count("pk", filter=reached)
-    for before, column in zip(("mql_at", *columns), columns, strict=False):
+    for before, column in zip(("mql_at", *_REACHED), _REACHED, strict=False):
         both = (
             happened(before, asked.terms) & happened(column, asked.terms) & Q(**{f"{column}__gte": F(before)})
         )
@@ -281,7 +306,7 @@ def _funnel(asked: Asked, week: Week | None, zone: str) -> list[dict[str, Any]]:
         wanted[f"median_{column}"] = PercentileCont(step, 0.5, filter=both)
     found = rows.aggregate(**wanted)
     steps = [{"stage": "MQL", "count": found["all"], "median": None}]
-    for stage, column in zip(stages, columns, strict=True):
+    for stage, column in zip(stages, _REACHED, strict=True):
         steps.append(
             {
                 "stage": stage,

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from metrics import charts, words
 from metrics.models import Report
-from metrics.periods import Week
-from metrics.reports import moving
+from metrics.periods import Week, WeekRange
+from metrics.reports import moving, opening, rows
+from metrics.reports.rows import Contact, Holder, Reason, Source, Step
+from metrics.terms import Target, Terms
 from metrics.words import NOTHING, SHOWN, Shown, Status
 
-MOST_BARS = 8
 MOST_IN_MAIL = 6
 # Rejection is the other side of acceptance.
 IN_TABLE = ("acceptance_rate", "mql_to_opportunity", "black_hole_rate", "contact_demo", "contact_standard")
-KIND = {"demo": "Demo", "standard": "Standard"}
 
 
 @dataclass(frozen=True)
@@ -41,33 +41,12 @@ class Metric:
     goal: str
     this: str
     this_of: str
+    this_key: str
     is_early: bool
     mature_on: str
     trend: charts.Line
     spoken: str
     weeks: tuple[tuple[str, str, str, bool], ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    name: str
-    mqls: str
-    share: str
-    of: str
-    week: str
-    is_over: bool
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage of the funnel: how many reached it, of all, what was lost since the stage before, and the
-    median time of the step."""
-
-    stage: str
-    count: str
-    share: str
-    lost: str
-    took: str
 
 
 @dataclass(frozen=True)
@@ -105,12 +84,12 @@ class Page:
     sources: tuple[Source, ...]
     source_bars: charts.Bars
     source_spoken: str
-    reasons: tuple[tuple[str, str, str, str], ...]
+    reasons: tuple[Reason, ...]
     reason_chart: charts.Pareto
     reason_spoken: str
     rejections: int
-    contact: tuple[tuple[str, ...], ...]
-    black_holes: tuple[tuple[str, str, str], ...]
+    contact: tuple[Contact, ...]
+    black_holes: tuple[Holder, ...]
     holes_week: str
     no_holes: int
     funnel: tuple[Step, ...]
@@ -164,10 +143,10 @@ def shown(report: Report) -> Page:
     zone = ZoneInfo(kept["zone"])
     week = Week.parse(kept["week"])
     made = report.made_at.astimezone(zone)
-    metrics = tuple(_metric(each, zone) for each in kept["metrics"])
-    sources, bars, spoken = _sources(kept)
-    reasons, pareto, reason_spoken = _reasons(kept)
-    steps, funnel_bars, funnel_spoken = _funnel(kept)
+    metrics = tuple(_metric(kept, each, zone) for each in kept["metrics"])
+    sources, bars, spoken = rows.sources(kept)
+    reasons, pareto, reason_spoken = rows.reasons(kept)
+    steps, funnel_bars, funnel_spoken = rows.funnel(kept)
     first = week.plus(1 - len(kept["metrics"][0]["weeks"]))
     holes = next(each for each in kept["metrics"] if each["key"] == "black_hole_rate")["last"]
     return Page(
@@ -178,7 +157,7 @@ def shown(report: Report) -> Page:
         title_line=f"week {week.number}, {words.days_of(week)} {week.sunday.year}",
         edition=report.edition,
         made=f"{made:%A} {made.day} {made:%B %Y, %H:%M} ({kept['zone']})",
-        terms=_terms(kept),
+        terms=_terms(kept, WeekRange(first, week, kept["zone"])),
         span=f"{words.short(first)} to {words.short(week)}",
         mqls=words.many(kept["mqls"], "MQL"),
         mqls_before=f"{kept['mqls_before']:,}",
@@ -192,12 +171,8 @@ def shown(report: Report) -> Page:
         reason_chart=pareto,
         reason_spoken=reason_spoken,
         rejections=sum(each["count"] for each in kept["reasons"]),
-        contact=tuple(_contact(each) for each in kept["contact"]),
-        black_holes=tuple(
-            (each["rep"] or "Nobody in person", f"{each['n']:,}", f"{each['of']:,}")
-            for each in kept["black_holes"]
-            if each["n"]
-        ),
+        contact=rows.contact(kept),
+        black_holes=rows.holders(kept),
         holes_week=_short(holes["week"] if holes else None),
         no_holes=sum(1 for each in kept["black_holes"] if not each["n"]),
         funnel=steps,
@@ -208,7 +183,7 @@ def shown(report: Report) -> Page:
     )
 
 
-def _metric(each: dict[str, Any], zone: ZoneInfo) -> Metric:
+def _metric(kept: dict[str, Any], each: dict[str, Any], zone: ZoneInfo) -> Metric:
     figure = SHOWN[each["key"]]
     last, this = each["last"], each["this"]
     goal, goal_text = _goal(each)
@@ -232,6 +207,7 @@ def _metric(each: dict[str, Any], zone: ZoneInfo) -> Metric:
         goal=_held_against(each, figure, goal_text),
         this=_text(this, figure),
         this_of=_of(this, figure),
+        this_key=opening.has(kept, f"{opening.THIS}{each['key']}"),
         is_early=not this["mature"],
         mature_on=f"{ripe.day} {ripe:%B}",
         trend=charts.trend(points, goal, goal_text),
@@ -275,87 +251,6 @@ def _held_against(each: dict[str, Any], figure: Shown, goal_text: str) -> str:
     return f"target {'above' if figure.key == 'acceptance_rate' else 'below'} {goal_text}"
 
 
-def _sources(kept: dict[str, Any]) -> tuple[tuple[Source, ...], charts.Bars, str]:
-    alarm = words.share(words.SOURCE_ALARM)
-    rows: list[Source] = []
-    bars: list[charts.Share] = []
-    over: list[str] = []
-    ordered = sorted(
-        kept["sources"],
-        key=lambda each: (each["of"] < words.ENOUGH, -_share(each["n"], each["of"]), each["name"]),
-    )
-    for each in ordered:
-        share = each["n"] / each["of"] if each["of"] else None
-        own = each["week_n"] / each["week_of"] if each["week_of"] else None
-        enough = each["of"] >= words.ENOUGH
-        is_over = enough and share is not None and share > words.SOURCE_ALARM
-        name = each["name"] or "No source"
-        of = f"{each['n']:,} of {each['of']:,}"
-        week = (
-            f"{words.share(own)}, {each['week_n']:,} of {each['week_of']:,}" if own is not None else NOTHING
-        )
-        rows.append(Source(name, f"{each['mqls']:,}", words.share(share), of, week, is_over))
-        if enough and len(bars) < MOST_BARS:
-            bars.append(charts.Share(name, share or 0.0, words.share(share), of, own, is_over))
-        if is_over:
-            over.append(name)
-    spoken = f"No source is above the alarm of {alarm}"
-    if over:
-        spoken = f"Above the alarm of {alarm}: {', '.join(over[:3])}"
-        spoken += f" and {len(over) - 3} more" if len(over) > 3 else ""
-    return tuple(rows), charts.bars(bars, words.SOURCE_ALARM, f"alarm {alarm}"), spoken
-
-
-def _reasons(kept: dict[str, Any]) -> tuple[tuple[tuple[str, str, str, str], ...], charts.Pareto, str]:
-    total = sum(each["count"] for each in kept["reasons"])
-    together, rows = 0, []
-    for each in kept["reasons"]:
-        together += each["count"]
-        shares = words.share(each["count"] / total), words.share(together / total)
-        rows.append((each["label"], f"{each['count']:,}", *shares))
-    chart = charts.pareto([(each["label"], each["count"]) for each in kept["reasons"][:MOST_BARS]], total)
-    spoken = "Nothing was rejected"
-    if rows:
-        spoken = f"Most often: {rows[0][0]}, {rows[0][2]} of {words.many(total, 'rejection')}"
-    return tuple(rows), chart, spoken
-
-
-def _contact(each: dict[str, Any]) -> tuple[str, ...]:
-    """Type, contacted, median, 90th percentile, mean, share within target, target."""
-    within = _share(each["within"], each["n"]) if each["n"] else None
-    times = (words.minutes(each[name]) for name in ("median", "p90", "mean"))
-    target = words.minutes(each["target"])
-    return KIND.get(each["type"], each["type"]), f"{each['n']:,}", *times, words.share(within), target
-
-
-def _funnel(kept: dict[str, Any]) -> tuple[tuple[Step, ...], charts.Bars, str]:
-    steps: list[Step] = []
-    bars: list[charts.Share] = []
-    whole = kept["funnel"][0]["count"] if kept["funnel"] else 0
-    before = whole
-    worst, most = "", 0
-    for each in kept["funnel"]:
-        count, lost = each["count"], before - each["count"]
-        share = words.share(count / whole if whole else None)
-        steps.append(
-            Step(
-                each["stage"],
-                f"{count:,}",
-                share,
-                f"{lost:,}" if lost else "",
-                "" if each["median"] is None else words.minutes(each["median"]),
-            )
-        )
-        bars.append(charts.Share(each["stage"], _share(count, whole), f"{count:,}", share))
-        if lost > most:
-            worst, most = each["stage"], lost
-        before = count
-    spoken = "No MQL in that week" if not whole else "No stage lost a lead"
-    if worst:
-        spoken = f"Most are lost before “{worst}”: {words.share(most / whole)} of {words.many(whole, 'MQL')}"
-    return tuple(steps), charts.bars(bars), spoken
-
-
 def _decision(each: dict[str, Any], today: date, week: Week) -> Decision:
     until = date.fromisoformat(each["until"])
     earlier = each["week"] != week.plus(-1).name
@@ -371,18 +266,22 @@ def _decision(each: dict[str, Any], today: date, week: Week) -> Decision:
     )
 
 
-def _terms(kept: dict[str, Any]) -> str:
-    last = kept["terms"][-1]
-    if not last["version"]:
-        return "Judged by the targets as shipped"
-    versions = sorted({each["version"] for each in kept["terms"]})
-    if len(versions) == 1:
-        return f"Judged by version {versions[0]} of the agreement"
-    return f"Judged by versions {versions[0]} to {versions[-1]} of the agreement, each in its time"
+def _terms(kept: dict[str, Any], weeks: WeekRange) -> str:
+    targets = tuple(
+        Target(
+            starts_at=_moment(each["from"]),
+            ends_at=_moment(each["until"]),
+            contact={kind: timedelta(minutes=most) for kind, most in each["contact"].items()},
+            version=each["version"],
+        )
+        for each in kept["terms"]
+    )
+    terms = Terms(datetime.fromisoformat(kept["as_of"]), targets)
+    return words.judged_by(terms, weeks.span, weeks.zone)
 
 
-def _share(hits: int, of: int) -> float:
-    return hits / of if of else 0.0
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _short(name: str | None) -> str:

@@ -94,8 +94,11 @@ def _drawn(asked: Asked, counted: Counted, beside_it: tuple[str, str, str]) -> D
     """The same counts at the same address are drawn once: all that is in them is what this is made of, so it
     is nobody's in particular."""
     ripe = [cohorts.last_mature(asked.weeks, each.measure, asked.weeks.zone, asked.as_of) for each in _DRAWN]
+    held = repr(counted.terms.within(asked.weeks.span))
     # Sorted: what comes out of the database is in another order than what was just counted.
-    said = json.dumps([asked.params(), counted.counts, [week and week.name for week in ripe]], sort_keys=True)
+    said = json.dumps(
+        [asked.params(), counted.counts, [week and week.name for week in ripe], held], sort_keys=True
+    )
     key = f"dashboard-{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()}"
     drawn: Drawn | None = cache.get(key)
     if drawn is None:
@@ -103,6 +106,7 @@ def _drawn(asked: Asked, counted: Counted, beside_it: tuple[str, str, str]) -> D
         context = {
             "span": f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
             "tiles": board.tiles(),
+            "terms": board.judged_by,
             "weekly": board.weekly(asked.metric),
             "tabs": [(shown, asked.address(metric=shown.key)) for shown in _DRAWN],
             "anchor": words.short(board.anchor) if board.anchor else "",

@@ -22,6 +22,7 @@ from metrics.diagnosis import Agreed, Band, Finding
 from metrics.leaking import Stage
 from metrics.periods import WeekRange
 from metrics.saying import STATES, Said, Sayer, between
+from metrics.terms import MOMENT
 from metrics.words import Status
 
 
@@ -81,6 +82,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "reasons": reasons,
         "first": _gravest([said for question in (*questions, reasons) for said in question.findings]),
         "settled": _span(counted.settled),
+        "terms": words.judged_by(counted.terms, asked.weeks.span, asked.weeks.zone),
         "ripe": _span(counted.ripe),
         "enough": diagnosis.ENOUGH,
         "bands": _bands(sayer, counted.bands),
@@ -92,8 +94,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _agreed(asked: Asked) -> Agreed | None:
-    """What both sides signed, as it is in force at the moment that is looked at."""
-    held = agreeing.current(asked.as_of)
+    """What both sides signed, as it was in force at the end of the weeks that are looked at."""
+    end = asked.weeks.span.end
+    at = min(asked.as_of, end - MOMENT) if end else asked.as_of
+    held = agreeing.current(at)
     if held is None:
         return None
     by_side = {row.side: str(row.person) for row in agreeing.signatures(held)}
@@ -103,7 +107,7 @@ def _agreed(asked: Asked) -> Agreed | None:
         since=f"{since.day} {since:%B %Y}",
         marketing=by_side.get(Side.MARKETING, ""),
         sales=by_side.get(Side.SALES, ""),
-        waiting=agreeing.open_proposals().count(),
+        waiting=agreeing.open_proposals().filter(created_at__lte=at).count(),
     )
 
 

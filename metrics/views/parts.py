@@ -54,7 +54,7 @@ def _by(asked: Asked, counted: Counted) -> dict[str, Any]:
 
 
 def _waits(asked: Asked, counted: Counted) -> dict[str, Any]:
-    target = pictures.target_of(asked.weeks, counted.terms.targets)
+    target = counted.terms.at_end(asked.weeks.span)
     return {
         "waits": pictures.waits(counted.spread(), target),
         "stages": pictures.stages(counted.stages()),

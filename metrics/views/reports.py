@@ -27,8 +27,9 @@ from leads.views.shell import person
 from metrics import address, words
 from metrics.models import Report, ReportMail
 from metrics.periods import Week
-from metrics.reports import behind, calls, comparing, files, forms, mailing, making, showing
+from metrics.reports import calls, comparing, files, forms, mailing, making, opening, showing
 from metrics.reports.calls import Said
+from metrics.reports.rows import KIND
 from metrics.reports.schedule import DAYS, last_over, next_due
 from routing.people import ADMIN, MARKETING, User
 
@@ -139,29 +140,21 @@ def handoffs(request: HttpRequest, week: str) -> HttpResponse:
     reader(request)
     there = parsed(week)
     found = _found(request, there)
-    key = request.GET.get("figure", "")
-    if found is None or key not in behind.FIGURES:
+    kept = json.loads(found.kept) if found else None
+    opened = kept and opening.opened(kept, request.GET.get("figure", ""))
+    if found is None or kept is None or opened is None:
         raise Http404("no such list")
-    kept = json.loads(found.kept)
-    rows = kept["lists"]["counted"].get(key, [])
-    shown = behind.FIGURES[key]
-    ids = [number for number, _ in rows]
+    ids = {number for number, _ in opened.rows}
     seen = set(address.visible(request).filter(pk__in=ids).order_by().values_list("pk", flat=True))
-    zone = ZoneInfo(kept["zone"])
-    own = next((each for each in kept["metrics"] if each["key"] == key), None)
-    last = own["last"] if own else {"of": kept["mqls"], "week": kept["week"]}
-    total = last["of"] if last else 0
+    facts, zone = kept["lists"]["facts"], ZoneInfo(kept["zone"])
     context = {
         "page": showing.shown(found),
         "report": found,
-        "shown": shown,
-        "of_week": words.short(Week.parse(last["week"])) if last else "",
+        "opened": opened,
         "rows": [
-            _fact(number, bool(hit), kept["lists"]["facts"].get(str(number), {}), number in seen, zone)
-            for number, hit in rows
+            _fact(number, said, facts.get(str(number), {}), number in seen, zone)
+            for number, said in opened.rows
         ],
-        "total": total,
-        "left": max(0, total - len(rows)),
     }
     return render(request, "metrics/report_handoffs.html", context)
 
@@ -320,7 +313,7 @@ def _mail_words(found: Report) -> str:
     return ", ".join(parts).capitalize()
 
 
-def _fact(number: int, hit: bool, fact: Mapping[str, Any], is_seen: bool, zone: ZoneInfo) -> dict[str, Any]:
+def _fact(number: int, said: str, fact: Mapping[str, Any], is_seen: bool, zone: ZoneInfo) -> dict[str, Any]:
     def at(name: str) -> str:
         if name not in fact:
             return ""
@@ -333,8 +326,8 @@ def _fact(number: int, hit: bool, fact: Mapping[str, Any], is_seen: bool, zone: 
     return {
         "id": number,
         "href": reverse("leads:handoff", args=[number]) if is_seen else "",
-        "hit": hit,
-        "type": showing.KIND.get(fact.get("type", ""), ""),
+        "said": said,
+        "type": KIND.get(fact.get("type", ""), ""),
         "source": fact.get("source", ""),
         "mql": at("mql_at"),
         "holder": fact.get("holder", ""),

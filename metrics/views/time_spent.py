@@ -20,7 +20,8 @@ from leads.models import Handoff
 from leads.presenters import spent as presenter
 from leads.presenters import times
 from leads.timing import Kind
-from metrics import address, past_parts, query, spent, stacked, ways, words
+from metrics import address, past_parts, query, spent, ways, words
+from metrics.charts.stack import Length, Piece, Stack, lengths
 from metrics.past_parts import Read, Told
 from metrics.spent import SLOTS, Slot, Sums
 
@@ -66,23 +67,23 @@ def _label(slot: Slot) -> str:
     return "Waiting in a queue" if kind == Kind.ROUTING and party == "sales" else presenter.LABELS[kind]
 
 
-def _stack(sums: Mapping[str, Sums], base: str) -> stacked.Stack:
+def _stack(sums: Mapping[str, Sums], base: str) -> Stack:
     rows = []
     for name, label in _GROUPS:
         if name not in sums:
             continue
         each = sums[name]
         pieces = [
-            stacked.Piece(
+            Piece(
                 each.mean(base, slot).total_seconds(),
-                TONES[slot],
+                f"d-{TONES[slot]}",
                 times.length(each.mean(base, slot)),
             )
             for slot in SLOTS
         ]
         detail = words.many(each.handoffs, "handoff")
-        rows.append(stacked.Row(label, detail, pieces, times.length(each.mean(base))))
-    return stacked.stack(rows)
+        rows.append(Length(label, detail, pieces, times.length(each.mean(base))))
+    return lengths(rows)
 
 
 def _spoken(sums: Sums, base: str) -> str:

@@ -165,7 +165,7 @@
     const key = event.key;
     if (waitingG > Date.now()) {
       waitingG = 0;
-      const to = { i: "/inbox/", t: "/team/", d: "/dashboard/", l: "/leads/", c: "/completion/", n: "/notifications/" }[key];
+      const to = { i: "/inbox/", t: "/team/", d: "/dashboard/", r: "/reports/", l: "/leads/", c: "/completion/", n: "/notifications/" }[key];
       const link = to && $(`:is(.nav, .top) a[href="${to}"]`);
       if (link) { event.preventDefault(); link.click(); }
       return;

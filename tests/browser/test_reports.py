@@ -33,7 +33,13 @@ def week(cast):
 
 def test_a_report_is_made_and_written_on_by_keyboard(cast, week, open_page, shot):
     page: Page = open_page(cast.mia)
-    page.goto("/reports/")
+    page.goto("/team/")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_contain_text("r reports")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    expect(page).to_have_url(re.compile("/reports/$"))
     expect(page.locator("#main")).to_contain_text("No report is made yet")
     page.locator("#m-week").press("Tab")
     page.keyboard.press("Enter")

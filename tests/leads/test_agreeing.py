@@ -298,7 +298,7 @@ def test_what_waits_for_whom(cast: Cast) -> None:
 # For the figures
 
 
-def test_a_figure_is_judged_by_the_version_of_its_time(cast: Cast) -> None:
+def test_the_figures_get_every_version_the_newest_first(cast: Cast) -> None:
     latest = Terms.of(Agreement.objects.get())
     targets = {kind: replace(promise, figure=30) for kind, promise in latest.targets.items()}
     agree(cast.otto, cast.mia, NOW, targets=targets)
@@ -306,11 +306,10 @@ def test_a_figure_is_judged_by_the_version_of_its_time(cast: Cast) -> None:
         versions = agreeing.versions()
     assert len(found) == 1
     minute = timedelta(minutes=1)
-    by_day = {day: agreeing.terms_in_force(versions, NOW + day * DAY) for day in (-10_000, -1, 0, 1)}
-    assert {day: version.number for day, version in by_day.items()} == {-10_000: 1, -1: 1, 0: 2, 1: 2}
-    assert by_day[-1].contact == {"demo": 5 * minute, "standard": 60 * minute}
-    assert by_day[1].contact == {"demo": 30 * minute, "standard": 30 * minute}
-    assert agreeing.terms_in_force([], NOW) is None
+    assert [version.number for version in versions] == [2, 1]
+    assert versions[0].in_force_from == NOW
+    assert versions[0].contact == {"demo": 30 * minute, "standard": 30 * minute}
+    assert versions[1].contact == {"demo": 5 * minute, "standard": 60 * minute}
 
 
 # What the database holds

@@ -56,7 +56,7 @@ def test_the_line_leaves_out_what_is_not_mature_and_breaks_where_a_week_is_missi
 def test_weeks_that_are_not_mature_share_one_band() -> None:
     shown = [week(1, 0.5, False), week(2, 0.5), *(week(number, None, False) for number in (3, 4, 5))]
     bands = charts.trend(shown, None).hatches
-    assert [(band.x, band.width) for band in bands] == [(0.0, 9.62), (28.88, 48.12)]
+    assert [(band.x, band.width) for band in bands] == [(0.0, 8.75), (26.25, 43.75)]
 
 
 def test_a_higher_value_stands_higher() -> None:
@@ -150,3 +150,33 @@ def test_long_labels_are_cut() -> None:
     assert charts.cut("Content syndication", 12) == "Content syn…"
     assert charts.cut("Webinar", 12) == "Webinar"
     assert len(charts.cut("x" * 500, 20)) == 20
+
+
+def test_a_week_alone_between_missing_ones_is_a_dot_of_its_own() -> None:
+    shown = [week(1, 0.5), week(2, None), week(3, 0.6), week(4, 0.7), week(5, None), week(6, 0.8, False)]
+    line = charts.trend(shown, None)
+    assert [mark.label for mark in line.alone] == ["W01"]
+    assert len(line.segments) == 1
+
+
+def test_words_go_below_a_low_point_only_where_they_do_not_stand_on_the_axis() -> None:
+    ticks = [charts.Mark(100, value, "x") for value in charts.ticks(1.0)]
+    high = charts.line([week(1, 0.9), week(2, 0.5), week(3, 0.9)], None, "", ticks)
+    low = charts.line([week(1, 0.9), week(2, 0.0), week(3, 0.9)], None, "", ticks)
+    assert [mark.is_low for mark in high.points] == [False, True, False]
+    assert [mark.is_low for mark in low.points] == [False, False, False]
+
+
+@given(st.floats(0, 1e6))
+def test_the_axis_of_a_time_has_the_steps_of_a_clock(high: float) -> None:
+    ticks = charts.clock_ticks(high)
+    assert ticks[0] == 0 and ticks[-1] >= high * (1 - 1e-6) and 2 <= len(ticks) <= 6
+    step = ticks[1]
+    assert step in charts.CLOCK or step % 1440 == 0
+    assert ticks == pytest.approx([index * step for index in range(len(ticks))])
+
+
+def test_hours_and_days_are_whole_on_the_axis() -> None:
+    assert charts.clock_ticks(1500) == [0, 720, 1440, 2160]
+    assert charts.clock_ticks(100) == [0, 30, 60, 90, 120]
+    assert charts.clock_ticks(0) == [0, 1]

@@ -7,6 +7,7 @@ import html
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from leads import history, lifecycle
-from leads.models import Handoff
+from leads.agreement import Terms
+from leads.models import Agreement, Handoff
 from metrics.filters import NAMES
 from routing.models import User
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff, open_handoff, route_to
+from tests.factories import agree, make_handoff, open_handoff, route_to
 
 SignIn = Callable[[User], Client]
 PAGES = ("/dashboard/", "/dashboard/figures.csv", "/dashboard/handoffs/")
@@ -486,3 +488,37 @@ def test_times_are_the_viewers(cast: Cast, some: list[Handoff], as_: SignIn) -> 
     assert rows[0].mql == "18:00"
     assert rows[0].mql_exact == "Tue 10 Mar 2026, 18:00:00 JST"
     assert isinstance(NOW, datetime)
+
+
+def test_tiles_are_held_against_the_agreement_in_force_when_the_weeks_end(cast: Cast, as_: SignIn) -> None:
+    for _ in range(5):
+        made = make_handoff("working", cast.femke, at=LONG_AGO, kind="demo_request")
+        Handoff.objects.filter(pk=made.pk).update(first_contact_at=LONG_AGO + timedelta(minutes=6))
+    client = as_(cast.otto)
+
+    def contact(query: str = "?week=2026-W08") -> tuple[str, str, str]:
+        """The verdict on first contact, its targets, and by which version the page says that it judges."""
+        page = html.unescape(client.get(f"/dashboard/{query}").content.decode())
+        tile = page[page.index("Time to first contact") :]
+        status = re.search(r"</svg>([^<]+)</span>", tile[: tile.index("</h2>")])
+        targets = re.search(r"Target (\d+ \w+ and \d+ \w+)", tile)
+        note = re.search(r"verdict\. ([^<]+)</p>", page)
+        assert targets and note
+        return status[1] if status else "", targets[1], note[1]
+
+    as_shipped = "First contact is held against version 1 of the agreement: demo 5 min, standard 60 min."
+    assert contact() == ("Demo over", "5 min and 60 min", as_shipped)
+    slower = {
+        kind: replace(promise, figure=10 if kind == "demo" else 240)
+        for kind, promise in Terms.of(Agreement.objects.get()).targets.items()
+    }
+    agree(cast.otto, cast.mia, LONG_AGO - timedelta(days=1), targets=slower)
+    status, targets, note = contact()
+    assert (status, targets) == ("On target", "10 min and 4 h")
+    assert note.startswith(
+        "Version 2 of the agreement holds since 16 February 2026: demo 10 min, standard 4 h."
+    )
+    assert "Before it in these weeks version 1, demo 5 min, standard 60 min." in note
+    # Weeks before it are held against what held then; and a version that has not begun judges nothing.
+    assert contact("?week=2026-W07")[1:] == ("5 min and 60 min", as_shipped)
+    assert contact("?week=2026-W08&as_of=2026-02-16T09:00:00Z")[1:] == ("5 min and 60 min", as_shipped)

@@ -67,6 +67,21 @@ def test_a_decayed_model_leads_to_its_leads(as_: SignIn, cast: Cast) -> None:
     assert client.get(URL).context["first"].code == "model_decayed"
 
 
+def test_it_says_by_which_agreement_the_weeks_are_judged(as_: SignIn, cast: Cast) -> None:
+    many(cast, "accepted", 2)
+    client = as_(cast.otto)
+    assert "First contact is held against version 1 of the agreement" in html(client.get(URL))
+    assert "nothing_signed" in found(client)
+    agree(cast.otto, cast.mia, LONG_AGO - timedelta(days=1), threshold=70)
+    page = html(client.get(URL))
+    assert "Version 2 of the agreement holds since 16 February 2026" in page
+    assert "against the same times as before it: demo 5 min, standard 60 min" in page
+    assert "Version 2 is in force" in found(client)["signed"].sentence
+    # Weeks that were over before it have what was in force then.
+    assert "nothing_signed" in found(client, f"{URL}?week=2026-W07")
+    assert "held against version 1" in html(client.get(f"{URL}?week=2026-W07"))
+
+
 def test_each_figure_opens_as_many_handoffs_as_it_says(as_: SignIn, cast: Cast) -> None:
     many(cast, "rejected", 15)
     many(cast, "accepted", 12, first_activity_at=None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from metrics import words
 from metrics.beside import ASIDE
 from metrics.figures import Figures
 from metrics.periods import Week
+from metrics.terms import SHIPPED, Target
 from metrics.words import Reading, Status
 
 
@@ -78,7 +81,28 @@ def test_the_limit_of_black_holes(lost: int, assigned: int, tone: str) -> None:
     ],
 )
 def test_the_targets_of_first_contact(demo: float | None, standard: float | None, text: str) -> None:
-    assert words.judge_contact(minutes(demo), minutes(standard)).text == text
+    assert words.judge_contact(minutes(demo), minutes(standard), SHIPPED[0]).text == text
+
+
+def test_first_contact_is_held_against_what_was_agreed() -> None:
+    demo, standard = words.SHOWN["contact_demo"], words.SHOWN["contact_standard"]
+    slower = Target(contact={"demo": timedelta(minutes=10), "standard": timedelta(hours=4)})
+    assert words.goal_of(demo, SHIPPED[0]) == (5.0, "5 min")
+    assert words.goal_of(standard, SHIPPED[0]) == (60.0, "60 min")
+    assert words.goal_of(demo, slower) == (10.0, "10 min")
+    assert words.goal_of(standard, slower) == (240.0, "4 h")
+    assert words.judge_contact(minutes(6), minutes(61), SHIPPED[0]).text == "Both over"
+    assert words.judge_contact(minutes(6), minutes(61), slower).text == "On target"
+    # The limits of the practice are in no version.
+    for target in (SHIPPED[0], slower):
+        assert words.goal_of(words.SHOWN["acceptance_rate"], target) == (0.7, "70 %")
+        assert words.goal_of(words.SHOWN["black_hole_rate"], target) == (0.1, "10 %")
+        assert words.goal_of(words.SHOWN["mql_to_opportunity"], target) == (None, "")
+
+
+def test_of_one_type_a_verdict_needs_enough() -> None:
+    assert [words.judge_time(minutes(each), 5.0).tone for each in (None, 5.0, 5.01)] == ["", "ok", "late"]
+    assert words.judge_time(Reading(9.0, 0, 4), 5.0) == Status("", words.FEW)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +134,9 @@ def test_fewer_than_enough_get_no_verdict_and_are_said_as_they_are() -> None:
         assert judge(reading(0, 4)) == Status("", words.FEW)
         assert judge(reading(0, 5)).text not in (words.FEW, "No data")
     few = Reading(90.0, 0, 4)
-    assert words.judge_contact(few, few) == Status("", words.FEW)
+    assert words.judge_contact(few, few, SHIPPED[0]) == Status("", words.FEW)
     # Of the two, only the one with enough behind it is called over.
-    assert words.judge_contact(few, Reading(61.0, 0, 5)).text == "Standard over"
+    assert words.judge_contact(few, Reading(61.0, 0, 5), SHIPPED[0]).text == "Standard over"
     assert (words.told(reading(3, 4), acceptance), words.between(reading(3, 4))) == ("3 of 4", "30 to 95 %")
     assert (words.told(reading(4, 5), acceptance), words.between(reading(0, 0))) == ("80 %", "")
     assert words.told(few, words.SHOWN["contact_demo"]) == "1 h 30"

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
-from handoff_site.demo import making, others, people, rules, scenes
+from handoff_site.demo import lived, making, others, past, people, rules, scenes
 from handoff_site.demo.names import Crowd
 from leads import agreeing
 from leads.choices import OPEN, State
@@ -299,3 +299,36 @@ def test_the_reasons_of_the_past_exist(now: datetime) -> None:
     assert used <= known
     assert {str(state) for state in OPEN} <= set(Handoff.objects.values_list("state", flat=True))
     assert ContactAttempt.objects.filter(activity__isnull=False).exists()
+
+
+def test_past_weeks_were_worked_by_hand_too_and_are_over(now: datetime) -> None:
+    """What imported history cannot say: deadlines met, what a contact referred to, weak signals."""
+    start = past.begin(now, SMALL["weeks"])
+    found = Handoff.objects.live().filter(lead__email__in=_lived(now), mql_at__gte=start)
+    assert found.count() == SMALL["leads"] // lived.ONE_IN
+    assert not found.filter(state__in=OPEN).exists()
+    assert not found.filter(accept_due_at__isnull=True, acknowledged_at__isnull=False).exists()
+
+
+def _lived(now: datetime) -> list[str]:
+    """The addresses of those whose past was lived, drawn as the demo draws them."""
+    rng = random.Random(making.SEED)
+    crowd = Crowd(rng)
+    others.scenes(rng, crowd)
+    drawn = lived.scenes(rng, crowd, SMALL["leads"] // lived.ONE_IN, past.begin(now, SMALL["weeks"]), now)
+    return [scene.who.email for scene in drawn]
+
+
+def test_lived_scenes_hold_what_imported_history_cannot_say() -> None:
+    rng = random.Random(7)
+    start = past.begin(NOON, 12)
+    drawn = lived.scenes(rng, Crowd(rng), 100, start, NOON)
+    assert all(start <= NOON - scene.ago <= NOON - lived.UNTIL for scene in drawn)
+    for scene in drawn:
+        ends = [move.ago for move in scene.moves]
+        assert ends == sorted(ends, reverse=True) and timedelta(0) < ends[-1] <= ends[0] < scene.ago
+        assert scene.moves[-1].verb in ("opportunity", "disqualify", "reject")
+    contacts = [move.values for scene in drawn for move in scene.moves if move.verb == "contact"]
+    assert 0 < sum("refers" not in values for values in contacts) < len(contacts)
+    assert any("at" in values for values in contacts)
+    assert any(deed.kind == "email_open" for scene in drawn for deed in scene.deeds)

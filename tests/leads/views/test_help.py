@@ -9,7 +9,7 @@ from django.test import Client
 
 from leads.presenters.terms import TERMS
 from leads.presenters.tours import TOURS
-from routing.people import ROLES
+from routing.people import MANAGER, MARKETING, REP, ROLES, VIEWER
 from tests.conftest import Cast
 from tests.factories import make_handoff
 from tests.leads.views.asking import SignIn, html, queries, sent_to_sign_in
@@ -31,6 +31,15 @@ def test_each_role_has_a_tour_of_pages_it_may_open(as_: SignIn, cast: Cast, who:
 
 def test_every_role_is_there() -> None:
     assert set(TOURS) == set(ROLES)
+
+
+def test_whoever_may_read_them_is_shown_the_reports_and_the_agreement() -> None:
+    shown = {
+        view: {role for role, stops in TOURS.items() if view in {stop.view for stop in stops}}
+        for view in ("metrics:reports", "metrics:agreement")
+    }
+    assert shown["metrics:reports"] == {MANAGER, MARKETING, VIEWER}
+    assert shown["metrics:agreement"] == {REP, MANAGER, MARKETING, VIEWER}
 
 
 def test_the_anonymous_sign_in_first(client: Client, cast: Cast) -> None:

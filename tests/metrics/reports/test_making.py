@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -14,14 +15,15 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from leads import agreeing, lifecycle
-from leads.models import Handoff, Rejection, RejectionReason
+from leads.agreement import Terms
+from leads.models import Agreement, Handoff, Rejection, RejectionReason
 from metrics import query
 from metrics.models import CallEntry, Report, ReportMail, ReportSchedule
 from metrics.periods import Week
-from metrics.reports import calls, comparing, mailing, making, showing
+from metrics.reports import calls, comparing, mailing, making, opening, showing, tabled
 from metrics.reports.making import NotYet
 from tests.conftest import NOW, Cast
-from tests.factories import make_handoff, make_proposal
+from tests.factories import agree, make_handoff, make_proposal
 from tests.metrics.reports.conftest import LONG_AGO, WEEK, later
 
 
@@ -54,6 +56,33 @@ def test_it_holds_the_figures_of_the_last_mature_week_and_of_its_own(some: list[
     assert kept(report)["terms"][0]["contact"] == {"demo": 5.0, "standard": 60.0}
     assert report.digest == hashlib.sha256(report.kept.encode()).hexdigest()
     assert (report.edition, report.made_by) == (1, None)
+
+
+def test_it_is_held_against_the_agreement_in_force_when_its_week_ends(cast: Cast) -> None:
+    for _ in range(5):
+        handoff = make_handoff("working", cast.femke, at=LONG_AGO, kind="demo_request")
+        Handoff.objects.filter(pk=handoff.pk).update(first_contact_at=LONG_AGO + timedelta(minutes=6))
+    before = making.make(Week(2026, 8), NOW, None)
+    slower = {
+        kind: replace(promise, figure=10)
+        for kind, promise in Terms.of(Agreement.objects.get()).targets.items()
+    }
+    agree(cast.otto, cast.mia, LONG_AGO - timedelta(days=1), targets=slower)
+    after = making.make(Week(2026, 8), NOW, cast.mia)
+    assert [metric(each, "contact_demo")["status"][1] for each in (before, after)] == [
+        "Over target",
+        "On target",
+    ]
+    assert [metric(each, "contact_demo")["goal_text"] for each in (before, after)] == ["5 min", "10 min"]
+    assert [kept(each)["contact"][0]["target"] for each in (before, after)] == [5.0, 10.0]
+    assert "version 1 of the agreement: demo 5 min" in showing.shown(before).terms
+    said = showing.shown(after).terms
+    assert said.startswith("Version 2 of the agreement holds since 16 February 2026: demo 10 min")
+    # Of a week before the version, made now: what held then.
+    make_handoff("assigned", cast.femke, at=LONG_AGO - timedelta(days=7))
+    earlier = making.make(Week(2026, 7), NOW, cast.mia)
+    assert metric(earlier, "contact_demo")["goal_text"] == "5 min"
+    assert "version 1 of the agreement: demo 5 min" in showing.shown(earlier).terms
 
 
 def test_the_figures_are_those_of_the_dashboard(some: list[Handoff]) -> None:
@@ -104,6 +133,62 @@ def test_the_lists_are_the_handoffs_behind_the_figures(cast: Cast, some: list[Ha
     assert "accepted_at" not in fact and fact["source"] == "Webinar"
 
 
+def test_the_rows_of_its_tables_have_lists_too(cast: Cast, some: list[Handoff]) -> None:
+    report = making.make(Week(2026, 8), NOW, None)
+    lists = kept(report)["lists"]["counted"]
+    accepted, won, rejected, ignored, theirs, _ = (handoff.pk for handoff in some)
+    assert [row["name"] for row in kept(report)["sources"]] == ["Webinar"]
+    assert lists["source.0"] == [
+        [rejected, tabled.HIT], [accepted, tabled.MISS], [won, tabled.MISS], [theirs, tabled.MISS],
+        [ignored, tabled.NEITHER],
+    ]  # fmt: skip
+    assert lists["reason.0"] == [[rejected, tabled.HIT]] and "reason.1" not in lists
+    # Jonas let one lie; the others, in the order of the table, answered theirs.
+    assert [row["rep"] for row in kept(report)["black_holes"]] == [
+        "Jonas Keller", "Femke de Boer", "Rosa Lindqvist",
+    ]  # fmt: skip
+    assert lists["holder.0"] == [[ignored, tabled.HIT], [rejected, tabled.MISS]]
+    assert lists["holder.1"] == [[accepted, tabled.MISS], [won, tabled.MISS]]
+    # Those who got no further than the stage before stand first.
+    assert lists["stage.0"] == [[pk, tabled.HIT] for pk in (ignored, accepted, rejected, theirs, won)]
+    assert lists["stage.3"][0] == [ignored, tabled.MISS] and len(lists["stage.3"]) == 5
+    assert lists["stage.4"][-1] == [won, tabled.HIT]
+    assert [code for _, code in lists["stage.4"]] == [tabled.MISS] * 3 + [tabled.HIT]
+    assert {str(number) for rows in lists.values() for number, _ in rows} == set(
+        kept(report)["lists"]["facts"]
+    )
+
+
+def test_of_a_row_only_some_are_kept_and_the_page_says_how_many_more(
+    cast: Cast, some: list[Handoff], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabled, "MOST_IN_ROW", 2)
+    report = making.make(Week(2026, 8), NOW, None)
+    lists = kept(report)["lists"]["counted"]
+    assert {
+        key: len(rows) for key, rows in lists.items() if key[:5] != "this." and "." in key and len(rows) > 2
+    } == {}
+    assert [code for _, code in lists["source.0"]] == [tabled.HIT, tabled.MISS]
+    opened = opening.opened(kept(report), "source.0")
+    assert opened is not None and (opened.total, opened.left) == (5, 3)
+    assert opening.opened(kept(report), "source.9") is None
+
+
+def test_a_report_of_before_has_no_lists_of_rows(cast: Cast, some: list[Handoff]) -> None:
+    report = making.make(Week(2026, 8), NOW, None)
+    content = kept(report)
+    counted = {key: rows for key, rows in content["lists"]["counted"].items() if "." not in key}
+    older = Report(
+        week=report.week,
+        edition=1,
+        made_at=NOW,
+        kept=making.frozen(content | {"format": 1, "lists": content["lists"] | {"counted": counted}}),
+    )
+    page = showing.shown(older)
+    assert {row.key for row in (*page.sources, *page.reasons, *page.black_holes, *page.funnel)} == {""}
+    assert {row.key for row in page.contact} == {"", "contact_demo"}
+
+
 def test_it_names_no_lead(some: list[Handoff]) -> None:
     text = making.make(Week(2026, 8), NOW, None).kept
     for handoff in some:
@@ -133,7 +218,7 @@ def test_it_takes_as_many_queries_for_many_handoffs(cast: Cast, some: list[Hando
     before = queries()
     for kind in ("rejected", "accepted", "assigned"):
         make_handoff(kind, cast.rosa, at=LONG_AGO)
-    assert queries() == before == 18
+    assert queries() == before == 27
 
 
 # Frozen

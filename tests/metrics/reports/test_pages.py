@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as markup
+import re
 from collections.abc import Callable
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_week_shows_the_report_as_it_was_made(cast: Cast, report: Report, as_:
     assert "Made on Tuesday 10 March 2026, 10:00 (UTC) by the schedule." in text
     assert "Nothing has come in since." in text
     assert text.count('class="tile"') == 6
-    assert "Judged by version 1 of the agreement" in text
+    assert "First contact is held against version 1 of the agreement: demo 5 min, standard 60 min" in text
     before = client.get(PAGE).context["page"]
     make_handoff("rejected", cast.jonas, at=LONG_AGO)
     with time_machine.travel(later(hours=1), tick=False):
@@ -136,13 +137,44 @@ def test_a_list_shows_the_facts_as_they_were_and_links_what_one_sees(
     url = "/reports/2026-W08/handoffs/?figure=acceptance_rate"
     lifecycle.reject(some[0].pk, lifecycle.Act(later(minutes=1), cast.femke), reason="not_icp")
     rows = as_(cast.nils).get(url).context["rows"]
-    assert [(row["id"], row["hit"], bool(row["href"])) for row in rows] == [
-        (some[2].pk, False, False), (some[0].pk, True, False),
-        (some[1].pk, True, False), (some[4].pk, True, True),
+    assert [(row["id"], row["said"], bool(row["href"])) for row in rows] == [
+        (some[2].pk, "rejected", False), (some[0].pk, "accepted", False),
+        (some[1].pk, "accepted", False), (some[4].pk, "accepted", True),
     ]  # fmt: skip
     assert rows[0]["answer"] == "Rejected: Not our customer profile"
     assert rows[1]["answer"] == "Accepted by Femke de Boer"
     assert all(row["href"] for row in as_(cast.otto).get(url).context["rows"])
+
+
+def test_every_figure_of_the_page_opens_the_handoffs_behind_it(
+    cast: Cast, some: list[Handoff], as_: SignIn
+) -> None:
+    making.make(WEEK, NOW, None)
+    making.make(WEEK.plus(-2), NOW, None)
+    client = as_(cast.otto)
+    for week, keys in (
+        ("2026-W10", {"this.acceptance_rate", "mqls", "acceptance_rate"}),
+        ("2026-W08", {"source.0", "reason.0", "holder.0", "stage.0", "stage.4", "contact_demo"}),
+    ):
+        page = html(client.get(f"/reports/{week}/"))
+        links = re.findall(rf'href="(/reports/{week}/handoffs/[^"]+)"[^>]*>\s*([^<]*)', page)
+        found = {re.search(r"figure=([^&]+)", href)[1] for href, _ in links}  # type: ignore[index]
+        assert keys <= found
+        for href, figure in links:
+            response = client.get(markup.unescape(href))
+            opened = response.context["opened"]
+            assert opened.left == 0
+            counts = [int(number) for number in re.findall(r"\d+", figure)]
+            if counts:
+                said = [word for _, word in opened.rows]
+                # A figure says how many there are, or how many of them are hits.
+                assert counts[-1] in (
+                    len(said),
+                    *map(said.count, set(said)),
+                    len(said) - said.count("not decided"),
+                )
+            numbers = [row["id"] for row in response.context["rows"]]
+            assert numbers == [number for number, _ in opened.rows]
 
 
 @pytest.mark.parametrize("path", [PAGE, "/reports/", READ[3], READ[4]])

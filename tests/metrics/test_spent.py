@@ -10,47 +10,48 @@ from hypothesis import strategies as st
 
 from leads.timing import Kind, Part
 from metrics import spent
+from metrics.charts.stack import FULL, Length, Piece, lengths
 from metrics.spent import SLOTS
-from metrics.stacked import FULL, Piece, Row, stack
 from tests.conftest import NOW
 
 PIECES = st.lists(
     st.builds(Piece, st.floats(-5, 1e7), st.sampled_from(["a", "m1"]), st.text(max_size=12)), max_size=8
 )
-ROWS = st.lists(st.builds(Row, st.text(max_size=8), st.just(""), PIECES, st.just("")), max_size=6)
+ROWS = st.lists(st.builds(Length, st.text(max_size=8), st.just(""), PIECES, st.just("")), max_size=6)
 
 
 @given(rows=ROWS)
-def test_segments_touch_and_stay_in_the_box(rows: list[Row]) -> None:
-    drawn = stack(rows)
-    assert len(drawn.bars) == len(rows)
-    for bar in drawn.bars:
-        assert 0 < bar.y < bar.top < bar.text_y <= drawn.height
+def test_segments_touch_and_stay_in_the_box(rows: list[Length]) -> None:
+    drawn = lengths(rows)
+    assert len(drawn.rows) == len(rows)
+    for bar in drawn.rows:
+        assert 0 < bar.label_y < bar.y < bar.text_y <= drawn.height
         place = 0.0
-        for segment in bar.segments:
+        for segment in bar.parts:
             assert segment.x == pytest.approx(place, abs=0.011)
             assert segment.width >= 0
             place = segment.x + segment.width
-        assert place <= FULL + 0.02 and bar.end <= FULL
-    tops = [bar.top for bar in drawn.bars]
+        assert place <= FULL + 0.02
+    tops = [bar.y for bar in drawn.rows]
     assert tops == sorted(set(tops))
 
 
 @given(rows=ROWS.filter(lambda rows: any(piece.size > 0 for row in rows for piece in row.pieces)))
-def test_the_largest_takes_the_whole_width(rows: list[Row]) -> None:
-    assert max(bar.end for bar in stack(rows).bars) == FULL
+def test_the_largest_takes_the_whole_width(rows: list[Length]) -> None:
+    ends = [part.x + part.width for bar in lengths(rows).rows for part in bar.parts]
+    assert max(ends) == pytest.approx(FULL, abs=0.02)
 
 
 def test_nothing_and_noughts() -> None:
-    assert stack([]).height == 0
-    [bar] = stack([Row("All", "", [Piece(0.0, "a", "0 s")], "0 s")]).bars
-    assert (bar.segments, bar.end) == ((), 0.0)
+    assert lengths([]).height == 0
+    [bar] = lengths([Length("All", "", [Piece(0.0, "a", "0 s")], "0 s")]).rows
+    assert bar.parts == ()
 
 
 def test_words_stand_only_where_there_is_room() -> None:
-    [bar] = stack([Row("All", "", [Piece(95, "a", "95 min"), Piece(5, "b", "5 min")], "100 min")]).bars
-    assert [segment.text for segment in bar.segments] == ["95 min", ""]
-    assert [segment.width for segment in bar.segments] == [77.9, 4.1]
+    [bar] = lengths([Length("All", "", [Piece(95, "a", "95 min"), Piece(5, "b", "5 min")], "100 min")]).rows
+    assert [segment.text for segment in bar.parts] == ["95 min", ""]
+    assert [segment.width for segment in bar.parts] == [72.2, 3.8]
 
 
 # The sums
