@@ -166,8 +166,9 @@ TEMPLATES = [
     },
 ]
 
-# Web processes keep connections (CONN_MAX_AGE 0 costs most of the throughput); the worker does not,
-# because django-q2 forks and a kept connection would be shared between the halves of a fork.
+# Web processes keep connections (on PostgreSQL, CONN_MAX_AGE 0 costs most of the throughput; on SQLite, to
+# open the file and fill the page cache anew is half of a small page's time); the worker does not, because
+# django-q2 forks and a kept connection would be shared between the halves of a fork.
 IS_WORKER = _boolean("HANDOFF_WORKER", False)
 DATABASES = {
     "default": _understood(
@@ -177,6 +178,7 @@ DATABASES = {
     )
 }
 _database = DATABASES["default"]
+_database["CONN_MAX_AGE"] = 0 if IS_WORKER else _integer("CONN_MAX_AGE", 600, 0, 86400)
 if _database.get("ENGINE") == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     _database["OPTIONS"] = {
@@ -185,7 +187,6 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
     }
 elif _database.get("ENGINE") == "django.db.backends.postgresql":
-    _database["CONN_MAX_AGE"] = 0 if IS_WORKER else _integer("CONN_MAX_AGE", 600, 0, 86400)
     _database["CONN_HEALTH_CHECKS"] = True
     # Compiling a query takes longer than any of ours runs; an estimate that is far too high starts it. And
     # what is read is in memory or on a disk without moving parts, so an index is not dear.

@@ -85,9 +85,10 @@ def test_the_policy_allows_nothing_inline() -> None:
     assert "'default-src': [\"'none'\"]" in done.stdout
 
 
-def test_the_worker_keeps_no_connection() -> None:
+@pytest.mark.parametrize("url", ["postgres://localhost/handoff", "sqlite:///handoff.sqlite3"])
+def test_the_worker_keeps_no_connection(url: str) -> None:
     expression = "settings.DATABASES['default']['CONN_MAX_AGE']"
-    environment = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff"}
+    environment = {**SOUND, "DATABASE_URL": url}
     assert load(expression, **environment).stdout.strip() == "600"
     assert load(expression, HANDOFF_WORKER="1", **environment).stdout.strip() == "0"
 
