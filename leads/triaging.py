@@ -21,7 +21,6 @@ from leads.choices import EventKind, NextStep, State
 from leads.lifecycle import Act, Refused
 from leads.models import Event, Handoff, Lead, Rejection, TriageItem
 from leads.patterns import Pattern, Said, patterns
-from routing.prepared import prepared
 
 REJECTED = "rejected"
 # How far back rejections are listed and counted, how many are, and for how many seconds the count stands.
@@ -139,13 +138,8 @@ def items() -> QuerySet[TriageItem]:
     return TriageItem.objects.filter(settled_at__isnull=True).order_by("at", "pk")
 
 
-def waiting() -> int:
-    """How much waits, of both kinds, counted to MOST_WAITING and in one query."""
-    return len(_waiting())
-
-
-@prepared
-def _waiting() -> QuerySet[Any, tuple[int]]:
+def waiting() -> QuerySet[Any, tuple[int]]:
+    """What waits, of both kinds, to MOST_WAITING: a row for each."""
     found = rejections().order_by().values_list("pk")
     return found.union(items().order_by().values_list("pk"), all=True)[:MOST_WAITING]
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -215,17 +215,21 @@ class Shell:
         if icon == "team":
             return self._breached(), 0, "past due"
         if icon == "complete":
-            for _, count, late in _incomplete(self.now):
-                return count, late, "waiting for data"
+            return self._of_all[1], self._of_all[2], "waiting for data"
         if icon == "triage":
-            return triaging.waiting(), 0, "to decide"
+            return self._of_all[3], 0, "to decide"
         if icon == "agree":
             return agreeing.waiting_for(self.user), 0, "to sign"
         return 0, 0, ""
 
+    @cached_property
+    def _of_all(self) -> tuple[int, ...]:
+        """For who works on what everybody has: see the query."""
+        return _of_all(self.user.pk, self.now)[0]
+
     def _breached(self) -> int:
         if self._is_for(frozenset({MARKETING, ADMIN})):
-            return len(_breached(self.now))
+            return self._of_all[0]
         return len(_breached_of(team_member_ids(self.user), self.now))
 
 
@@ -249,15 +253,23 @@ def _calls(user: int) -> QuerySet[Preference, int]:
     return Preference.objects.filter(user=user, browser=True).values_list("pk", flat=True)
 
 
-@prepared
-def _incomplete(now: datetime) -> QuerySet[Handoff, tuple[str, int, int]]:
-    rows = Handoff.objects.incomplete().order_by().values_list("state")
-    return rows.annotate(count=Count("pk"), late=Count("pk", filter=overdue(now)))
+class _Many(Subquery):
+    """How many rows there are."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
 
 
 @prepared
-def _breached(now: datetime) -> QuerySet[Handoff, int]:
-    return Handoff.objects.breached(now).order_by().values_list("pk", flat=True)[: MOST_COUNTED + 1]
+def _of_all(user: int, now: datetime) -> QuerySet[User, tuple[int, ...]]:
+    """One row: how many are past due, wait for data, are late with that, and wait for a decision."""
+    breached, incomplete = Handoff.objects.breached(now).order_by(), Handoff.objects.incomplete().order_by()
+    return User.objects.filter(pk=user).values_list(
+        _Many(breached.values("pk")[: MOST_COUNTED + 1]),
+        _Many(incomplete.values("pk")),
+        _Many(incomplete.filter(overdue(now)).values("pk")),
+        _Many(triaging.waiting()),
+    )
 
 
 @prepared

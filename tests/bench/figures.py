@@ -89,12 +89,12 @@ def by_hand(now: datetime) -> dict[tuple[date, str], dict[str, Any]]:
 
 def settle(now: datetime) -> None:
     """As the worker's minutes leave it: every event is settled, and the first page is kept."""
-    for _ in range(300):
+    for _ in range(600):
         snapshots.refresh(now)
         found = pulse.read(settings.ORG_TIME_ZONE)
         if found is not None and Snapshot.objects.exists():
             return
-        time.sleep(0.1)
+        time.sleep(1)
     raise RuntimeError("something on this server holds a transaction open")
 
 

@@ -429,7 +429,7 @@ def test_the_page_is_ready_before_somebody_opens_it(cast: Cast, as_: Callable[[U
 
 
 def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], Any]) -> None:
-    """Who it is (3), terms, marks, what is kept, whom to filter for, and the frame's six."""
+    """Who it is (3), terms, marks, what is kept, whom to filter for, and the frame's four."""
     make_handoff("assigned", cast.femke, at=NOW - timedelta(days=20))
     client = as_(cast.otto)
     counts = []
@@ -444,7 +444,7 @@ def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], A
             assert "tiles" not in again.context
             for state in ("working", "rejected"):
                 make_handoff(state, cast.jonas, at=NOW - timedelta(days=30))
-    assert counts == [(13, 1)] * 2
+    assert counts == [(11, 1)] * 2
 
 
 def test_the_diagnosis_is_kept(cast: Cast, as_: Callable[[User], Any]) -> None:
