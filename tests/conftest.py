@@ -5,9 +5,11 @@ Nothing here is random. Caches of immutable rows are dropped between tests, beca
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import pytest
 import time_machine
@@ -78,8 +80,11 @@ def _person(name: str, email: str, role: str, team: Team | None = None) -> User:
     return user
 
 
-# By what they stand on; see mould.ground.
-_casts: dict[int | None, mould.Mould[Cast]] = {}
+def pytest_collection_finish() -> None:
+    """What collecting made stays until the end: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,14 +95,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def cast(db: None) -> Cast:
     """The people, and the reference data with Ada as owner of the queues."""
-    ground = mould.ground()
-    if ground not in _casts:
-        assert not User.objects.exists(), "who asks for the cast asks for it first"
-        # Whichever test comes first: the cast joins at the same moment.
-        with time_machine.travel(NOW, tick=False):
-            _casts[ground] = mould.take(_make_cast)
-        forget_kept()
-    return _casts[ground].pour()
+    return _cast_mould().pour()
+
+
+@lru_cache
+def _cast_mould() -> mould.Mould[Cast]:
+    assert not User.objects.exists(), "who asks for the cast asks for it first"
+    # Whichever test comes first: the cast joins at the same moment.
+    with time_machine.travel(NOW, tick=False):
+        made = mould.take(_make_cast)
+    forget_kept()
+    return made
+
+
+def forget_cast() -> None:
+    """For whoever makes the tables anew: keys and permissions begin at other numbers then."""
+    _cast_mould.cache_clear()
 
 
 def _make_cast() -> Cast:

@@ -13,7 +13,6 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from django.apps import apps
-from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.db.models import Model
 
@@ -51,11 +50,6 @@ def take(make: Callable[[], Made]) -> Mould[Made]:
         if new := [row for row in rows if row not in old]:
             inserts.append(_insert(model, new))
     return Mould(tuple(inserts), made)
-
-
-def ground() -> int | None:
-    """What a mould stands on: after migrations went back and forth the permissions have other numbers."""
-    return Permission.objects.order_by("-pk").values_list("pk", flat=True).first()
 
 
 def _columns(model: type[Model]) -> list[str]:

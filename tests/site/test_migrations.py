@@ -1,5 +1,6 @@
 """Migrations: none is missing, all can be taken back and applied again, and the tables come out the same."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -11,8 +12,15 @@ from django.db.migrations.executor import MigrationExecutor
 
 from handoff_site import reference
 from leads.models import Agreement, MqlDefinition
+from tests.conftest import forget_cast
 
 OURS = ("handoff_site", "metrics", "leads", "routing")
+
+
+@pytest.fixture(autouse=True)
+def _cast_anew() -> Iterator[None]:
+    yield
+    forget_cast()
 
 
 def test_no_migration_is_missing(db: None) -> None:
