@@ -16,7 +16,7 @@ from leads.agreement import SHIPPED_FIGURE
 from metrics.periods import Span
 from routing import sla
 
-MOMENT = timedelta(microseconds=1)
+_MOMENT = timedelta(microseconds=1)
 
 
 def _shipped_contact() -> dict[str, timedelta]:
@@ -74,9 +74,12 @@ class Terms:
         return next(target for target in self.targets if target.holds(mql_at))
 
     def at_end(self, span: Span) -> Target:
-        """The version in force when a span ends, or at the moment as of which one looks if that is earlier:
-        what the figures of the span as a whole are held against."""
-        return self.target(self.as_of if span.end is None else min(self.as_of, span.end - MOMENT))
+        """The version in force at the end of a span: what its figures as a whole are held against."""
+        return self.target(self.end_of(span))
+
+    def end_of(self, span: Span) -> datetime:
+        """The last moment of a span, or the one as of which one looks if that is earlier."""
+        return self.as_of if span.end is None else min(self.as_of, span.end - _MOMENT)
 
     def within(self, span: Span) -> list[Target]:
         """The versions in force at some time of a span, the oldest first; the last is that of its end."""

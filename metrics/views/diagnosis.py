@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,13 +17,11 @@ from django.views.decorators.http import require_safe
 from leads import agreeing
 from leads.choices import Side
 from metrics import address, charts, diagnosing, diagnosis, leaking, rejecting, ways, words
-from metrics.address import Asked
 from metrics.comparing import Compared
 from metrics.diagnosis import Agreed, Band, Finding
 from metrics.leaking import Stage
 from metrics.periods import WeekRange
 from metrics.saying import STATES, Said, Sayer, between
-from metrics.terms import MOMENT
 from metrics.words import Status
 
 
@@ -65,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "done",
             "Do both teams agree on what done means?",
             "Done: acknowledged by a rep, an attempt logged, the outcome recorded.",
-            [diagnosis.agreement(_agreed(asked), complete)],
+            [diagnosis.agreement(_agreed(counted.terms.end_of(asked.weeks.span)), complete)],
         ),
     ]
     reasons = _question(
@@ -93,10 +92,8 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "metrics/diagnosis.html", context)
 
 
-def _agreed(asked: Asked) -> Agreed | None:
-    """What both sides signed, as it was in force at the end of the weeks that are looked at."""
-    end = asked.weeks.span.end
-    at = min(asked.as_of, end - MOMENT) if end else asked.as_of
+def _agreed(at: datetime) -> Agreed | None:
+    """What both sides signed, as it was in force at a moment."""
     held = agreeing.current(at)
     if held is None:
         return None
