@@ -96,6 +96,9 @@ if not SECRET_KEY:
         raise ImproperlyConfigured("SECRET_KEY must be set (or DEBUG=1 for a development run)")
     SECRET_KEY = _debug_key()
 
+# Former keys: what they sealed and signed is still read while the key is changed.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -303,6 +306,10 @@ ENRICHMENT_MAPPING = _understood(
 )
 if not isinstance(ENRICHMENT_MAPPING, dict):
     raise ImproperlyConfigured("ENRICHMENT_MAPPING must be a JSON object")
+
+# Hosts that connections may call by plain http and though they lead into a private network, such as those of
+# a test system on this machine. Everything else must be a public https address.
+CONNECTOR_PRIVATE_HOSTS: list[str] = env.list("CONNECTOR_PRIVATE_HOSTS", default=[])
 
 # Called after each good sweep, so that a dead worker is noticed from outside.
 HEARTBEAT_URL = _web_address("HEARTBEAT_URL")

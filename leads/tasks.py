@@ -6,6 +6,7 @@ Owns the entry points that the schedules name, and the bounds that keep a run we
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,18 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from leads import backtesting, bulk, completion, escalation, imports, lifecycle, notifications, rule_reviews
+from leads import (
+    backtesting,
+    bulk,
+    completion,
+    connectors,
+    escalation,
+    imports,
+    lifecycle,
+    notifications,
+    outbox,
+    rule_reviews,
+)
 from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, UsedLink
 from routing import reviews
 
@@ -28,6 +40,7 @@ MOST_SECONDS, MOST_REPAIRING, MOST_DRAINED, MOST_LOOKED_AT = 30, 15, 200, 4000
 # locks rows. They work in short turns, between which mail and heartbeat have their place.
 SHARED, MOST_HELPERS = 300, 3
 TURN_SECONDS, MOST_TURNS = 10, 6
+DELIVERING_SECONDS = 40
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
 READ_MESSAGES_KEPT = timedelta(days=90)
@@ -73,6 +86,23 @@ def fire_due(part: int, parts: int, turn: int = 1) -> int:
 def deliver_mail() -> int:
     """Send the mail that is due; returns how many went out."""
     return notifications.deliver_due(timezone.now())
+
+
+def deliver() -> int:
+    """Send what is owed to other systems; returns how many were delivered. Where much is owed another worker
+    shares in it; what is left when the time is up is gone on with at once."""
+    outbox.release(timezone.now())
+    sent, ends = 0, time.monotonic() + DELIVERING_SECONDS
+    while (owed := connectors.due(timezone.now())) and (left := ends - time.monotonic()) > 1:
+        for one in owed:
+            # Each has its share of the time: one that answers slowly does not hold up the others.
+            sent += connectors.deliver(one, timezone.now, seconds=left / len(owed))
+    return sent
+
+
+def take_calls() -> int:
+    """Take in what other systems have sent and was only stored; returns how many calls."""
+    return connectors.take_waiting(timezone.now, seconds=MOST_SECONDS)
 
 
 def enrich() -> int:

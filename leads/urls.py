@@ -19,6 +19,7 @@ from leads.views import (
     handoffs,
     help,
     home,
+    hooks,
     imports,
     inbox,
     lead,
@@ -54,6 +55,7 @@ from leads.views.routes import (
 app_name = "leads"
 
 urlpatterns = [
+    path("hooks/<str:secret>/", hooks.hook, name="hook"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("handoffs/", handoffs.handoffs, name="handoffs"),
     path("handoffs/handoffs.csv", handoffs.as_file, name="handoffs_csv"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from leads import notifications
+from leads import notifications, outbox
 from leads.choices import OPEN, EventKind, Stage, State
 from leads.lifecycle.act import Act
 from leads.lifecycle.known import Known
@@ -284,6 +284,7 @@ class Book(Known):
             self._desk.save()
         self._attach(self._notifications)
         Notification.objects.bulk_create(self._notifications, ignore_conflicts=True)
+        outbox.owe(self._events, self.now)
         self._events, self._rows, self._notifications = [], [], []
         self._handoffs, self._changed, self._seatings, self._desk = {}, {}, [], None
 

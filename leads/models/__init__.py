@@ -4,6 +4,7 @@ from leads.models.activity import Activity, Score
 from leads.models.agreement import Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
+from leads.models.connection import Connection, InboundCall, RemoteRecord
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
 from leads.models.imports import ImportFailure, ImportPart, ImportPreset, LeadImport
@@ -11,6 +12,7 @@ from leads.models.intake import ApiKey, Receipt, RememberedAnswer, TriageItem
 from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias, Merge
 from leads.models.lists import BulkRow, BulkRun, DefaultView, SavedView
 from leads.models.notification import Notification, Preference, UsedLink
+from leads.models.outbox import Delivery, DeliveryAttempt
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
 from leads.models.proposal import Proposal, ProposalComment, Signature
 from leads.models.search import SearchWord
@@ -25,9 +27,12 @@ __all__ = [
     "BulkRun",
     "Company",
     "Complaint",
+    "Connection",
     "ContactAttempt",
     "DefaultView",
     "Deferral",
+    "Delivery",
+    "DeliveryAttempt",
     "DuplicatePair",
     "EnrichmentAttempt",
     "Event",
@@ -37,6 +42,7 @@ __all__ = [
     "ImportFailure",
     "ImportPart",
     "ImportPreset",
+    "InboundCall",
     "Inspection",
     "Lead",
     "LeadAlias",
@@ -54,6 +60,7 @@ __all__ = [
     "Rejection",
     "RejectionReason",
     "RememberedAnswer",
+    "RemoteRecord",
     "RoutingDecision",
     "SavedView",
     "Score",

@@ -1,0 +1,10 @@
+"""Talking to other systems: one room a system, behind one interface.
+
+Owns the calls that go out and the reading of those that come in. Decides nothing about a lead: what comes in
+becomes events for `leads.intake`, what goes out was owed by `leads.outbox`.
+"""
+
+from leads.connectors.delivering import deliver, due, opened
+from leads.connectors.receiving import digest, store, take_waiting
+
+__all__ = ["deliver", "digest", "due", "opened", "store", "take_waiting"]

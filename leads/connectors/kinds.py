@@ -1,0 +1,16 @@
+"""Which connector speaks to which kind of system: the one table.
+
+Owns nothing else; a new system is a room of its own and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leads.connectors.base import Connector
+from leads.connectors.standard_webhooks import StandardWebhooks
+from leads.models import Connection
+
+CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
+    Connection.Kind.WEBHOOK: StandardWebhooks,
+}

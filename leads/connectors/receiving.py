@@ -1,0 +1,111 @@
+"""What other systems send: stored as it came, answered at once, taken in later.
+
+Owns storing (once for each identity), and making canonical events of it for the intake. The answer to the
+sender does not wait for that: some of them drop what is not answered in seconds. Never judges an event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db import connection as database
+from django.db.models import F
+
+from leads import intake
+from leads.connectors.base import Arrived, Unreadable
+from leads.connectors.client import Unreachable
+from leads.connectors.delivering import UNEXPECTED, opened
+from leads.models import Connection, InboundCall
+from leads.sealing import CannotOpen
+
+log = structlog.get_logger(__name__)
+Status = InboundCall.Status
+MOST_TRIES = 8
+# Doubled from try to try; the lease of one who takes a call in, as well.
+RETRY = timedelta(seconds=30)
+
+
+def digest(text: str) -> str:
+    """The digest by which the secret part of a connection's address is looked up."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def store(connection: Connection, arrived: Arrived, identity: str, now: datetime) -> bool:
+    """Keep a call; False when it came before (then it is counted, and marked when its body differs)."""
+    body_digest = hashlib.sha256(arrived.body).hexdigest()
+    try:
+        with transaction.atomic():
+            InboundCall.objects.create(
+                connection=connection,
+                identity=identity[:200],
+                body=arrived.body,
+                body_digest=body_digest,
+                received_at=now,
+                try_after=now,
+            )
+    except IntegrityError:
+        again = InboundCall.objects.filter(connection=connection, identity=identity[:200])
+        again.update(repeats=F("repeats") + 1)
+        again.exclude(body_digest=body_digest).update(differing_repeats=F("differing_repeats") + 1)
+        return False
+    Connection.objects.filter(pk=connection.pk).update(last_in_at=now)
+    return True
+
+
+def take_waiting(clock: Callable[[], datetime], *, seconds: float) -> int:
+    """Take in what is stored and waits, oldest first; how many calls."""
+    ends, taken = time.monotonic() + seconds, 0
+    while time.monotonic() < ends:
+        call = _claim(clock())
+        if call is None:
+            break
+        _take(call, clock())
+        taken += 1
+    return taken
+
+
+@transaction.atomic
+def _claim(now: datetime) -> InboundCall | None:
+    """The oldest waiting call, its try counted and its next one set: a crash costs one try."""
+    skips = database.features.has_select_for_update_skip_locked
+    waiting = InboundCall.objects.select_for_update(of=("self",), skip_locked=skips).select_related(
+        "connection"
+    )
+    call = waiting.filter(status=Status.WAITING, try_after__lte=now).order_by("try_after", "id").first()
+    if call is None:
+        return None
+    call.tries += 1
+    call.try_after = now + RETRY * 2 ** min(call.tries, 10)
+    call.save(update_fields=["tries", "try_after"])
+    return call
+
+
+def _take(call: InboundCall, now: datetime) -> None:
+    error = ""
+    try:
+        with opened(call.connection) as connector:
+            events = connector.translate(bytes(call.body), call.identity, call.received_at)
+        answers = intake.receive(events, None, now, quiet=call.connection.is_quiet) if events else []
+    except Unreadable as problem:
+        call.status, error = Status.FAILED, str(problem)
+    except (Unreachable, CannotOpen) as problem:
+        error = str(problem)
+    except UNEXPECTED as problem:
+        log.exception("a stored call could not be taken in", call=call.pk)
+        error = f"It could not be understood ({type(problem).__name__})."
+    else:
+        call.status = Status.TAKEN if events else Status.IGNORED
+        counts: dict[str, int] = {}
+        for answer in answers:
+            counts[answer["status"]] = counts.get(answer["status"], 0) + 1
+        call.outcome = {"events": len(events), **counts}
+    if error and call.tries >= MOST_TRIES:
+        call.status = Status.FAILED
+    call.error = error[:300]
+    call.done_at = None if call.status == Status.WAITING else now
+    call.save(update_fields=["status", "outcome", "error", "done_at"])

@@ -1,0 +1,58 @@
+"""The addresses at which other systems call us: verify, store, answer. Nothing is made of a call here.
+
+Owns which connection a secret address belongs to and the bounds of a body. No session, no form token: who
+calls is known by the address and the signature. What is stored is answered with 2xx, whatever it is, for
+some senders drop what they think was refused.
+"""
+
+from __future__ import annotations
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from leads import connectors
+from leads.connectors.base import Arrived, NotOffered
+from leads.connectors.signatures import Refused
+from leads.models import Connection
+from leads.sealing import CannotOpen
+
+log = structlog.get_logger(__name__)
+MOST_BYTES = 1024 * 1024
+
+
+@login_not_required
+@csrf_exempt
+@require_POST
+def hook(request: HttpRequest, secret: str) -> JsonResponse:
+    """200 once it is stored or was stored before; 401 without a fitting signature; 404 for an address that is
+    nobody's; 413 for a body that is too long."""
+    connection = Connection.objects.filter(hook_digest=connectors.digest(secret), is_active=True).first()
+    if connection is None:
+        return JsonResponse({"status": "unknown"}, status=404)
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > MOST_BYTES:
+        return JsonResponse({"status": "too_large"}, status=413)
+    now = timezone.now()
+    arrived = Arrived(
+        method=request.method or "",
+        # The address as others see it; the Host header may say anything.
+        url=f"{settings.PUBLIC_URL}{request.get_full_path()}",
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.body,
+    )
+    try:
+        with connectors.opened(connection) as connector:
+            identity = connector.identify(arrived, now)
+    except Refused as problem:
+        log.warning("a call was refused", connection=connection.slug, reason=str(problem))
+        return JsonResponse({"status": "refused", "reason": str(problem)}, status=401)
+    except (NotOffered, CannotOpen) as problem:
+        log.error("a call could not be verified", connection=connection.slug, reason=str(problem))
+        return JsonResponse({"status": "unavailable"}, status=503)
+    is_new = connectors.store(connection, arrived, identity, now)
+    return JsonResponse({"status": "stored" if is_new else "duplicate"})
