@@ -17,6 +17,7 @@ from typing import Any
 
 from leads import sealing
 from leads.connectors.client import Answer, Http, Unreachable
+from leads.connectors.options import Option
 from leads.models import Connection, Delivery
 from leads.outbox import Outcome, Result, Wanted
 
@@ -94,6 +95,8 @@ class Connector:
 
     batch = 1
     calls = 1
+    OPTIONS: Sequence[Option] = ()
+    SECRETS: Sequence[Option] = ()
 
     def __init__(self, connection: Connection, http: Http) -> None:
         self.connection = connection

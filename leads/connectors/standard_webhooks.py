@@ -16,8 +16,10 @@ from leads.connectors import signatures
 from leads.connectors.addresses import Forbidden
 from leads.connectors.base import Arrived, Connector, Unreadable, failed, outcome_of
 from leads.connectors.client import Unreachable
+from leads.connectors.options import Option
 from leads.models import Delivery
 from leads.outbox import Outcome, Result
+from leads.outbox.catalogue import ALL_TYPES
 
 # Others may send at most what the intake's batch takes.
 MOST_EVENTS = 500
@@ -28,6 +30,17 @@ class StandardWebhooks(Connector):
 
     batch = 20
     calls = 1
+    OPTIONS = (
+        Option(
+            "types",
+            "Events",
+            "Which events it is told of; all of them where none is chosen.",
+            kind="list",
+            default=(),
+            choices={name: name for name in ALL_TYPES},
+        ),
+    )
+    SECRETS = (Option("secret", "Signing secret", "whsec_ and base64; 24 to 64 bytes."),)
 
     def keys(self) -> list[str]:
         return [self.secrets[name] for name in ("secret", "former_secret") if self.secrets.get(name)]
