@@ -6,6 +6,7 @@ known are refused with 400 and the reason. Control calls are neither logged nor 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Control:
             if not isinstance(body, dict):
                 raise ValueError("the body must be a JSON object")
             return answer(200, path(call, body))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, re.error) as error:
             return answer(400, {"error": f"{type(error).__name__}: {error}"})
 
     def set_fault(self, call: Call, body: dict[str, Any]) -> dict[str, Any]:
