@@ -197,7 +197,7 @@ class Doubles:
             except Refused as refused:
                 given = refused.answer
             except Exception as error:
-                # The double is at fault, not the system it plays: to be seen, not guessed from a closed socket.
+                # The double is at fault, not the system it plays: to be seen, not guessed from a reset.
                 traceback.print_exc()
                 given = text(500, f"The double of {system.name} failed: {type(error).__name__}: {error}")
             system.finish(call, given)
