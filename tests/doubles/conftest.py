@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 
 import httpx
@@ -27,30 +26,34 @@ def outer(running: doubles.Doubles) -> doubles.Doubles:
     return running
 
 
-def client(base: str, authorization: str = "") -> Iterator[httpx.Client]:
-    headers = {"Authorization": authorization} if authorization else {}
-    with httpx.Client(base_url=base, headers=headers, trust_env=False) as made:
-        yield made
+@pytest.fixture(scope="package")
+def connections() -> Iterator[httpx.HTTPTransport]:
+    """One pool for every client: making one reads certificates, which takes longer than a test."""
+    with httpx.HTTPTransport(verify=False) as pool:
+        yield pool
 
 
 @pytest.fixture
-def control(outer: doubles.Doubles) -> Iterator[httpx.Client]:
-    yield from client(outer.url)
+def control(outer: doubles.Doubles, connections: httpx.HTTPTransport) -> httpx.Client:
+    return httpx.Client(base_url=outer.url, transport=connections)
 
 
 @pytest.fixture
-def hubspot(outer: doubles.Doubles) -> Iterator[httpx.Client]:
-    yield from client(outer.url + "/hubspot", f"Bearer {SERVICE_KEY}")
+def hubspot(outer: doubles.Doubles, connections: httpx.HTTPTransport) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
+    return httpx.Client(base_url=outer.url + "/hubspot", headers=headers, transport=connections)
 
 
 @pytest.fixture
-def mautic(outer: doubles.Doubles) -> Iterator[httpx.Client]:
-    basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-    yield from client(outer.url + "/mautic", f"Basic {basic}")
+def mautic(outer: doubles.Doubles, connections: httpx.HTTPTransport) -> httpx.Client:
+    auth = (USERNAME, PASSWORD)
+    return httpx.Client(base_url=outer.url + "/mautic", auth=auth, transport=connections)
 
 
 @pytest.fixture
-def salesforce(outer: doubles.Doubles) -> Iterator[httpx.Client]:
+def salesforce(control: httpx.Client, connections: httpx.HTTPTransport) -> httpx.Client:
     form = {"grant_type": "client_credentials", "client_id": CONSUMER_KEY, "client_secret": CONSUMER_SECRET}
-    token = httpx.post(outer.url + "/salesforce/services/oauth2/token", data=form).json()["access_token"]
-    yield from client(outer.url + "/salesforce/services/data/v68.0", f"Bearer {token}")
+    given = control.post("/salesforce/services/oauth2/token", data=form).json()
+    headers = {"Authorization": f"Bearer {given['access_token']}"}
+    base = given["instance_url"] + "/services/data/v68.0"
+    return httpx.Client(base_url=base, headers=headers, transport=connections)

@@ -158,6 +158,27 @@ def test_a_lead_needs_a_name_and_a_contact(hubspot: httpx.Client, jane: str) -> 
     assert read["associations"]["contacts"]["results"][0]["id"] == jane
 
 
+@pytest.mark.parametrize(
+    ("kind", "alias", "properties"),
+    [
+        ("companies", "0-2", {"name": "Acme", "domain": "acme.example"}),
+        ("deals", "0-3", {"dealname": "Acme, 50 seats", "amount": "1200"}),
+    ],
+)
+def test_companies_and_deals_too(
+    outer: Doubles, hubspot: httpx.Client, kind: str, alias: str, properties: dict[str, str]
+) -> None:
+    made = hubspot.post(f"{V}/{kind}", json={"properties": properties})
+    key = made.json()["id"]
+    assert made.status_code == 201
+    name, value = next(iter(properties.items()))
+    assert hubspot.get(f"{V}/{alias}/{key}").json()["properties"][name] == value
+    assert hubspot.patch(f"{V}/{kind}/{key}", json={"properties": {name: "Other"}}).status_code == 200
+    body = {"filterGroups": [{"filters": [{"propertyName": name, "operator": "EQ", "value": "other"}]}]}
+    assert [each["id"] for each in hubspot.post(f"{V}/{kind}/search", json=body).json()["results"]] == [key]
+    assert outer.hubspot.books[kind][key].written(name) == [value, "Other"]
+
+
 def test_properties_say_their_options(hubspot: httpx.Client) -> None:
     found = hubspot.get("/crm/properties/2026-09/contacts/hs_lead_status").json()
     assert [option["value"] for option in found["options"]] == [
@@ -192,38 +213,38 @@ def test_a_body_that_is_no_object(hubspot: httpx.Client, jane: str) -> None:
         assert hubspot.patch(f"{CONTACTS}/{jane}", content=body).json()["category"] == "VALIDATION_ERROR"
 
 
-def token(outer: Doubles, **changes: str) -> httpx.Response:
+def token(control: httpx.Client, **changes: str) -> httpx.Response:
     form = {
         "grant_type": "refresh_token", "client_id": "hubspot-client", "client_secret": "hubspot-secret",
         "refresh_token": "hubspot-refresh", **changes,
     }  # fmt: skip
-    return httpx.post(outer.url + "/hubspot/oauth/2026-03/token", data=form)
+    return control.post("/hubspot/oauth/2026-03/token", data=form)
 
 
-def test_a_token_lives_half_an_hour(outer: Doubles, jane: str) -> None:
-    given = token(outer).json()
+def test_a_token_lives_half_an_hour(outer: Doubles, control: httpx.Client, jane: str) -> None:
+    given = token(control).json()
     path, headers = (
-        f"{outer.url}/hubspot{CONTACTS}/{jane}",
+        f"/hubspot{CONTACTS}/{jane}",
         {"Authorization": f"Bearer {given['access_token']}"},
     )
     assert given["expires_in"] == 1800
-    assert httpx.get(path, headers=headers).status_code == 200
+    assert control.get(path, headers=headers).status_code == 200
     outer.clock.advance(1801)
-    late = httpx.get(path, headers=headers)
+    late = control.get(path, headers=headers)
     assert (late.status_code, late.json()["category"]) == (401, "EXPIRED_AUTHENTICATION")
-    fresh = {"Authorization": f"Bearer {token(outer).json()['access_token']}"}
-    assert httpx.get(path, headers=fresh).status_code == 200
+    fresh = {"Authorization": f"Bearer {token(control).json()['access_token']}"}
+    assert control.get(path, headers=fresh).status_code == 200
     outer.fault(system="hubspot", expire_tokens=True)
-    assert [httpx.get(path, headers=fresh).status_code for _ in range(2)] == [401, 401]
+    assert [control.get(path, headers=fresh).status_code for _ in range(2)] == [401, 401]
 
 
-def test_wrong_credentials(outer: Doubles, jane: str) -> None:
-    assert [token(outer, client_secret="x").status_code, token(outer, refresh_token="x").status_code] == [
+def test_wrong_credentials(outer: Doubles, control: httpx.Client, jane: str) -> None:
+    assert [token(control, client_secret="x").status_code, token(control, refresh_token="x").status_code] == [
         400,
         400,
     ]
     for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic eDp5"}):
-        answer = httpx.get(f"{outer.url}/hubspot{CONTACTS}/{jane}", headers=headers)
+        answer = control.get(f"/hubspot{CONTACTS}/{jane}", headers=headers)
         assert (answer.status_code, answer.json()["category"]) == (401, "INVALID_AUTHENTICATION")
 
 

@@ -274,27 +274,27 @@ def test_a_session_ends(outer: Doubles, salesforce: httpx.Client, jane: str) -> 
     assert refused(salesforce.get(path)) == (401, "INVALID_SESSION_ID")
 
 
-def token(outer: Doubles, **form: str) -> httpx.Response:
-    return httpx.post(outer.url + "/salesforce/services/oauth2/token", data=form)
+def token(control: httpx.Client, **form: str) -> httpx.Response:
+    return control.post("/salesforce/services/oauth2/token", data=form)
 
 
-def test_a_token_says_where_to_go_and_not_how_long(outer: Doubles, jane: str) -> None:
+def test_a_token_says_where_to_go_and_not_how_long(outer: Doubles, control: httpx.Client, jane: str) -> None:
     auth = ("salesforce-key", "salesforce-secret")
     form = {"grant_type": "client_credentials"}
-    given = httpx.post(outer.url + "/salesforce/services/oauth2/token", data=form, auth=auth).json()
+    given = control.post("/salesforce/services/oauth2/token", data=form, auth=auth).json()
     assert given["instance_url"] == outer.url + "/salesforce"
     assert "expires_in" not in given
     headers = {"Authorization": f"Bearer {given['access_token']}"}
     path = f"{given['instance_url']}/services/data/v68.0/sobjects/Lead/{jane}?fields=Id"
-    assert httpx.get(path, headers=headers).status_code == 200
+    assert control.get(path, headers=headers).status_code == 200
     outer.clock.advance(7201)
-    assert httpx.get(path, headers=headers).status_code == 401
+    assert control.get(path, headers=headers).status_code == 401
 
 
-def test_wrong_credentials(outer: Doubles) -> None:
-    wrong = token(outer, grant_type="client_credentials", client_id="salesforce-key", client_secret="x")
+def test_wrong_credentials(outer: Doubles, control: httpx.Client) -> None:
+    wrong = token(control, grant_type="client_credentials", client_id="salesforce-key", client_secret="x")
     assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_client")
-    assert token(outer, grant_type="password").json()["error"] == "unsupported_grant_type"
+    assert token(control, grant_type="password").json()["error"] == "unsupported_grant_type"
 
 
 @pytest.mark.parametrize(
@@ -309,18 +309,20 @@ def test_wrong_credentials(outer: Doubles) -> None:
         ({"exp": None}, "expired authorization code"),
     ],
 )
-def test_the_claims_of_an_assertion(outer: Doubles, changes: dict[str, Any], says: str) -> None:
+def test_the_claims_of_an_assertion(
+    outer: Doubles, control: httpx.Client, changes: dict[str, Any], says: str
+) -> None:
     outer.salesforce.configure(public_key=keys.PUBLIC)
     claims = {"iss": "salesforce-key", "sub": "handoff@salesforce.example", "aud": "https://login.salesforce.com",
               "exp": 180, **changes}  # fmt: skip
     if claims["exp"] is not None:
         claims["exp"] = int(outer.clock.now()) + claims["exp"]
-    answer = token(outer, grant_type=JWT_BEARER, assertion=rs256.jwt(keys.PRIVATE, claims))
+    answer = token(control, grant_type=JWT_BEARER, assertion=rs256.jwt(keys.PRIVATE, claims))
     assert answer.json().get("error_description", "") == says
     assert answer.status_code == (400 if says else 200)
 
 
-def test_an_assertion_with_a_wrong_signature(outer: Doubles) -> None:
+def test_an_assertion_with_a_wrong_signature(outer: Doubles, control: httpx.Client) -> None:
     claims = {"iss": "salesforce-key", "sub": "handoff@salesforce.example", "aud": "https://login.salesforce.com",
               "exp": int(outer.clock.now()) + 180}  # fmt: skip
     good = rs256.jwt(keys.PRIVATE, claims)
@@ -328,7 +330,7 @@ def test_an_assertion_with_a_wrong_signature(outer: Doubles) -> None:
     forged = f"{head}.{body}.{rs256.encode(bytes(256))}"
     outer.salesforce.configure(public_key=keys.PUBLIC)
     for assertion in (forged, "a.b.c", "nonsense", ""):
-        answer = token(outer, grant_type=JWT_BEARER, assertion=assertion)
+        answer = token(control, grant_type=JWT_BEARER, assertion=assertion)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     outer.salesforce.configure(public_key="")
-    assert token(outer, grant_type=JWT_BEARER, assertion=forged).status_code == 200
+    assert token(control, grant_type=JWT_BEARER, assertion=forged).status_code == 200
