@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from leads import (
+    audit,
     backtesting,
     bulk,
     completion,
@@ -29,7 +30,7 @@ from leads import (
     outbox,
     rule_reviews,
 )
-from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, UsedLink
+from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, SyncRun, UsedLink
 from routing import reviews
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,22 @@ def backtests() -> int:
         return 0
     _next_slice("backtests", backtesting.work(run, timezone.now()), backtesting.unfinished)
     return Backtest.objects.values_list("replayed", flat=True).get(pk=run.pk)
+
+
+def audit_sync() -> int:
+    """Begin the nightly comparison with the other systems; returns its id."""
+    run = audit.start(timezone.now())
+    async_task("leads.tasks.sync_audits")
+    return run.pk
+
+
+def sync_audits() -> int:
+    """Go on with the oldest comparison that nobody works on, for one slice; returns how far it is."""
+    run = audit.unfinished(timezone.now()).first()
+    if run is None:
+        return 0
+    _next_slice("sync_audits", audit.work(run, timezone.now()), audit.unfinished)
+    return SyncRun.objects.values_list("handoffs", flat=True).get(pk=run.pk)
 
 
 def _next_slice(task: str, is_left: bool, unfinished: Callable[[datetime], QuerySet[Any]]) -> None:

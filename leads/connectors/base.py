@@ -43,7 +43,8 @@ class Pushed:
 class Seen:
     """A record as the other system has it now. `values` are by its own field names, as text; `changed_at` and
     `changed_by` say when and by whom it was last changed, where it tells; `merged_into` is the id that a
-    merged record goes by now."""
+    merged record goes by now; `opted_out` whether mail is refused there, None where it does not say.
+    `email` is as `identity.normalise_email` gives it."""
 
     object: str
     remote_id: str
@@ -53,6 +54,7 @@ class Seen:
     changed_by: str = ""
     is_deleted: bool = False
     merged_into: str = ""
+    opted_out: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

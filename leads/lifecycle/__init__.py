@@ -5,6 +5,7 @@ columns it sets, take or release the rotation turn. `Refused` and `Invalid` writ
 """
 
 from leads.lifecycle.act import Act, Invalid, Refused
+from leads.lifecycle.adopting import adopt, resend
 from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
 from leads.lifecycle.draining import drain, drain_soon
@@ -27,6 +28,7 @@ __all__ = [
     "Refused",
     "Round",
     "accept",
+    "adopt",
     "affected",
     "change_team",
     "claim",
@@ -55,6 +57,7 @@ __all__ = [
     "reopen",
     "report",
     "reroute",
+    "resend",
     "resume",
     "send_back",
     "stands_on",

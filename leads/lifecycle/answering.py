@@ -146,6 +146,25 @@ def reject(
     guard.require_fresh(handoff, revision, act, "reject")
     guard.require_state(handoff, (State.ASSIGNED, State.ACCEPTED), "reject")
     user = guard.require_holder(handoff, act, "reject")
+    book = Book(act)
+    mark_rejected(book, handoff, user, reason=reason, note=note, until=until, field=field, undoable=undoable)
+    book.save()
+    return handoff
+
+
+def mark_rejected(
+    book: Book,
+    handoff: Handoff,
+    user: User,
+    *,
+    reason: str,
+    note: str = "",
+    until: datetime | None = None,
+    field: str = "",
+    undoable: bool = False,
+) -> None:
+    """See `reject`; within somebody else's transaction, on a locked handoff in sales' hands."""
+    act = book.act
     row = guard.reason_row(reason)
     note = guard.bounded("note", note, required=row.note_required)
     if field and field not in COMPLAINT_FIELDS:
@@ -156,7 +175,6 @@ def reject(
         )
     elif row.asks_until:
         until = act.now + timedelta(days=row.cool_off_days or 90)
-    book = Book(act)
     if row.gives_turn_back and row.next_step == NextStep.REROUTED and not undoable:
         rotation.hold_everybody()
     turn = free(handoff, act.now)
@@ -196,8 +214,6 @@ def reject(
     )
     if not undoable:
         follow_up(book, handoff)
-    book.save()
-    return handoff
 
 
 def _already_rejected(handoff: Handoff, user: User, reason: str) -> bool:

@@ -2,6 +2,7 @@
 
 from leads.models.activity import Activity, Score
 from leads.models.agreement import Agreement, MqlDefinition, PreflightSettings, RejectionReason
+from leads.models.audit import Finding, SyncRun
 from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
 from leads.models.connection import Connection, InboundCall, RemoteRecord
@@ -37,6 +38,7 @@ __all__ = [
     "EnrichmentAttempt",
     "Event",
     "ExternalId",
+    "Finding",
     "FiredStep",
     "Handoff",
     "ImportFailure",
@@ -66,6 +68,7 @@ __all__ = [
     "Score",
     "SearchWord",
     "Signature",
+    "SyncRun",
     "TriageItem",
     "UsedLink",
     "Waiver",

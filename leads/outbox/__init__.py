@@ -4,11 +4,11 @@ Owns owing (in the change's transaction), claiming in order, settling, and what 
 Never talks to anybody: that is `leads.connectors`.
 """
 
-from leads.outbox.claiming import Outcome, Result, claim, is_paused, release, settle
+from leads.outbox.claiming import Outcome, Result, claim, is_paused, release, settle, spend
 from leads.outbox.owing import new_id, owe, owe_erasure, owe_states
 from leads.outbox.wanted import Wanted, wanted
 
 __all__ = [
     "Outcome", "Result", "Wanted", "claim", "is_paused", "new_id", "owe", "owe_erasure", "owe_states",
-    "release", "settle", "wanted",
+    "release", "settle", "spend", "wanted",
 ]  # fmt: skip

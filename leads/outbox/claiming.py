@@ -103,6 +103,22 @@ def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: i
     return rows
 
 
+@transaction.atomic
+def spend(connection_id: int, calls: int, now: datetime) -> timedelta:
+    """Take so many calls out of a connection's rate budget, for whoever reads there; how long to wait and ask
+    again when there are not enough, else nothing. More than the burst is never there at once, so that takes
+    all of it."""
+    connection = Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
+    wanted = min(calls, connection.burst)
+    given, bucket = bucket_of(connection).take(wanted, now)
+    if given < wanted:
+        missing = wanted - bucket_of(connection).filled(now).tokens
+        return timedelta(seconds=max(0.01, missing / connection.rate))
+    connection.tokens, connection.tokens_at = bucket.tokens, bucket.at
+    connection.save(update_fields=["tokens", "tokens_at"])
+    return timedelta(0)
+
+
 def is_paused(connection: Connection, now: datetime) -> bool:
     """Whether somebody or something has stopped it for now."""
     return bool(connection.paused_why) and (connection.paused_until is None or connection.paused_until > now)
