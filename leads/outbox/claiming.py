@@ -52,11 +52,12 @@ def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: i
     if not ids:
         return []
     spent = bucket.less(len(ids) * calls if calls else 1, now)
-    connection.tokens, connection.tokens_at = spent.tokens, spent.at
-    if allowed is not None:
-        # The probe: nobody else makes one while this one is under way.
-        connection.probe_at = now + LEASE
-    connection.save(update_fields=["tokens", "tokens_at", "probe_at"])
+    # The probe: nobody else makes one while this one is under way.
+    probe_at = None if allowed is None else now + LEASE
+    # No save: what a worker does is no edit of the connection, and not in its history.
+    Connection.objects.filter(pk=connection_id).update(
+        tokens=spent.tokens, tokens_at=spent.at, probe_at=probe_at
+    )
     found = {row.pk: row for row in Delivery.objects.filter(pk__in=ids)}
     rows = [found[pk] for pk in ids]
     for row in rows:

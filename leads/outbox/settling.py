@@ -200,17 +200,23 @@ def _tell_connection(connection: Connection, outcomes: Sequence[Outcome], now: d
     if not answered and breaker.is_open:
         # The probe was asked to wait: another one then.
         breaker = replace(breaker, probe_at=now)
-    connection.failures, connection.outcomes = breaker.failures, breaker.outcomes
-    connection.trips, connection.probe_at = breaker.trips, breaker.probe_at
+    # No save: the history is for what people set, and for what stops until people look.
+    Connection.objects.filter(pk=connection.pk).update(
+        failures=breaker.failures,
+        outcomes=breaker.outcomes,
+        trips=breaker.trips,
+        probe_at=breaker.probe_at,
+        last_out_at=now if any(one.result == Result.DONE for one in tried) else connection.last_out_at,
+    )
+    was = (connection.paused_why, connection.paused_until, connection.is_active)
     _pause(connection, tried, now)
-    if any(outcome.result == Result.DONE for outcome in tried):
-        connection.last_out_at = now
-    connection.save(
-        update_fields=[
-            "failures", "outcomes", "trips", "probe_at",
-            "paused_why", "paused_until", "is_active", "last_out_at",
-        ]
-    )  # fmt: skip
+    if (connection.paused_why, connection.paused_until, connection.is_active) != was:
+        if connection.paused_why and connection.paused_until is None:
+            connection.save(update_fields=["paused_why", "paused_until", "is_active"])
+        else:
+            Connection.objects.filter(pk=connection.pk).update(
+                paused_why=connection.paused_why, paused_until=connection.paused_until
+            )
 
 
 def _pause(connection: Connection, tried: Sequence[Outcome], now: datetime) -> None:
