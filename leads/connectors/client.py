@@ -46,7 +46,7 @@ class Answer:
         """The body as JSON. Raises Unreachable: an answer that can't be read is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unreachable(f"The answer ({self.status}) is not JSON.") from None
 
     def text(self, most: int = 500) -> str:
@@ -164,6 +164,8 @@ class Http:
         if left <= 0:
             raise Unreachable("There was no time left for this call.")
         self._deadline.set(left)
+        # What one call was given to keep is nothing for the next.
+        self._client.cookies.clear()
         sent = dict(headers or {})
         if data is not None:
             content = json.dumps(data, separators=(",", ":")).encode()
