@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -63,12 +65,18 @@ class Answer:
             return None
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whose certificates are believed; reading them takes longer than a call, so they are read once."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class _Transport(httpx.BaseTransport):
     """httpx over connections that are checked when they are made."""
 
     def __init__(self, allowed: Sequence[str] | None, deadline: Deadline) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_authorities(),
             max_connections=20,
             max_keepalive_connections=10,
             keepalive_expiry=30,
