@@ -20,7 +20,7 @@ import structlog
 from django.db import transaction
 
 from leads.connectors.addresses import Forbidden
-from leads.connectors.base import Connector, NotOffered, Pushed
+from leads.connectors.base import Connector, Denied, NotOffered, Pushed
 from leads.connectors.client import Http, Unreachable
 from leads.connectors.kinds import CONNECTORS
 from leads.models import Connection, Delivery, ExternalId, RemoteRecord
@@ -104,6 +104,8 @@ def _tried(call: Callable[[], list[T]], number: int, of: Callable[[Outcome], T])
     """What the connector says of each, or the same failure for all of them when it could not say."""
     try:
         return call()
+    except Denied as error:
+        outcome = Outcome(Result.UNAUTHORISED, error=str(error))
     except Unreachable as error:
         outcome = Outcome(Result.TRANSIENT, error=str(error))
     except (NotOffered, Forbidden) as error:
