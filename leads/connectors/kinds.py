@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leads.connectors.base import Connector
+from leads.connectors.hubspot import HubSpot
 from leads.connectors.standard_webhooks import StandardWebhooks
 from leads.models import Connection
 
 CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
     Connection.Kind.WEBHOOK: StandardWebhooks,
+    Connection.Kind.HUBSPOT: HubSpot,
 }
