@@ -11,7 +11,14 @@ Nothing here has run against a live account.
 
 A client's base URL is `outer.url + "/<system>"`, and all vendor paths follow it unchanged. What Salesforce
 gives as `nextRecordsUrl` is to be put after the `instance_url` it gave, as with the real one (joining by URL
-rules would lose the prefix). Credentials are the constants below.
+rules would lose the prefix).
+
+**Credentials** as each system's SETTINGS have them. HubSpot: Bearer `pat-eu1-double`, or client
+`hubspot-client` / `hubspot-secret` with the refresh token `hubspot-refresh`; webhooks are signed with the
+client's secret. Mautic: client `mautic-client` / `mautic-secret`, or basic `handoff` / `mautic-password`;
+webhooks `mautic-webhook-secret`. Salesforce: `salesforce-key` / `salesforce-secret`, or an assertion for
+`handoff@salesforce.example` (`keys.PRIVATE` signs, with `outer.salesforce.configure(public_key=keys.PUBLIC)`
+it is checked).
 
 **Records.** `outer.hubspot.contacts`, `outer.mautic.contacts`, `outer.salesforce.leads` are Books:
 `book["101"].values` what it is now, `.history` every write that reached it as (at, by, values, was),
@@ -38,7 +45,7 @@ answer), ms, request, response; `outer.log.counts`, `outer.log.peak` (most at on
 /__log?system=&path=&method=&last=`.
 
 **Webhooks**: sent by a thread in order; `outer.settle()` waits until all are sent; `outer.emitter.sent` is
-every attempt. `outer.mautic.emit({"process": true})` sends Mautic's queue, `outer.hubspot.emit({"events":
+every attempt. `outer.mautic.emit({"process": True})` sends Mautic's queue, `outer.hubspot.emit({"events":
 [...]})` raw events. `POST /__emit {"system", ..., "wait": 5}`, `GET /__sent`.
 
 **Time**: `outer.clock.advance(3600)`, `POST /__clock {"offset"|"advance": seconds}`; token lives, lag, stamps

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.doubles.clock import Clock
 from tests.doubles.emitting import Emitter
-from tests.doubles.system import System
+from tests.doubles.system import System, locked
 from tests.doubles.wire import Answer, Call, answer, text
 
 BLOCKS, HEADER, SECTION, FIELDS, FIELD = 50, 150, 3000, 10, 2000
@@ -45,14 +45,17 @@ class Chat(System):
     def clear(self) -> None:
         self.messages = []
 
+    @locked
     def seed(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"settings": {...}}`."""
         self.configure(**what.get("settings", {}))
         return {}
 
+    @locked
     def act(self, what: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{self.name} has no records")
 
+    @locked
     def as_json(self) -> dict[str, Any]:
         return {"messages": [message.__dict__ for message in self.messages]}
 

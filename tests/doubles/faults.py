@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.doubles.wire import Call
 
-BEFORE, AFTER = "before", "after"
+BEFORE, AFTER, MIDWAY = "before", "after", "midway"
 FOR_EVER = -1
 
 
@@ -29,12 +29,11 @@ class Fault:
     searched in the body. `skip` passes so many matching calls first, `times` strikes so often (-1 for ever),
     `probability` each time.
 
-    Effects on a request, together if given together: `delay_ms`; `drop` "before" or "after" (the socket is
-    closed without an answer, and the effect has not, or has, taken place); `kind` a refusal in the vendor's
-    own words (see each system's REFUSALS), or `status`, `body`, `headers` verbatim; `apply` lets the call
-    take effect before that answer is given in place of the true one; `expire_tokens` ends every token first;
-    `items` spoils a batch's items (indexes) or those whose JSON has `item_match`, with `kind` as their
-    reason.
+    Effects on a request, together if given together: `delay_ms`; `drop` closes the socket "before" or "after"
+    the effect without an answer, or "midway" through the answer; `kind` a refusal in the vendor's own words
+    (see each system's REFUSALS), or `status`, `body`, `headers` verbatim; `apply` lets the call take effect
+    before that answer is given in place of the true one; `expire_tokens` ends every token first; `items`
+    spoils a batch's items (indexes) or those whose JSON has `item_match`, with `kind` as their reason.
 
     Effects on a webhook (`webhook` true; `match` is searched in its event types): `duplicate` more copies,
     `bad_signature`, `stale_timestamp` seconds, `lose` (never sent), `delay_ms`, `reorder` so many are held
@@ -67,8 +66,10 @@ class Fault:
     struck: int = 0
 
     def __post_init__(self) -> None:
-        if self.drop not in ("", BEFORE, AFTER):
-            raise ValueError('drop: "before" or "after"')
+        if self.drop not in ("", BEFORE, AFTER, MIDWAY):
+            raise ValueError('drop: "before", "after" or "midway"')
+        if self.spoils_items and not self.kind:
+            raise ValueError("kind: items are spoilt by a kind of refusal")
         self.pattern = re.compile(self.match)
         self.body_pattern = re.compile(self.body_match.encode())
         self.item_pattern = re.compile(self.item_match)
@@ -108,7 +109,7 @@ class Faults:
         with self._lock:
             self._faults = []
             if seed is not None:
-                self.random = random.Random(seed)
+                self.random, self._next = random.Random(seed), 1
 
     def take(self, system: str, call: Call) -> Fault | None:
         """The fault that strikes this call, counted as struck."""

@@ -16,7 +16,7 @@ from typing import Any
 from tests.doubles import signing
 from tests.doubles.clock import Clock
 from tests.doubles.emitting import Emitter
-from tests.doubles.system import System
+from tests.doubles.system import System, locked
 from tests.doubles.wire import Answer, Call, answer, text
 
 
@@ -86,13 +86,16 @@ class Hooks(System):
             return answer(401, {"error": problem})
         return answer(200, {"status": "received"})
 
+    @locked
     def seed(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"settings": {"secrets": {name: secret}}}`."""
         self.configure(**what.get("settings", {}))
         return {}
 
+    @locked
     def act(self, what: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("hooks has no records")
 
+    @locked
     def as_json(self) -> dict[str, Any]:
         return {"received": [message.as_json() for message in self.received], "repeats": self.repeats()}

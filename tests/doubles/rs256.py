@@ -32,8 +32,7 @@ class Key:
 
 def public_key(pem: str) -> Key:
     """The key of a PEM: `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY`. Raises ValueError."""
-    lines = [line.strip() for line in pem.strip().splitlines() if not line.startswith("-----")]
-    parts = list(_elements(base64.b64decode("".join(lines))))
+    parts = list(_elements(_body(pem)))
     if len(parts) != 1 or parts[0][0] != SEQUENCE:
         raise ValueError("not a public key")
     inner = list(_elements(parts[0][1]))
@@ -46,14 +45,29 @@ def public_key(pem: str) -> Key:
     return Key(int.from_bytes(inner[0][1]), int.from_bytes(inner[1][1]))
 
 
+def private_key(pem: str) -> tuple[Key, int]:
+    """Key and private exponent of an `RSA PRIVATE KEY` (RFC 8017, A.1.2)."""
+    [(_, sequence)] = list(_elements(_body(pem)))
+    _, n, e, d = (int.from_bytes(content) for _, content in list(_elements(sequence))[:4])
+    return Key(n, e), d
+
+
 def verify(key: Key, signed: bytes, signature: bytes) -> bool:
     if len(signature) != key.size:
         return False
     return pow(int.from_bytes(signature), key.e, key.n).to_bytes(key.size) == _padded(signed, key.size)
 
 
-def sign(key: Key, private_exponent: int, signed: bytes) -> bytes:
+def sign(pem: str, signed: bytes) -> bytes:
+    """The signature of a private key."""
+    key, private_exponent = private_key(pem)
     return pow(int.from_bytes(_padded(signed, key.size)), private_exponent, key.n).to_bytes(key.size)
+
+
+def jwt(pem: str, claims: dict[str, Any]) -> str:
+    """A signed assertion with these claims."""
+    parts = [encode(json.dumps(part).encode()) for part in ({"alg": "RS256"}, claims)]
+    return ".".join([*parts, encode(sign(pem, ".".join(parts).encode()))])
 
 
 def read(assertion: str, key: Key | None) -> dict[str, Any]:
@@ -75,6 +89,11 @@ def decode(text: str) -> bytes:
 
 def encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _body(pem: str) -> bytes:
+    lines = [line.strip() for line in pem.strip().splitlines() if not line.startswith("-----")]
+    return base64.b64decode("".join(lines))
 
 
 def _padded(signed: bytes, size: int) -> bytes:

@@ -95,7 +95,9 @@ class Conversation(socketserver.StreamRequestHandler):
         wants = headers.get("connection", "").lower()
         stays = wants != "close" and (version == b"HTTP/1.1" or wants == "keep-alive")
         self._write(given, stays, without_body=method == "HEAD")
-        return stays
+        if given.cut:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        return stays and not given.cut
 
     def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -135,7 +137,8 @@ class Conversation(socketserver.StreamRequestHandler):
         if not stays:
             head.append("Connection: close")
         raw = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
-        self.connection.sendall(raw if without_body or given.status == 204 else raw + given.body)
+        body = b"" if without_body or given.status == 204 else given.body
+        self.connection.sendall(raw + (body[: len(body) // 2] if given.cut else body))
 
 
 def _target(target: str) -> tuple[str, str]:

@@ -10,11 +10,27 @@ import itertools
 import random
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tests.doubles.clock import Clock
 from tests.doubles.emitting import Emitter
 from tests.doubles.wire import Answer, Call
+
+Self = TypeVar("Self", bound="System")
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def locked(method: Callable[Concatenate[Self, Given], Found]) -> Callable[Concatenate[Self, Given], Found]:
+    """A method that has its system to itself, whoever calls it: a test's thread or the server's."""
+
+    @wraps(method)
+    def alone(self: Self, *given: Given.args, **named: Given.kwargs) -> Found:
+        with self.lock:
+            return method(self, *given, **named)
+
+    return alone
 
 
 class System:
@@ -45,14 +61,14 @@ class System:
                 raise ValueError(f"{self.name} has no setting {name!r}; it has {sorted(self.SETTINGS)}")
             setattr(self, name, type(value)(value) if isinstance(value, dict | list) else value)
 
+    @locked
     def reset(self) -> None:
         """Empty, with the settings it began with."""
-        with self.lock:
-            self.tokens.clear()
-            self.random = random.Random(1)
-            self.counter = itertools.count(1)
-            self.configure(**self.SETTINGS)
-            self.clear()
+        self.tokens.clear()
+        self.random = random.Random(1)
+        self.counter = itertools.count(1)
+        self.configure(**self.SETTINGS)
+        self.clear()
 
     def clear(self) -> None:
         """Drop the records; each system has its own."""
@@ -102,10 +118,10 @@ class System:
             return "unknown"
         return "good" if ends > self.clock.now() else "expired"
 
+    @locked
     def expire_tokens(self) -> None:
         """End every token that was issued; they stay known as expired."""
-        with self.lock:
-            self.tokens = dict.fromkeys(self.tokens, 0.0)
+        self.tokens = dict.fromkeys(self.tokens, 0.0)
 
 
 def bearer(call: Call) -> str:

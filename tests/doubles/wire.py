@@ -27,11 +27,12 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Answer:
-    """Status, raw body and extra headers of a response."""
+    """Status, raw body and extra headers of a response; a `cut` one ends half-way through its body."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.doubles import signing
-from tests.doubles.emitting import Parcel
+from tests.doubles.emitting import Parcel, Signer
 from tests.doubles.records import API, Record
 from tests.doubles.wire import plain
 
@@ -114,25 +114,26 @@ class Events:
                 url=self.url,
                 types=",".join(str(event.get("subscriptionType", "")) for event in events),
                 body=rebuilt(0),
-                sign=self._signed,
+                sign=self._signer(),
                 retries=tuple(self.hubspot.retries),
                 rebuild=rebuilt,
             )
         )
 
-    def _signed(self, body: bytes, at: float) -> dict[str, str]:
-        """v3 with its timestamp, or v1 without one; the URI is the public one where that differs."""
+    def _signer(self) -> Signer:
+        """v3 with its timestamp, or v1 without one, by the settings of now; the URI is the public one."""
         secret, uri = self.hubspot.client_secret, self.hubspot.signed_uri or self.url
-        if self.hubspot.signature == "v1":
-            return {
-                "X-HubSpot-Signature": signing.hubspot_v1(secret, body),
-                "X-HubSpot-Signature-Version": "v1",
-            }
-        stamp = int(at * 1000)
-        return {
-            "X-HubSpot-Signature-v3": signing.hubspot_v3(secret, "POST", uri, body, stamp),
-            "X-HubSpot-Request-Timestamp": str(stamp),
-        }
+
+        def v1(body: bytes, at: float) -> dict[str, str]:
+            signature = signing.hubspot_v1(secret, body)
+            return {"X-HubSpot-Signature": signature, "X-HubSpot-Signature-Version": "v1"}
+
+        def v3(body: bytes, at: float) -> dict[str, str]:
+            stamp = int(at * 1000)
+            signature = signing.hubspot_v3(secret, "POST", uri, body, stamp)
+            return {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": str(stamp)}
+
+        return v1 if self.hubspot.signature == "v1" else v3
 
 
 def hash_of(*words: str) -> int:

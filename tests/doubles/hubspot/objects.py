@@ -55,13 +55,17 @@ def shown(
 
 def _stamp(record: Record, name: str) -> str:
     """The properties that HubSpot keeps itself."""
-    if name == "hs_object_id":
-        return record.id
+    moment = moment_of(record, name)
+    if moment is not None:
+        return iso_millis(moment)
+    return record.id if name == "hs_object_id" else ""
+
+
+def moment_of(record: Record, name: str) -> float | None:
+    """Unix seconds of the times that HubSpot keeps itself; None for another property."""
     if name == "createdate":
-        return iso_millis(record.created)
-    if name in ("lastmodifieddate", "hs_lastmodifieddate"):
-        return iso_millis(record.touched)
-    return ""
+        return record.created
+    return record.touched if name in ("lastmodifieddate", "hs_lastmodifieddate") else None
 
 
 def value_of(record: Record, name: str, values: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from tests.doubles.emitting import Emitter
 from tests.doubles.hubspot import batches, objects, refusals, schema, searching
 from tests.doubles.hubspot.events import Events
 from tests.doubles.records import API, USER, Book, Record
-from tests.doubles.system import System, bearer
+from tests.doubles.system import System, bearer, locked
 from tests.doubles.wire import Answer, Call, Refused, answer
 
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "hubspot-client", "hubspot-secret", "hubspot-refresh"
@@ -263,6 +263,7 @@ class HubSpot(System):
         objects.remove(self, "contacts", record, API, privacy=True)
         return Answer(204)
 
+    @locked
     def seed(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"contacts": [{"id"?, **properties}], "companies", "leads", "deals", "owners": [{"id"?, "email",
         ...}], "generate": n, "webhooks": URL, "settings": {...}}`; the ids made, by type."""
@@ -293,6 +294,7 @@ class HubSpot(System):
                 made.setdefault(kind, []).append(key)
         return made
 
+    @locked
     def act(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"do": "edit"|"create"|"delete"|"privacy_delete"|"merge", "object": "contacts", "id", "other",
         "values", "associations"}`."""
@@ -314,11 +316,13 @@ class HubSpot(System):
             raise ValueError(f"do: {do!r} is not known")
         return record.as_json()
 
+    @locked
     def emit(self, what: dict[str, Any]) -> int:
         """Send `{"events": [...]}` as they are, then what is held; how many events were held."""
         self.events.raw(what.get("events", []))
         return self.events.flush()
 
+    @locked
     def as_json(self) -> dict[str, Any]:
         return {**{kind: book.as_json() for kind, book in self.books.items()}, "owners": self.owners}
 

@@ -8,6 +8,8 @@ places.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.doubles.clock import unix
@@ -22,6 +24,16 @@ LIMIT, DEEPEST = 200, 10_000
 GROUPS, PER_GROUP, FILTERS = 5, 6, 18
 Seen = tuple[Record, dict[str, Any]]
 Value = tuple[int, float, str]
+Test = Callable[[Seen], bool]
+COMPARE: dict[str, Callable[[Value, Value], bool]] = {
+    "EQ": operator.eq,
+    "LT": operator.lt,
+    "LTE": operator.le,
+    "GT": operator.gt,
+    "GTE": operator.ge,
+}
+NEGATIVE = {"NOT_IN": "IN", "NOT_HAS_PROPERTY": "HAS_PROPERTY", "NOT_CONTAINS_TOKEN": "CONTAINS_TOKEN"}
+OPERATORS = {*COMPARE, *NEGATIVE, *NEGATIVE.values(), "NEQ", "BETWEEN"}
 
 
 def search(hubspot: HubSpot, kind: str, body: dict[str, Any]) -> Answer:
@@ -33,7 +45,9 @@ def search(hubspot: HubSpot, kind: str, body: dict[str, Any]) -> Answer:
         raise Refused(refusals.invalid(f"limit must be between 0 and {LIMIT}"))
     if after + limit > DEEPEST:
         raise Refused(refusals.invalid(f"You have reached the limit of {DEEPEST} results of a search"))
-    found = [seen for seen in _visible(hubspot, kind, groups) if _matches(seen, groups)]
+    tests = _tests(groups)
+    visible = _visible(hubspot, kind, groups)
+    found = [seen for seen in visible if any(all(test(seen) for test in group) for group in tests)]
     query = str(body.get("query") or "").lower()
     if query:
         found = [seen for seen in found if any(query in str(value).lower() for value in seen[1].values())]
@@ -41,7 +55,7 @@ def search(hubspot: HubSpot, kind: str, body: dict[str, Any]) -> Answer:
     found.sort(key=lambda seen: int(seen[0].id))
     for sort in reversed(body.get("sorts") or []):
         name, down = _sort(sort)
-        found.sort(key=lambda seen: _comparable(objects.value_of(seen[0], name, seen[1])), reverse=down)
+        found.sort(key=lambda seen: _value(seen, name) or (-1, 0, ""), reverse=down)
     wanted = [str(name) for name in body.get("properties") or []]
     page = found[after : after + limit]
     shown: dict[str, Any] = {
@@ -59,7 +73,9 @@ def _visible(hubspot: HubSpot, kind: str, groups: list[dict[str, Any]]) -> list[
     if not lag:
         return [(record, record.values) for record in _candidates(hubspot, kind, groups)]
     horizon = hubspot.clock.now() - lag
-    seen = ((record, record.as_of(horizon)) for record in book)
+    # Nor is it seen yet that a record is gone.
+    there = (record for record in book.all.values() if not record.deleted or record.touched > horizon)
+    seen = ((record, record.as_of(horizon)) for record in there)
     return [(_as_it_was(record, horizon), values) for record, values in seen if values is not None]
 
 
@@ -93,54 +109,57 @@ def _check(hubspot: HubSpot, kind: str, groups: Any) -> None:
     if len(groups) > GROUPS or deepest > PER_GROUP or len(filters) > FILTERS:
         raise Refused(refusals.invalid(f"At most {GROUPS} groups of {PER_GROUP} filters, {FILTERS} in all"))
     for one in filters:
-        name, operator = one.get("propertyName"), one.get("operator")
+        name, how = one.get("propertyName"), one.get("operator")
         if name not in hubspot.properties[kind]:
             raise Refused(refusals.invalid(f"There was a problem with the request: no property {name!r}"))
-        if operator not in OPERATORS:
-            raise Refused(refusals.invalid(f"Invalid operator {operator!r}"))
+        if how not in OPERATORS:
+            raise Refused(refusals.invalid(f"Invalid operator {how!r}"))
         needs = {"IN": "values", "NOT_IN": "values", "HAS_PROPERTY": "", "NOT_HAS_PROPERTY": ""}.get(
-            operator, "value"
+            how, "value"
         )
         if needs and needs not in one:
-            raise Refused(refusals.invalid(f"operator {operator} needs {needs}"))
+            raise Refused(refusals.invalid(f"operator {how} needs {needs}"))
 
 
-def _matches(seen: Seen, groups: list[dict[str, Any]]) -> bool:
-    """Any group of which every filter holds."""
-    return not groups or any(all(_holds(seen, one) for one in group["filters"]) for group in groups)
+def _tests(groups: list[dict[str, Any]]) -> list[list[Test]]:
+    """A record is found when every test of any group holds; without groups always."""
+    return [[_test(one) for one in group["filters"]] for group in groups] or [[]]
 
 
-def _holds(seen: Seen, one: dict[str, Any]) -> bool:
-    value = objects.value_of(seen[0], one["propertyName"], seen[1])
-    return OPERATORS[one["operator"]](value, one)
+def _test(one: dict[str, Any]) -> Test:
+    """A filter as a test. A record without a value meets none but the negative ones."""
+    name, how = one["propertyName"], one["operator"]
+    if how in COMPARE:
+        compare, against = COMPARE[how], _comparable(str(one["value"]))
+        return lambda seen: (value := _value(seen, name)) is not None and compare(value, against)
+    if how == "NEQ":
+        return _negated(_test({**one, "operator": "EQ"}))
+    if how == "BETWEEN":
+        low, high = _comparable(str(one["value"])), _comparable(str(one["highValue"]))
+        return lambda seen: (value := _value(seen, name)) is not None and low <= value <= high
+    if how == "IN":
+        among = {_comparable(str(value)) for value in one["values"]}
+        return lambda seen: _value(seen, name) in among
+    if how == "HAS_PROPERTY":
+        return lambda seen: _value(seen, name) is not None
+    if how == "CONTAINS_TOKEN":
+        part = str(one["value"]).strip("*").lower()
+        return lambda seen: part in objects.value_of(seen[0], name, seen[1]).lower()
+    return _negated(_test({**one, "operator": NEGATIVE[how]}))
 
 
-def _against(one: dict[str, Any], name: str = "value") -> Value:
-    return _comparable(str(one[name]))
+def _negated(test: Test) -> Test:
+    return lambda seen: not test(seen)
 
 
-def _among(value: str, one: dict[str, Any]) -> bool:
-    return value.lower() in {str(item).lower() for item in one["values"]}
-
-
-# A record without a value meets none of them but the negative ones.
-OPERATORS: dict[str, Any] = {
-    "EQ": lambda value, one: value != "" and _comparable(value) == _against(one),
-    "NEQ": lambda value, one: _comparable(value) != _against(one),
-    "LT": lambda value, one: value != "" and _comparable(value) < _against(one),
-    "LTE": lambda value, one: value != "" and _comparable(value) <= _against(one),
-    "GT": lambda value, one: value != "" and _comparable(value) > _against(one),
-    "GTE": lambda value, one: value != "" and _comparable(value) >= _against(one),
-    "BETWEEN": lambda value, one: (
-        value != "" and _against(one) <= _comparable(value) <= _against(one, "highValue")
-    ),
-    "IN": lambda value, one: value != "" and _among(value, one),
-    "NOT_IN": lambda value, one: not _among(value, one),
-    "HAS_PROPERTY": lambda value, one: value != "",
-    "NOT_HAS_PROPERTY": lambda value, one: value == "",
-    "CONTAINS_TOKEN": lambda value, one: str(one["value"]).strip("*").lower() in value.lower(),
-    "NOT_CONTAINS_TOKEN": lambda value, one: str(one["value"]).strip("*").lower() not in value.lower(),
-}
+def _value(seen: Seen, name: str) -> Value | None:
+    """A property's value, made comparable; None for none."""
+    record, values = seen
+    moment = objects.moment_of(record, name)
+    if moment is not None:
+        return (0, int(moment * 1000), "")
+    text = objects.value_of(record, name, values)
+    return _comparable(text) if text else None
 
 
 def _comparable(value: str) -> Value:

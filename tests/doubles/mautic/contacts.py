@@ -75,7 +75,7 @@ def edit(mautic: Mautic, record: Record, given: dict[str, Any], by: str, wipe: b
         values = fields.replaced(mautic.fields, given)
     else:
         blank_too = bool(given.get("overwriteWithBlank")) or by == USER
-        values = fields.written(mautic.fields, given, blank_too)
+        values = fields.written(mautic.fields, given, blank_too, zero_too=by == USER)
     _apply(mautic, record, values, given, by)
     return record
 

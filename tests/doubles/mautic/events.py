@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.doubles import signing
 from tests.doubles.clock import iso_offset
-from tests.doubles.emitting import Parcel
+from tests.doubles.emitting import Parcel, Signer
 from tests.doubles.mautic import contacts
 from tests.doubles.records import Record
 from tests.doubles.wire import php
@@ -104,15 +104,16 @@ class Events:
                 url=self.url,
                 types=",".join(kind for kind, _ in items),
                 body=self.body(items),
-                sign=self._signed,
+                sign=self._signer(),
                 answered=answered,
                 timeout=15.0,
             )
         )
 
-    def _signed(self, body: bytes, at: float) -> dict[str, str]:
+    def _signer(self) -> Signer:
         """There is no timestamp in it, so a stale one is the same as a fresh one."""
-        return {
+        secret = self.mautic.webhook_secret
+        return lambda body, at: {
             "X-Origin-Base-URL": SITE,
-            "Webhook-Signature": signing.mautic(self.mautic.webhook_secret, body),
+            "Webhook-Signature": signing.mautic(secret, body),
         }

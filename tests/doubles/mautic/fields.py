@@ -82,11 +82,13 @@ def first() -> dict[str, Field]:
     }
 
 
-def written(known: dict[str, Field], given: dict[str, Any], blank_too: bool) -> dict[str, Any]:
-    """The values that a PATCH or POST leaves, by alias."""
+def written(
+    known: dict[str, Field], given: dict[str, Any], blank_too: bool, zero_too: bool = False
+) -> dict[str, Any]:
+    """The values that a PATCH or POST leaves, by alias; a form in the interface leaves zeros too."""
     values = {}
     for alias, value in given.items():
-        if alias not in known or _is_zero(value):
+        if alias not in known or (_is_zero(value) and not zero_too):
             continue
         if value in (None, "", []) and not blank_too:
             continue

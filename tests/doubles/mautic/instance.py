@@ -1,9 +1,7 @@
 """Mautic's double itself: credentials, and which path does what.
 
 OAuth2 client_credentials with a life of 60 minutes, basic auth by setting, the API switched off by setting;
-the paths and their bodies [V, section 4]; batches of at most 200 with `statusCodes` by index, in which PHP
-turns a list with gaps into an object [V, CommonApiController::editEntitiesAction]. Activity types and users'
-bodies are [R].
+the paths and their bodies [V, section 4]. Activity types and users' bodies are [R].
 """
 
 from __future__ import annotations
@@ -13,17 +11,17 @@ from typing import Any
 
 from tests.doubles.clock import Clock, iso_offset
 from tests.doubles.emitting import Emitter
-from tests.doubles.mautic import contacts, listing, refusals
+from tests.doubles.mautic import batches, contacts, listing, refusals
 from tests.doubles.mautic import fields as field_list
 from tests.doubles.mautic.events import Events
 from tests.doubles.records import API, USER, Book, Record
-from tests.doubles.system import System, bearer
-from tests.doubles.wire import Answer, Call, Refused, php_array
+from tests.doubles.system import System, bearer, locked
+from tests.doubles.wire import Answer, Call, Refused
 
 CLIENT_ID, CLIENT_SECRET = "mautic-client", "mautic-secret"
 USERNAME, PASSWORD = "handoff", "mautic-password"
 WEBHOOK_SECRET = "mautic-webhook-secret"
-LIFE, BATCH = 3600, 200
+LIFE = 3600
 STAGES = ("Lead", "MQL", "SAL", "SQL", "Nurture", "Recycled", "Customer")
 OPERATORS = ("plus", "minus", "times", "divide", "set")
 
@@ -152,9 +150,9 @@ class Mautic(System):
             made, new = contacts.create(self, _object(call), API)
             return self._contact(made, 201 if new else 200)
         if rest == ["batch", "edit"] and method in ("PATCH", "PUT"):
-            return self._batch_edit(call)
+            return batches.edit(self, call)
         if rest == ["batch", "new"] and method == "POST":
-            return self._batch_new(call)
+            return batches.create(self, call)
         if rest == ["activity"] and method == "GET":
             return self._activity(call, None)
         record = self.contacts.get(rest[0]) if rest else None
@@ -193,45 +191,6 @@ class Mautic(System):
 
     def _contact(self, record: Record, status: int = 200) -> Answer:
         return refusals.reply(status, {"contact": contacts.shown(self, record)})
-
-    def _batch_edit(self, call: Call) -> Answer:
-        changed: dict[int, Any] = {}
-        codes: dict[int, int] = {}
-        errors: dict[int, dict[str, Any]] = {}
-        for index, given in enumerate(_list(call)):
-            spoilt = call.spoils(index, given)
-            record = self.contacts.get(str(given.get("id", "")))
-            if spoilt or (record is None and call.method == "PATCH"):
-                errors[index] = refusals.item_error(spoilt or "not_found")
-                codes[index] = errors[index]["code"]
-                continue
-            if record is None:
-                changed[index], codes[index] = contacts.create(self, given, API)[0], 201
-            else:
-                wipe = call.method == "PUT"
-                changed[index], codes[index] = contacts.edit(self, record, given, API, wipe), 200
-        return self._batch(200, changed, codes, errors)
-
-    def _batch_new(self, call: Call) -> Answer:
-        made: dict[int, Any] = {}
-        codes: dict[int, int] = {}
-        errors: dict[int, dict[str, Any]] = {}
-        for index, given in enumerate(_list(call)):
-            spoilt = call.spoils(index, given)
-            if spoilt:
-                errors[index] = refusals.item_error(spoilt)
-                codes[index] = errors[index]["code"]
-            else:
-                made[index], new = contacts.create(self, given, API)
-                codes[index] = 201 if new else 200
-        return self._batch(201, made, codes, errors)
-
-    def _batch(
-        self, status: int, done: dict[int, Any], codes: dict[int, int], errors: dict[int, Any]
-    ) -> Answer:
-        shown = {index: contacts.shown(self, record) for index, record in done.items()}
-        body = {"contacts": php_array(shown), "statusCodes": php_array(codes)}
-        return refusals.reply(status, {**body, "errors": php_array(errors)} if errors else body)
 
     def _activity(self, call: Call, record: Record | None) -> Answer:
         records = [record] if record else list(self.contacts)
@@ -284,6 +243,7 @@ class Mautic(System):
         self.notes.append(note)
         return refusals.reply(201, {"note": {**note, "lead": contacts.shown(self, record)}})
 
+    @locked
     def seed(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"contacts": [{"id"?, "tags"?, "stage"?, "owner"?, **aliases}], "users": [{"username", "email",
         ...}], "fields": [{"alias", "type"?, "group"?}], "generate": n, "webhooks": URL, "settings": {...}}`;
@@ -316,6 +276,7 @@ class Mautic(System):
             made.append(key)
         return {"contacts": made, "users": list(self.users)}
 
+    @locked
     def act(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"do": "edit"|"create"|"delete"|"merge"|"points"|"stage"|"dnc"|"activity", "id", "other",
         "values"}`."""
@@ -342,12 +303,14 @@ class Mautic(System):
             raise ValueError(f"do: {do!r} is not known")
         return record.as_json()
 
+    @locked
     def emit(self, what: dict[str, Any]) -> int:
         """`{"type", "payload"}` queues one event of any type, `{"process": true}` sends the queue."""
         if "type" in what:
             self.events.put(what["type"], what.get("payload", {}))
         return self.events.process() if what.get("process") else int("type" in what)
 
+    @locked
     def as_json(self) -> dict[str, Any]:
         return {
             "contacts": self.contacts.as_json(),
@@ -377,15 +340,3 @@ def _object(call: Call) -> dict[str, Any]:
     except ValueError:
         raise Refused(refusals.error(400, "Could not decode request body.")) from None
     return body if isinstance(body, dict) else {}
-
-
-def _list(call: Call) -> list[dict[str, Any]]:
-    """A batch's items. Raises Refused past the limit, with 500 [V]."""
-    try:
-        body = call.json()
-    except ValueError:
-        raise Refused(refusals.error(400, "Could not decode request body.")) from None
-    items = body if isinstance(body, list) else list(body.values()) if isinstance(body, dict) else []
-    if len(items) > BATCH:
-        raise Refused(refusals.error(500, f"More than {BATCH} items in one batch"))
-    return [item if isinstance(item, dict) else {} for item in items]

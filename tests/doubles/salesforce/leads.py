@@ -36,6 +36,7 @@ READ_ONLY = {
     "MasterRecordId", "LastActivityDate",
 }  # fmt: skip
 NUMBERS = {"AnnualRevenue", "NumberOfEmployees", "Handoff_Revision__c"}
+MOMENTS = {"CreatedDate": "created", "SystemModstamp": "touched", "LastModifiedDate": "touched"}
 DATES = {"Handoff_Deferred_Until__c", "Handoff_First_Contact_At__c"}
 REQUIRED = ("LastName", "Company")
 # Name, whether it means converted, whether it is the first of a new lead.
@@ -72,6 +73,15 @@ def field(record: Record, name: str) -> Any:
         case "SystemModstamp" | "LastModifiedDate":
             return stamp(record.touched)
     return values.get(name)
+
+
+def comparable(record: Record, name: str) -> Any:
+    """A field's value for a query: times as instants, to the millisecond as they are shown."""
+    moment = MOMENTS.get(name)
+    if moment:
+        at = record.created if moment == "created" else record.touched
+        return datetime.fromtimestamp(int(at * 1000) / 1000, UTC)
+    return field(record, name)
 
 
 def checked(

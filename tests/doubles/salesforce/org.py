@@ -18,7 +18,7 @@ from tests.doubles.emitting import Emitter
 from tests.doubles.records import API, SYSTEM, USER, Book, Record
 from tests.doubles.salesforce import collections, leads, queries, refusals
 from tests.doubles.salesforce.refusals import BAD_SESSION, DELETED, LIMIT, NOT_FOUND, Trouble
-from tests.doubles.system import System, bearer
+from tests.doubles.system import System, bearer, locked
 from tests.doubles.wire import Answer, Call, answer
 
 CONSUMER_KEY, CONSUMER_SECRET = "salesforce-key", "salesforce-secret"
@@ -241,31 +241,32 @@ class Salesforce(System):
         queries.check_names(self, "Lead", names)
         return names
 
+    @locked
     def convert(self, lead_id: str, opportunity: dict[str, Any] | None = None) -> dict[str, Any]:
         """Convert a lead as a user does: with an opportunity of these fields, or without one for None."""
-        with self.lock:
-            record = self.living(lead_id)
-            made = None
-            if opportunity is not None:
-                made = str(opportunity.get("Id") or self.next_id("006"))
-                name = str(record.values.get("Company"))
-                values = {"Name": name, "StageName": "Prospecting", "IsWon": False, "IsClosed": False}
-                given = {field: value for field, value in opportunity.items() if field != "Id"}
-                self.opportunities.add(made, {**values, **given}, USER)
-            self.leads.write(
-                record,
-                {
-                    "IsConverted": True,
-                    "Status": next(name for name, converted, _ in self.statuses if converted),
-                    "ConvertedDate": self.clock.moment().date().isoformat(),
-                    "ConvertedOpportunityId": made,
-                    "ConvertedAccountId": self.next_id("001"),
-                    "ConvertedContactId": self.next_id("003"),
-                },
-                USER,
-            )
-            return record.as_json()
+        record = self.living(lead_id)
+        made = None
+        if opportunity is not None:
+            made = str(opportunity.get("Id") or self.next_id("006"))
+            name = str(record.values.get("Company"))
+            values = {"Name": name, "StageName": "Prospecting", "IsWon": False, "IsClosed": False}
+            given = {field: value for field, value in opportunity.items() if field != "Id"}
+            self.opportunities.add(made, {**values, **given}, USER)
+        self.leads.write(
+            record,
+            {
+                "IsConverted": True,
+                "Status": next(name for name, converted, _ in self.statuses if converted),
+                "ConvertedDate": self.clock.moment().date().isoformat(),
+                "ConvertedOpportunityId": made,
+                "ConvertedAccountId": self.next_id("001"),
+                "ConvertedContactId": self.next_id("003"),
+            },
+            USER,
+        )
+        return record.as_json()
 
+    @locked
     def seed(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"leads": [{"Id"?, **fields}], "users": [{"Id"?, "Email", ...}], "statuses": [[name, converted,
         default]], "generate": n, "settings": {...}}`; the ids made. Two leads may have one external id, as in
@@ -301,6 +302,7 @@ class Salesforce(System):
             made["users"].append(key)
         return made
 
+    @locked
     def act(self, what: dict[str, Any]) -> dict[str, Any]:
         """`{"do": "edit"|"create"|"delete"|"undelete"|"merge"|"convert"|"opportunity", "id", "other",
         "values"}`."""
@@ -331,6 +333,7 @@ class Salesforce(System):
             raise ValueError(f"do: {do!r} is not known")
         return record.as_json()
 
+    @locked
     def as_json(self) -> dict[str, Any]:
         return {
             "leads": self.leads.as_json(), "users": self.users.as_json(),

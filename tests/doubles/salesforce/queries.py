@@ -9,6 +9,7 @@ batchSize=` [V]; a page is a snapshot of when the query was asked, and the last 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.doubles.records import Record
@@ -45,10 +46,10 @@ def query(org: Salesforce, call: Call, version: str, deleted: bool) -> dict[str,
     query = soql.Parser(call.query.get("q", "")).parse()
     rows = _rows(org, query.table, deleted)
     check_names(org, query.table, sorted(query.names))
-    found = [row for row in rows if query.test(lambda name, row=row: leads.field(row, name))]  # type: ignore[misc]
+    found = [row for row in rows if query.test(lambda name, row=row: leads.comparable(row, name))]  # type: ignore[misc]
     found.sort(key=lambda row: row.id)
     for name, down, last in reversed(query.order):
-        found.sort(key=lambda row: _sortable(leads.field(row, name), last != down), reverse=down)
+        found.sort(key=lambda row: _sortable(leads.comparable(row, name), last != down), reverse=down)
     found = found[query.offset :][: query.limit]
     if query.count:
         return {"totalSize": len(found), "done": True, "records": []}
@@ -112,6 +113,8 @@ def _sortable(value: Any, nothing_last: bool) -> tuple[bool, float, str]:
     """Numbers by size, text without case, nothing first unless it is to come last."""
     if value is None or value == "":
         return (nothing_last, 0.0, "")
+    if isinstance(value, datetime):
+        return (not nothing_last, value.timestamp(), "")
     if isinstance(value, int | float):
         return (not nothing_last, float(value), "")
     return (not nothing_last, 0.0, str(value).lower())

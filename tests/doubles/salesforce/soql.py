@@ -212,7 +212,7 @@ def moment(raw: str) -> datetime:
 def _as(value: Any, found: Any) -> Any:
     """What was found, made comparable with a literal."""
     if isinstance(value, datetime):
-        return datetime.fromisoformat(found) if found else None
+        return datetime.fromisoformat(found) if isinstance(found, str) and found else found or None
     return _plain(found)
 
 

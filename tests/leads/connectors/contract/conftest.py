@@ -22,8 +22,8 @@ from tests.leads.connectors.contract.systems import System
 
 SYSTEMS: tuple[type[System], ...] = (PlayedMautic,)
 
-# Acts may be taken back for ten seconds, so nothing leaves before these.
-LATER = timedelta(seconds=13)
+# Acts may be taken back for ten seconds; those of a made handoff are done a minute after NOW.
+LATER = timedelta(minutes=2)
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def deliver(connection: Connection, at: datetime = NOW + LATER, seconds: float =
 def settled(connection: Connection, lead_id: int) -> None:
     """The other side has the lead's present state, and its fresh look is forgotten."""
     outbox.owe_states(connection, [lead_id], NOW)
-    assert deliver(connection) == 1
+    assert deliver(connection) >= 1
     assert not Delivery.objects.filter(done_at__isnull=True).exists()
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from leads import outbox
+from leads import lifecycle, outbox
 from leads.connectors import opened
 from leads.models import ExternalId, Handoff, Lead, RemoteRecord
 from tests.conftest import NOW, Cast
@@ -98,8 +98,6 @@ def test_many_go_together(cast: Cast, system: System) -> None:
 
 def test_a_taken_back_act_is_never_seen_there(cast: Cast, system: System) -> None:
     """What was owed before the act is what is written: the state as it is when it is sent."""
-    from leads import lifecycle
-
     connection = system.connection()
     handoff = make_handoff("assigned", cast.femke)
     remote_id = system.make_record(handoff.lead)
