@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from leads.connectors.addresses import Forbidden
-from leads.connectors.base import outcome_of, token
+from leads.connectors.base import Denied, outcome_of, token
 from leads.connectors.client import Answer, Http, Unreachable
 from leads.models import Connection
 from leads.outbox import Outcome, Result
@@ -43,6 +43,16 @@ class Refusal(Unreachable):
         super().__init__(outcome.error)
         self.outcome = outcome
         self.category = category
+
+
+class Barred(Refusal, Denied):
+    """HubSpot refuses our credentials, fresh ones too."""
+
+
+def refusal(outcome: Outcome, category: str = "") -> Refusal:
+    """What to raise for an outcome."""
+    kind = Barred if outcome.result == Result.UNAUTHORISED else Refusal
+    return kind(outcome, category)
 
 
 class Calls:
@@ -73,7 +83,7 @@ class Calls:
         left = self._spent_until - time.monotonic()
         if left > 0:
             error = "The calls that this account may make in these seconds are used up."
-            raise Refusal(Outcome(Result.THROTTLED, error=error, retry_after=timedelta(seconds=left)))
+            raise refusal(Outcome(Result.THROTTLED, error=error, retry_after=timedelta(seconds=left)))
         try:
             answer = self._answer(method, path, params, data, fresh=False)
             if answer.status == 401 and not self._secrets.get("service_key"):
@@ -86,10 +96,10 @@ class Calls:
         except Refusal:
             raise
         except Unreachable as error:
-            raise Refusal(Outcome(Result.TRANSIENT, error=str(error), request=request)) from None
+            raise refusal(Outcome(Result.TRANSIENT, error=str(error), request=request)) from None
         except Forbidden as error:
-            raise Refusal(Outcome(Result.PERMANENT, error=str(error), request=request)) from None
-        raise Refusal(refused(answer, request, self._zone, timezone.now()), _told(answer).get("category", ""))
+            raise refusal(Outcome(Result.PERMANENT, error=str(error), request=request)) from None
+        raise refusal(refused(answer, request, self._zone, timezone.now()), _told(answer).get("category", ""))
 
     def _answer(
         self, method: str, path: str, params: Mapping[str, str] | None, data: Any, *, fresh: bool
@@ -101,7 +111,7 @@ class Calls:
         if key := self._secrets.get("service_key"):
             return key
         if not self._secrets.get("refresh_token"):
-            raise Refusal(Outcome(Result.UNAUTHORISED, error="Neither a service key nor a refresh token."))
+            raise refusal(Outcome(Result.UNAUTHORISED, error="Neither a service key nor a refresh token."))
         return token(self._connection, self._fetched, fresh=fresh)[0]
 
     def _fetched(self) -> tuple[str, timedelta, Mapping[str, str]]:
@@ -116,7 +126,7 @@ class Calls:
         outcome = refused(answer, f"POST {path}", self._zone, timezone.now())
         if outcome.result == Result.PERMANENT:
             outcome = replace(outcome, result=Result.UNAUTHORISED)
-        raise Refusal(outcome)
+        raise refusal(outcome)
 
     def _heed(self, answer: Answer) -> None:
         """Where nothing is left of these seconds' calls, the next is not made before they are over."""

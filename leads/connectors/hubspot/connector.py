@@ -276,7 +276,7 @@ class HubSpot(Connector):
         )
 
     def post(self, deliveries: Sequence[Delivery], now: datetime) -> list[Outcome]:
-        return [noting.post(self.api, one, self.connection.id_system, self.map) for one in deliveries]
+        return [noting.post(self.api, one, self.connection) for one in deliveries]
 
     def forget(self, deliveries: Sequence[Delivery], now: datetime) -> list[Outcome]:
         has_leads = bool(self.options.get("lead_object"))

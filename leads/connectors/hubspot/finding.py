@@ -37,9 +37,14 @@ class Place:
 
 
 def known_id(want: Wanted, id_system: str) -> str:
-    """The contact's id as far as we know it. Ids come from senders too: what is no number is none."""
+    """The contact's id as far as we know it, "" without one."""
     value = want.ids.get((id_system, OBJECT), "")
-    return value if value.isascii() and value.isdigit() and len(value) <= 20 else ""
+    return value if is_id(value) else ""
+
+
+def is_id(value: str) -> bool:
+    """Whether this can be an id of HubSpot's. Ours come from other senders too, and go into addresses."""
+    return value.isascii() and value.isdigit() and len(value) <= 20
 
 
 def find(

@@ -17,7 +17,7 @@ from typing import Any
 from leads.connectors.base import Unreadable
 from leads.connectors.hubspot import deals
 from leads.connectors.hubspot.calling import Calls
-from leads.connectors.hubspot.finding import KIND
+from leads.connectors.hubspot.finding import KIND, is_id
 from leads.connectors.hubspot.people import Event, Reader, written
 from leads.connectors.hubspot.records import Record, millis, read
 
@@ -110,7 +110,7 @@ def _contact(found: Named, what: str, key: str, at: datetime, event: Mapping[str
 
 def _id(value: Any) -> str:
     text = str(value if value is not None else "")
-    return text if text.isascii() and text.isdigit() and len(text) <= 20 else ""
+    return text if is_id(text) else ""
 
 
 def _at(value: Any) -> datetime | None:

@@ -61,6 +61,12 @@ class Reader:
         found = [*self._facts(contact), *self._score(contact), *self._form(contact), *self._flag(contact)]
         return sorted(found, key=lambda event: str(event["time"]))
 
+    def since(self, contact: Record, name: str) -> datetime | None:
+        """Since when a property is so. Nothing is older than the address: each event names the person by it,
+        and says it as of its own time."""
+        at, named = contact.since(name), contact.since("email")
+        return max(at, named) if at is not None and named is not None else at
+
     def event(self, kind: str, name: str, at: datetime, contact: str, email: str, **data: Any) -> Event:
         """A CloudEvent about a contact, by its id and address."""
         lead = {"external_ids": [self.named(contact)], **({"email": email} if email else {})}
@@ -81,12 +87,12 @@ class Reader:
         """The facts by the moment since when they are so."""
         moments: dict[datetime, dict[str, dict[str, Any]]] = {}
         for ours, theirs in self.mapping.facts.items():
-            at = contact.since(theirs) if theirs and ours not in _SCORES else None
+            at = self.since(contact, theirs) if theirs and ours not in _SCORES else None
             if at is None:
                 continue
             for part, name, value in self._told(ours, contact.values.get(theirs, "")):
                 moments.setdefault(at, {}).setdefault(part, {})[name] = value
-        if (at := contact.since(OPTED_OUT)) is not None:
+        if (at := self.since(contact, OPTED_OUT)) is not None:
             consent = {"email_opt_out": contact.values.get(OPTED_OUT, "").lower() == "true"}
             moments.setdefault(at, {}).setdefault("lead", {})["consent"] = consent
         email = clean(contact.values.get("email"), 320)

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from leads.connectors.hubspot.calling import LOCKED_FOR, Calls, Refusal, objects, words
+from leads.connectors.hubspot.calling import LOCKED_FOR, Calls, Refusal, objects, refusal, words
+from leads.intake.kinds import EARLIEST, LATEST
 from leads.outbox import Outcome, Result
 
 MOST, MOST_WITH_HISTORY = 100, 50
 MERGED = "hs_merged_object_ids"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
@@ -76,20 +78,23 @@ class Written:
 
 
 def moment(text: Any) -> datetime | None:
-    """A time as HubSpot writes it, ISO or milliseconds; None for anything else."""
+    """A time as HubSpot writes it, ISO or milliseconds; None for anything else, and for what the intake takes
+    for no time (a value that HubSpot worked out is of 1970)."""
     raw = str(text or "")
     try:
         if raw.isdigit():
-            return datetime.fromtimestamp(int(raw) / 1000, tz=UTC)
-        found = datetime.fromisoformat(raw)
-    except (ValueError, OverflowError, OSError):
+            found = EPOCH + timedelta(milliseconds=int(raw))
+        else:
+            found = datetime.fromisoformat(raw)
+        found = found.astimezone(UTC) if found.tzinfo else EPOCH
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else None
+    return found if EARLIEST <= found < LATEST else None
 
 
 def millis(at: datetime) -> int:
     """A time in whole milliseconds, exactly."""
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 def parsed(raw: Mapping[str, Any]) -> Record:
@@ -141,7 +146,7 @@ def read(
         answer = calls.post(objects(kind, "batch", "read"), body)
         for error in answer.get("errors") or ():
             if error.get("category") != "OBJECT_NOT_FOUND":
-                raise Refusal(_meant(error, calls.said))
+                raise refusal(_meant(error, calls.said))
         asked = {key.lower(): key for key in part}
         for record in map(parsed, answer.get("results") or ()):
             for name in _known_as(record, by):
@@ -185,10 +190,10 @@ def _rounds(inputs: Sequence[Input]) -> list[list[Input]]:
 def _batch(calls: Calls, kind: str, verb: str, inputs: Sequence[Input]) -> dict[str, Written]:
     try:
         answer = calls.post(objects(kind, "batch", verb), {"inputs": [_sent(one) for one in inputs]})
-    except Refusal as refusal:
-        if refusal.outcome.result == Result.PERMANENT and refusal.outcome.status == 400 and len(inputs) > 1:
+    except Refusal as error:
+        if error.outcome.result == Result.PERMANENT and error.outcome.status == 400 and len(inputs) > 1:
             return _singly(calls, kind, verb, inputs)
-        return {one.key: Written(refusal.outcome) for one in inputs}
+        return {one.key: Written(error.outcome) for one in inputs}
     return _matched(answer, inputs, calls.said)
 
 
