@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import DatabaseError
 from django.db.models import Q
 
 from leads import outbox
@@ -85,7 +86,7 @@ def poll(connection: Connection, clock: Callable[[], datetime], *, seconds: floa
         Connection.objects.filter(pk=connection.pk).update(paused_why=str(error)[:300], paused_until=None)
     except (Unreachable, NotOffered) as error:
         log.warning("a connection could not be polled", connection=connection.slug, reason=str(error))
-    except UNEXPECTED:
+    except (*UNEXPECTED, DatabaseError):
         log.exception("a connector stumbled over a page", connection=connection.slug)
     finally:
         if lease is not None:

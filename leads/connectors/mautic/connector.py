@@ -145,7 +145,9 @@ class Mautic(Connector):
 
     @cached_property
     def _writing(self) -> writing.Writing:
-        return writing.Writing(self.caller, self.map, self.options, self.connection.id_system)
+        return writing.Writing(
+            self.caller, self.map, self.options, self.connection.id_system, lambda: self.has_time
+        )
 
     def push(self, wanted: Sequence[Wanted], now: datetime) -> list[Pushed]:
         return self._writing.push(wanted)
@@ -216,6 +218,8 @@ class Mautic(Connector):
 
     def _note(self, delivery: Delivery) -> Outcome:
         """One note, unless it stands there already."""
+        if not self.has_time:
+            return Outcome(Result.LEFT)
         said = noting.said(delivery, self.connection)
         if said is None:
             return Outcome(Result.DONE, request="Nothing: what it told of was taken back or erased.")
@@ -242,6 +246,8 @@ class Mautic(Connector):
         for kind, remote_id in forgotten_ids(delivery):
             if kind not in (OBJECT, ""):
                 continue
+            if not self.has_time:
+                return Outcome(Result.LEFT)
             try:
                 outcome = self._forget_one(remote_id)
             except Denied:

@@ -8,8 +8,7 @@ outbox's.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,8 +22,6 @@ from leads.connectors.mautic.calls import Caller, by_index, entries
 from leads.connectors.mautic.contacts import OBJECT, STAGE, TAGS
 from leads.outbox import Outcome, Result, Wanted
 
-# A lease is 90 seconds; what is not begun by then goes back as if it had not been tried.
-MOST_SECONDS = 60
 # Where it asks to wait and does not say how long.
 WAIT = timedelta(seconds=30)
 
@@ -38,14 +35,25 @@ def expected(wanted: Wanted, chosen: Map) -> Values:
 
 
 class Writing:
-    """One push: for each lead what came of it, by its place in the batch."""
+    """Pushes of one open client. `has_time` says whether another call may begin: what has to wait goes back
+    as if it had not been tried."""
 
-    def __init__(self, caller: Caller, chosen: Map, options: Mapping[str, Any], id_system: str) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        chosen: Map,
+        options: Mapping[str, Any],
+        id_system: str,
+        has_time: Callable[[], bool],
+    ) -> None:
         self.caller, self.map, self.options, self.id_system = caller, chosen, options, id_system
+        self.has_time = has_time
         self.stages: dict[str, int] | None = None
+        self.is_down = False
 
     def push(self, wanted: Sequence[Wanted]) -> list[Pushed]:
-        self.ends = time.monotonic() + MOST_SECONDS
+        """For each lead what came of it, in order."""
+        self.is_down = False
         results: dict[int, Pushed] = {}
         ids: dict[int, str] = {}
         try:
@@ -71,7 +79,7 @@ class Writing:
         known = want.ids.get((self.id_system, OBJECT))
         if known:
             return known
-        if time.monotonic() >= self.ends:
+        if not self.has_time():
             return Outcome(Result.LEFT)
         found = self.search(want.email)
         if isinstance(found, Outcome):
@@ -113,7 +121,7 @@ class Writing:
         """Write these contacts in one call; where the whole of it is refused, one by one."""
         if not asked:
             return {}
-        if time.monotonic() >= self.ends:
+        if not self.has_time():
             return dict.fromkeys(asked, Pushed(Outcome(Result.LEFT)))
         places = list(asked)
         bodies = [self._body(*asked[place]) for place in places]
@@ -192,7 +200,7 @@ class Writing:
             return Outcome(
                 Result.PERMANENT, error=f"There is no stage {name} there.", request=outcome.request
             )
-        if time.monotonic() >= self.ends:
+        if self.is_down or not self.has_time():
             return Outcome(Result.LEFT)
         request = f"{outcome.request}; POST stages/{number}/contact/{remote_id}/add"
         try:
@@ -201,7 +209,7 @@ class Writing:
             raise
         except Unreachable as error:
             # Each of the others would wait as long for the same.
-            self.ends = 0
+            self.is_down = True
             return failed(error, request)
         return told(answer, request)
 
