@@ -22,10 +22,11 @@ from leads.connectors.hubspot.usual import LEAD_STAGE, LEADS, OWNER, STAGE, STAG
 from leads.connectors.mapping import Map
 from leads.connectors.options import Option
 from leads.models import Connection, Delivery
-from leads.outbox import Outcome, Wanted
+from leads.outbox import Outcome, Result, Wanted
 from leads.outbox.wanted import Status
 
 MOST_OWNERS = 10_000
+LEFT = Outcome(Result.LEFT)
 
 
 class HubSpot(Connector):
@@ -33,9 +34,10 @@ class HubSpot(Connector):
 
     Secrets: `service_key`, or `client_id`, `client_secret` and `refresh_token` of an app; the app's
     `client_secret` also signs what HubSpot sends. Options: see OPTIONS. Names of score properties go into the
-    mapping's facts. Contacts need the custom properties handoff_external_id (unique), handoff_revision
-    (number), handoff_status and handoff_reason (text), handoff_deferred_until, handoff_first_contact_at and
-    handoff_updated_at (date and time); Lead objects, where they are used, handoff_external_id (unique).
+    mapping's facts. Contacts need the custom properties handoff_external_id (text, unique), handoff_id and
+    handoff_revision (number), handoff_status and handoff_reason (text), handoff_deferred_until,
+    handoff_first_contact_at and handoff_updated_at (date and time); Lead objects, where they are used,
+    handoff_external_id (text, unique).
     """
 
     batch = 100
@@ -276,11 +278,13 @@ class HubSpot(Connector):
         )
 
     def post(self, deliveries: Sequence[Delivery], now: datetime) -> list[Outcome]:
-        return [noting.post(self.api, one, self.connection) for one in deliveries]
+        return [noting.post(self.api, one, self.connection) if self.has_time else LEFT for one in deliveries]
 
     def forget(self, deliveries: Sequence[Delivery], now: datetime) -> list[Outcome]:
         has_leads = bool(self.options.get("lead_object"))
-        return [noting.forget(self.api, one, has_leads=has_leads) for one in deliveries]
+        return [
+            noting.forget(self.api, one, has_leads=has_leads) if self.has_time else LEFT for one in deliveries
+        ]
 
     def check(self) -> str:
         """Reads the properties: what is missing there shows before anything is written."""

@@ -43,6 +43,7 @@ _STATUSES: Mapping[Status, tuple[str, str, str]] = {
     Status.CLOSED: ("lead", "", "unqualified-stage-id"),
 }
 _FIELDS = {
+    "handoff_id": "handoff_id",
     "revision": "handoff_revision",
     "status": "handoff_status",
     "reason": "handoff_reason",
@@ -81,7 +82,7 @@ WRITTEN_ANEW = (
     "company.name", "company.domain",
 )  # fmt: skip
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_NUMBERS = ("revision", "opportunity_amount")
+_NUMBERS = ("handoff_id", "revision", "opportunity_amount")
 
 
 def mapping_of(connection: Connection) -> Map:

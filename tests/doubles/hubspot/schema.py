@@ -69,6 +69,7 @@ def _numbers(names: str) -> list[Property]:
 
 HANDOFF = [
     Property("handoff_external_id", "Handoff id", unique=True),
+    Property("handoff_id", type="number"),
     Property("handoff_revision", type="number"),
     Property("handoff_deferred_until", type="datetime"),
     Property("handoff_first_contact_at", type="datetime"),

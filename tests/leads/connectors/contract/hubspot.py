@@ -18,7 +18,7 @@ ID_SYSTEM = "hubspot"
 SECRETS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
 # What the connector writes of a contact, by the usual mapping without owners.
 WRITTEN = (
-    "handoff_deferred_until", "handoff_first_contact_at", "handoff_reason", "handoff_revision",
+    "handoff_deferred_until", "handoff_first_contact_at", "handoff_id", "handoff_reason", "handoff_revision",
     "handoff_status", "handoff_updated_at", "hs_lead_status", "lifecyclestage",
 )  # fmt: skip
 

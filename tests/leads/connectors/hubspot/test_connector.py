@@ -46,7 +46,7 @@ def test_what_there_is_to_choose_from(connect: Any) -> None:
 
 
 def test_a_check_says_what_is_missing_there(side: Side) -> None:
-    assert side.it.check() == "It answers. Contacts have all 10 properties that are written."
+    assert side.it.check() == "It answers. Contacts have all 11 properties that are written."
     del side.there.properties["contacts"]["handoff_revision"]
     del side.there.properties["contacts"]["handoff_external_id"]
     words = "It answers. Contacts lack these properties: handoff_external_id, handoff_revision."

@@ -72,6 +72,7 @@ def test_the_usual_mapping_fits_an_account_with_our_properties(connect: Any) -> 
 def test_what_is_expected_is_in_the_form_in_which_it_is_compared() -> None:
     state = want("deferred", revision=12, deferred_until=NOW, reason="")
     assert expected(state, USUAL_AS_MAP) == {
+        "handoff_id": "70",
         "handoff_revision": "12",
         "handoff_status": "deferred",
         "handoff_reason": "",
