@@ -15,7 +15,7 @@ from typing import Any
 
 from leads.connectors.hubspot.calling import Calls, Refusal, objects
 from leads.connectors.hubspot.finding import OBJECT
-from leads.connectors.hubspot.people import Event, Reader, clean
+from leads.connectors.hubspot.people import AMOUNT, Event, Reader, clean
 from leads.connectors.hubspot.records import Record, moment, parsed
 from leads.models import ExternalId
 
@@ -80,6 +80,6 @@ def _opportunity(deal: Record) -> dict[str, Any]:
     """The deal's number, amount and stage; an amount without its currency says nothing."""
     amount, currency = deal.values.get("amount", ""), deal.values.get("deal_currency_code", "")
     what: dict[str, Any] = {"external_id": deal.id, "stage": clean(deal.values.get(STAGE), 100)}
-    if re.fullmatch(r"\d{1,15}(\.\d{1,2}0*)?", amount) and re.fullmatch(r"[A-Za-z]{3}", currency):
+    if AMOUNT.fullmatch(amount) and re.fullmatch(r"[A-Za-z]{3}", currency):
         what |= {"amount": amount, "currency": currency}
     return what

@@ -2,6 +2,8 @@
 
 Owns which property is which fact, and since when each is so: a property's history tells it, so that what
 stood there long before never passes for news because something else was changed, such as by our own writing.
+Where the histories tell the moment, an event is marked as telling of a change; and one about somebody without
+an address as being of interest only where they are known.
 The id of an event is made of the contact and that moment: a webhook and a poll that tell of one fact tell of
 one event. Whether a score, a form or a flag is a trigger is our own definition's.
 """
@@ -19,11 +21,12 @@ from leads.connectors.hubspot.finding import OBJECT
 from leads.connectors.hubspot.records import Record, millis, moment
 from leads.connectors.hubspot.usual import MQL, STAGE
 from leads.connectors.mapping import Map
+from leads.connectors.sifting import EXPLICIT, KNOWN_ONLY
 from leads.imports import cells
 from leads.intake.kinds import STRING_LIMIT
 
 Event = dict[str, Any]
-OPTED_OUT = "hs_email_optout"
+OPTED_OUT, CONSENT = "hs_email_optout", "lead.email_opt_out"
 FORM, FORM_AT = "recent_conversion_event_name", "recent_conversion_date"
 FORMS = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 # A stage that an integration set, ours among them, is nobody's flag.
@@ -34,6 +37,8 @@ _BY_HAND = frozenset(
 # The contact's bands of employees that lie in one of ours; the other ones lie across two.
 _BANDS = {"1-5": "1-10", "25-50": "11-50", "50-100": "51-200", "500-1000": "501-1000"}
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|\r(?!\n)")
+# Money as the intake takes it.
+AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,2}0*)?")
 _LONGEST = {"lead.email": 320, "lead.phone": 60, "company.domain": 253}
 _SCORES = ("score.total", "score.fit", "score.intent", "score.behavior")
 MOST_POINTS, MOST_EMPLOYEES = 1_000_000, 100_000_000
@@ -67,8 +72,11 @@ class Reader:
         at, named = contact.since(name), contact.since("email")
         return max(at, named) if at is not None and named is not None else at
 
-    def event(self, kind: str, name: str, at: datetime, contact: str, email: str, **data: Any) -> Event:
-        """A CloudEvent about a contact, by its id and address."""
+    def event(
+        self, kind: str, name: str, at: datetime, contact: str, email: str, *, exact: bool = True, **data: Any
+    ) -> Event:
+        """A CloudEvent about a contact, by its id and address; `exact` when it is known that what it says has
+        been so since then."""
         lead = {"external_ids": [self.named(contact)], **({"email": email} if email else {})}
         lead |= data.pop("lead", {})
         return {
@@ -78,27 +86,36 @@ class Reader:
             "type": kind,
             "time": written(at),
             "data": {"lead": lead, **data},
+            **({EXPLICIT: True} if exact else {}),
+            **({} if email else {KNOWN_ONLY: True}),
         }
 
     def named(self, contact: str) -> dict[str, str]:
         return {"system": self.id_system, "object": OBJECT, "id": contact}
 
     def _facts(self, contact: Record) -> list[Event]:
-        """The facts by the moment since when they are so."""
-        moments: dict[datetime, dict[str, dict[str, Any]]] = {}
-        for ours, theirs in self.mapping.facts.items():
+        """The facts by the moment since when they are so, apart from those of which that is not told."""
+        moments: dict[tuple[datetime, bool], dict[str, dict[str, Any]]] = {}
+        for ours, theirs in {**self.mapping.facts, CONSENT: OPTED_OUT}.items():
             at = self.since(contact, theirs) if theirs and ours not in _SCORES else None
             if at is None:
                 continue
+            parts = moments.setdefault((at, bool(contact.histories.get(theirs))), {})
             for part, name, value in self._told(ours, contact.values.get(theirs, "")):
-                moments.setdefault(at, {}).setdefault(part, {})[name] = value
-        if (at := self.since(contact, OPTED_OUT)) is not None:
-            consent = {"email_opt_out": contact.values.get(OPTED_OUT, "").lower() == "true"}
-            moments.setdefault(at, {}).setdefault("lead", {})["consent"] = consent
+                parts.setdefault(part, {})[name] = value
         email = clean(contact.values.get("email"), 320)
         return [
-            self.event("lead.updated", f"contact/{contact.id}", at, contact.id, email, **parts)
-            for at, parts in moments.items()
+            self.event(
+                "lead.updated",
+                f"{'contact' if exact else 'restated'}/{contact.id}",
+                at,
+                contact.id,
+                email,
+                exact=exact,
+                **parts,
+            )
+            for (at, exact), parts in moments.items()
+            if parts
         ]
 
     def _told(self, ours: str, value: str) -> Sequence[tuple[str, str, Any]]:
@@ -106,6 +123,8 @@ class Reader:
         for what of a company this one contact no longer says."""
         part, _, name = ours.partition(".")
         text = clean(value, _LONGEST.get(ours, STRING_LIMIT))
+        if ours == CONSENT:
+            return [(part, "consent", {name: text.lower() == "true"})]
         if not text:
             return [(part, name, None)] if part == "lead" else []
         if ours == "lead.country_code":
@@ -118,12 +137,11 @@ class Reader:
         if ours == "company.domain":
             return [(part, "website" if "/" in text else name, text)]
         if ours == "company.employee_count":
-            if text.isdigit() and int(text) <= MOST_EMPLOYEES:
+            if re.fullmatch("[0-9]{1,9}", text) and int(text) <= MOST_EMPLOYEES:
                 return [(part, name, int(text))]
             return [(part, "size_band", _BANDS[text])] if text in _BANDS else []
         if ours == "company.annual_revenue":
-            amount = re.fullmatch(r"\d{1,15}(\.\d{1,2}0*)?", text)
-            return [(part, name, {"amount": text})] if amount else []
+            return [(part, name, {"amount": text})] if AMOUNT.fullmatch(text) else []
         return [(part, name, text)]
 
     def _score(self, contact: Record) -> list[Event]:

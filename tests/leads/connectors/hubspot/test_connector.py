@@ -156,6 +156,26 @@ def test_our_own_writing_comes_back_as_nothing_new(
     assert hooked.connection.deliveries.filter(done_at__isnull=True).count() == 0
 
 
+def test_what_somebody_there_changes_right_after_our_writing_is_news(
+    cast: Cast, hooked: Side, client: Client, outer: Any
+) -> None:
+    outer.clock.offset = -86400.0
+    lead = make_lead(phone="+4930111", field_times={"phone": (NOW - timedelta(hours=1)).isoformat()})
+    key = hooked.contact(email=lead.email)
+    ExternalId.objects.create(lead=lead, system="hubspot", object="contact", value=key)
+    outer.clock.offset = 0.0
+    make_handoff("accepted", cast.femke, lead=lead)
+    assert connectors.deliver(hooked.connection, lambda: NOW + timedelta(minutes=2), seconds=20) == 1
+    outer.clock.offset = 150.0
+    hooked.there.act({"do": "edit", "id": key, "values": {"phone": "+4930222", "hs_email_optout": "true"}})
+    outer.clock.offset = 0.0
+
+    taken(outer, client)
+
+    lead.refresh_from_db()
+    assert (lead.phone, lead.email_opt_out) == ("+4930222", True)
+
+
 # polling
 
 

@@ -120,6 +120,7 @@ def test_what_was_emptied_is_cleared_but_not_for_the_whole_company() -> None:
         ("numemployees", "420", {"company": {"employee_count": 420}}),
         ("numemployees", "25-50", {"company": {"size_band": "11-50"}}),
         ("numemployees", "5-25", {}),
+        ("numemployees", "²", {}),
         ("annualrevenue", "52000000", {"company": {"annual_revenue": {"amount": "52000000"}}}),
         ("annualrevenue", "lots", {}),
         ("hs_analytics_source", "PAID_SOCIAL", {"source": {"lead_source": "Paid social"}}),
@@ -277,6 +278,24 @@ def test_the_intake_takes_whatever_a_contact_says(given_: dict[str, tuple[str, d
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     for event in events:
         assert parse(event)[1] == []
+
+
+def test_what_is_known_to_be_so_since_then_tells_of_a_change() -> None:
+    """So it counts as of its own time, however late it is read; what only restates the record does not."""
+    one = contact(("email", -9, "a@acme.example"), ("phone", -8, "1"))
+    assert [event.get("handoffexplicit") for event in reader().events(one)] == [True, True]
+    untold = Record("101", {"email": "a@acme.example", "phone": "1"}, NOW)
+    [event] = reader().events(untold)
+    assert "handoffexplicit" not in event
+    assert (event["id"], event["time"][:10]) == ("restated/101/1773136800000", "2026-03-10")
+
+
+def test_somebody_without_an_address_is_of_interest_where_they_are_known() -> None:
+    events = [
+        *reader().events(contact(("phone", 1, "1"))),
+        *reader().events(contact(("email", 1, "a@x.example"))),
+    ]
+    assert [event.get("handoffknownonly", False) for event in events] == [True, False]
 
 
 def test_an_empty_mapping_says_nothing() -> None:
