@@ -3,7 +3,8 @@
 Owns which property is which fact, and since when each is so: a property's history tells it, so that what
 stood there long before never passes for news because something else was changed, such as by our own writing.
 Where the histories tell the moment, an event is marked as telling of a change; and one about somebody without
-an address as being of interest only where they are known.
+an address as being of interest only where they are known. The names of the properties of the latest form and
+those of a history's sources are recalled.
 The id of an event is made of the contact and that moment: a webhook and a poll that tell of one fact tell of
 one event. Whether a score, a form or a flag is a trigger is our own definition's.
 """
@@ -29,7 +30,7 @@ Event = dict[str, Any]
 OPTED_OUT, CONSENT = "hs_email_optout", "lead.email_opt_out"
 FORM, FORM_AT = "recent_conversion_event_name", "recent_conversion_date"
 FORMS = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
-# A stage that an integration set, ours among them, is nobody's flag.
+# A stage that an integration set, ours among them, is nobody's flag; nor is one of an unknown source.
 _BY_HAND = frozenset(
     {"CRM_UI", "CRM_UI_BULK_ACTION", "CONTACTS_WEB", "MOBILE_IOS", "MOBILE_ANDROID"}
     | {"AUTOMATION_PLATFORM", "WORKFLOWS", "FORM", "IMPORT"}
