@@ -378,5 +378,7 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
+        # It logs whole addresses, and some of those are secrets.
+        "httpx": {"level": "WARNING"},
     },
 }
