@@ -18,6 +18,7 @@ from django.db import transaction
 
 from leads.models import Connection, Delivery, DeliveryAttempt
 from leads.outbox.patience import Breaker, Bucket, most_attempts, wait
+from routing import draft
 
 LEASE = timedelta(seconds=90)
 KEPT_TEXT = 2000
@@ -89,11 +90,13 @@ def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: i
     if not given:
         return []
     ids = ids[: given // calls] if calls else ids
-    connection.tokens, connection.tokens_at = bucket.tokens, bucket.at
     if allowed:
         # The probe: nobody else makes one while this one is under way.
         connection.probe_at = now + LEASE
-    connection.save(update_fields=["tokens", "tokens_at", "probe_at"])
+    # Not saved as an edit is, which its history would keep.
+    Connection.objects.filter(pk=connection.pk).update(
+        tokens=bucket.tokens, tokens_at=bucket.at, probe_at=connection.probe_at
+    )
     claimed = Delivery.objects.filter(pk__in=ids)
     rows = sorted(claimed, key=lambda row: ids.index(row.pk))
     for row in rows:
@@ -239,12 +242,19 @@ def _tell_connection(connection: Connection, outcomes: Sequence[Outcome], now: d
             connection.paused_until = None
     if any(outcome.result == Result.DONE for outcome in tried):
         connection.last_out_at = now
-    connection.save(
-        update_fields=[
-            "failures", "outcomes", "trips", "probe_at",
-            "paused_why", "paused_until", "is_active", "last_out_at",
-        ]
-    )  # fmt: skip
+    if any(outcome.result in (Result.UNAUTHORISED, Result.GONE) for outcome in tried):
+        # What stops it until somebody looks belongs in its history; what comes and goes does not.
+        draft.signed(connection, None, now, "Stopped by an answer")
+        connection.save(update_fields=["paused_why", "paused_until", "is_active"])
+    Connection.objects.filter(pk=connection.pk).update(
+        failures=connection.failures,
+        outcomes=connection.outcomes,
+        trips=connection.trips,
+        probe_at=connection.probe_at,
+        paused_why=connection.paused_why,
+        paused_until=connection.paused_until,
+        last_out_at=connection.last_out_at,
+    )
 
 
 def release(now: datetime, dice: random.Random | None = None) -> int:
