@@ -29,7 +29,7 @@ Status = Delivery.Status
 _DUE = """
 SELECT d.id FROM leads_delivery d
 WHERE d.connection_id = %s AND d.done_at IS NULL AND d.locked_until IS NULL AND d.next_attempt_at <= %s
-  AND NOT EXISTS (
+  {only} AND NOT EXISTS (
     SELECT 1 FROM leads_delivery o
     WHERE o.connection_id = d.connection_id AND o.lead_id = d.lead_id AND o.done_at IS NULL AND o.id < d.id
   )
@@ -67,8 +67,11 @@ class Outcome:
 
 
 @transaction.atomic
-def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: int = 1) -> list[Delivery]:
-    """Up to `most` deliveries of this connection that are due, leased to this worker, their attempt counted.
+def claim(
+    connection_id: int, most: int, now: datetime, worker: str, *, calls: int = 1, only: int | None = None
+) -> list[Delivery]:
+    """Up to `most` deliveries of this connection that are due, leased to this worker, their attempt counted;
+    with `only` no other than that one.
 
     `calls` is what one of them may cost of the rate budget when they are sent one by one, 0 when all of
     them are one call. Nothing while the connection is stopped, paused, spared by its breaker or out of
@@ -82,7 +85,10 @@ def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: i
         return []
     wanted = min(most, allowed) if allowed else most
     with database.cursor() as cursor:
-        cursor.execute(_DUE, [connection_id, now, wanted])
+        if only is None:
+            cursor.execute(_DUE.format(only=""), [connection_id, now, wanted])
+        else:
+            cursor.execute(_DUE.format(only="AND d.id = %s"), [connection_id, now, only, wanted])
         ids = [row[0] for row in cursor.fetchall()]
     if not ids:
         return []
