@@ -29,6 +29,8 @@ from leads import (
     outbox,
     rule_reviews,
 )
+from leads.connecting import first_sync as syncing
+from leads.connecting import removing
 from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, UsedLink
 from routing import reviews
 
@@ -98,6 +100,24 @@ def deliver() -> int:
             # Each has its share of the time: one that answers slowly does not hold up the others.
             sent += connectors.deliver(one, timezone.now, seconds=left / len(owed))
     return sent
+
+
+def first_sync(connection_id: int, after: int = 0) -> int:
+    """Owe a connection the states of a slice of the open handoffs; returns the last lead's key. While there
+    are more the next slice is asked for at once."""
+    last = syncing.work(connection_id, after, timezone.now())
+    if last:
+        async_task("leads.tasks.first_sync", connection_id, last)
+    return last
+
+
+def remove_connection(connection_id: int) -> bool:
+    """Take away what hangs on a deleted connection; returns whether there is more, which is gone on with at
+    once."""
+    is_left = removing.work(connection_id, MOST_SECONDS)
+    if is_left:
+        async_task("leads.tasks.remove_connection", connection_id)
+    return is_left
 
 
 def take_calls() -> int:
