@@ -34,7 +34,7 @@ from leads.views import (
     trace,
     triage,
 )
-from leads.views.integrations import calls, connection, deliveries, running, sealed
+from leads.views.integrations import calls, connection, deliveries, events, keys, running, sealed
 from leads.views.integrations import landing as landing_page
 from leads.views.routes import (
     backtests,
@@ -171,6 +171,9 @@ urlpatterns = [
     path("integrations/calls/calls.csv", calls.as_file, name="calls_csv"),
     path("integrations/calls/<int:pk>/", calls.call, name="call"),
     path("integrations/calls/<int:pk>/retry/", calls.retry, name="call_retry"),
+    path("integrations/events/", events.event_types, name="event_types"),
+    path("integrations/keys/", keys.api_keys, name="api_keys"),
+    path("integrations/keys/<int:pk>/revoke/", keys.revoke, name="api_key_revoke"),
     path("integrations/<slug:slug>/", connection.connection, name="connection"),
     path("integrations/<slug:slug>/edit/", connection.connection_edit, name="connection_edit"),
     path("integrations/<slug:slug>/switch/", running.switch, name="connection_switch"),

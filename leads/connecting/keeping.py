@@ -16,7 +16,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from leads import connectors, sealing
-from leads.connecting import changing
+from leads.connecting import changing, kinds
 from leads.connecting.changing import Edit, NotDone
 from leads.connectors import signatures
 from leads.models import Connection
@@ -33,7 +33,9 @@ def put(pk: int, edit: Edit, given: Mapping[str, str]) -> Connection:
         connection = changing.claim(pk, edit)
         if given:
             _seal(connection, edit, {**_opened(connection), **given}, given)
-            changing.save(connection, edit, ["sealed", "options"], f"Secret set: {', '.join(sorted(given))}")
+            labels = {option.name: option.label for option in kinds.secrets(connection.kind)}
+            names = ", ".join(labels.get(name, name) for name in sorted(given))
+            changing.save(connection, edit, ["sealed", "options"], f"Set anew: {names}")
         return connection
 
 

@@ -138,7 +138,7 @@ def pretty(text: str) -> str:
         shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if text else ""
     except (ValueError, RecursionError):
         shown = text
-    return cut(shown, LONGEST_BODY)
+    return shown if len(shown) <= LONGEST_BODY else f"{shown[:LONGEST_BODY]}…"
 
 
 HEADER = (
