@@ -4,7 +4,7 @@ Owns the calls that go out and the reading of those that come in. Decides nothin
 becomes events for `leads.intake`, what goes out was owed by `leads.outbox`.
 """
 
-from leads.connectors.delivering import deliver, deliver_one, due, opened
+from leads.connectors.delivering import deliver, deliver_one, due, is_much, opened
 from leads.connectors.receiving import digest, store, take_waiting
 
-__all__ = ["deliver", "deliver_one", "digest", "due", "opened", "store", "take_waiting"]
+__all__ = ["deliver", "deliver_one", "digest", "due", "is_much", "opened", "store", "take_waiting"]

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from leads.models import Connection, Delivery
+from leads.outbox import waking
 from leads.outbox.owing import owe_states
 
 Kind, Status = Delivery.Kind, Delivery.Status
@@ -32,6 +33,7 @@ def replay(delivery: Delivery, now: datetime) -> bool:
     row.status, row.done_at = Status.PENDING, None
     row.attempts, row.next_attempt_at = 0, now
     row.save(update_fields=["status", "done_at", "attempts", "next_attempt_at"])
+    waking.soon(waking.DELIVER, now, [now])
     return True
 
 
