@@ -34,7 +34,7 @@ from leads.views import (
     trace,
     triage,
 )
-from leads.views.integrations import calls, connection, deliveries, events, keys, running, sealed
+from leads.views.integrations import calls, connection, deliveries, events, keys, mapping, running, sealed
 from leads.views.integrations import landing as landing_page
 from leads.views.routes import (
     backtests,
@@ -185,6 +185,9 @@ urlpatterns = [
     path("integrations/<slug:slug>/former/end/", sealed.end_former, name="connection_end_former"),
     path("integrations/<slug:slug>/address/", sealed.renew_hook, name="connection_hook"),
     path("integrations/<slug:slug>/replay/", deliveries.replay_all, name="connection_replay"),
+    path("integrations/<slug:slug>/mapping/", mapping.mapping, name="connection_mapping"),
+    path("integrations/<slug:slug>/mapping/mapping.json", mapping.as_file, name="mapping_file"),
+    path("integrations/<slug:slug>/mapping/restore/", mapping.restore, name="mapping_restore"),
     path("integrations/<slug:slug>/delete/", running.delete, name="connection_delete"),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/read/", notifications.read_all, name="read_all"),
