@@ -18,8 +18,9 @@ class ConnectionAdmin(Shown):
     list_filter = ("kind", "role", "is_active")
     search_fields = ("name",)
     fields = (
-        "name", "slug", "kind", "role", "is_active", "is_quiet", "base_url", "id_system", "options", "mapping",
-        "paused_why", "paused_until", "rate", "burst", "last_in_at", "last_out_at", "created_at", "created_by",
+        "name", "slug", "kind", "role", "is_active", "is_quiet", "base_url", "id_system", "options",
+        "mapping", "paused_why", "paused_until", "rate", "burst", "last_in_at", "last_out_at", "created_at",
+        "created_by",
     )  # fmt: skip
 
 

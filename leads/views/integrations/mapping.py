@@ -68,9 +68,8 @@ def mapping(request: HttpRequest, slug: str) -> HttpResponse:
         mappings.keep(row.pk, frame.edit(request, looks=True), chosen)
     except changing.Stale as stale:
         return _page(request, row, typed, offer, people, clash=stale, status=409)
-    return frame.done(
-        request, row, f"The mapping of “{row.name}” is saved. It counts from the next delivery on."
-    )
+    said = f"The mapping of “{row.name}” is saved. It counts from the next delivery on."
+    return frame.done(request, row, said)
 
 
 def _import(
@@ -145,9 +144,7 @@ def _page(
         "handoff": asked[:20],
         "proposed": sum(cell.proposed for cell in form.owners),
         "is_proposing": propose,
-        "seen": request.POST.get("seen")
-        if clash is None and "seen" in request.POST
-        else changing.newest(row),
+        "seen": changing.newest(row) if clash else request.POST.get("seen") or changing.newest(row),
         "clash": clash,
         "clash_when": times.day(clash.at, now) if clash is not None and clash.at else "",
         "versions": _versions(row, now),
