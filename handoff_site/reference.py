@@ -44,6 +44,7 @@ SCHEDULES = (
     ("Figures", "handoff_site.tasks.figures", Schedule.MINUTES, 1),
     ("Deliveries", "leads.tasks.deliver", Schedule.MINUTES, 1),
     ("Incoming calls", "leads.tasks.take_calls", Schedule.MINUTES, 1),
+    ("Polling", "leads.tasks.poll", Schedule.MINUTES, 1),
     ("Pruning", "leads.tasks.prune", Schedule.DAILY, None),
     ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
     ("Rule reviews", "leads.tasks.review_rules", Schedule.DAILY, None),

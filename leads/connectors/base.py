@@ -169,6 +169,11 @@ class Unreadable(Exception):
     """What came in makes no sense and never will. The message holds no personal data."""
 
 
+class Denied(Unreachable):
+    """Our credentials are refused, fresh ones too: everything waits until somebody looks. The message is fit
+    for a page and holds no secret."""
+
+
 def failed(error: Unreachable, request: str = "") -> Outcome:
     """No answer came: worth another try."""
     return Outcome(Result.TRANSIENT, error=str(error), request=request)

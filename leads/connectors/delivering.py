@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
 
 from leads.connectors.addresses import Forbidden
-from leads.connectors.base import Connector, NotOffered, Pushed
+from leads.connectors.base import Connector, Denied, NotOffered, Pushed
 from leads.connectors.client import TIMEOUT, Http, Unreachable
 from leads.connectors.kinds import CONNECTORS
 from leads.models import Connection, Delivery, ExternalId, Lead, RemoteRecord
@@ -149,6 +149,8 @@ def _tried(call: Callable[[], list[T]], number: int, of: Callable[[Outcome], T])
         if len(results) != number:
             raise ValueError(f"{len(results)} outcomes of {number} deliveries")
         return results
+    except Denied as error:
+        outcome = Outcome(Result.UNAUTHORISED, error=str(error))
     except Unreachable as error:
         outcome = Outcome(Result.TRANSIENT, error=str(error))
     except (NotOffered, Forbidden) as error:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import F
 
-from leads import intake
+from leads.connectors import arriving
 from leads.connectors.base import Arrived, Unreadable
 from leads.connectors.client import Unreachable
 from leads.connectors.delivering import UNEXPECTED, opened
@@ -100,7 +100,7 @@ def _take(call: InboundCall, now: datetime) -> None:
     try:
         with opened(call.connection) as connector:
             events = connector.translate(bytes(call.body), call.identity, call.received_at)
-        answers = intake.receive(events, None, now, quiet=call.connection.is_quiet) if events else []
+        counts = arriving.take(call.connection, events, now)
     except Unreadable as problem:
         call.status, error = Status.FAILED, str(problem)
     except (Unreachable, CannotOpen) as problem:
@@ -110,10 +110,7 @@ def _take(call: InboundCall, now: datetime) -> None:
         error = f"It could not be understood ({type(problem).__name__})."
     else:
         call.status = Status.TAKEN if events else Status.IGNORED
-        counts: dict[str, int] = {}
-        for answer in answers:
-            counts[answer["status"]] = counts.get(answer["status"], 0) + 1
-        call.outcome = {"events": len(events), **counts}
+        call.outcome = counts
     if error and call.tries >= MOST_TRIES:
         call.status = Status.FAILED
     call.error = error[:300]

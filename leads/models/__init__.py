@@ -4,7 +4,7 @@ from leads.models.activity import Activity, Score
 from leads.models.agreement import Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
-from leads.models.connection import Connection, InboundCall, RemoteRecord
+from leads.models.connection import Connection, FieldConflict, InboundCall, RemoteRecord
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
 from leads.models.imports import ImportFailure, ImportPart, ImportPreset, LeadImport
@@ -37,6 +37,7 @@ __all__ = [
     "EnrichmentAttempt",
     "Event",
     "ExternalId",
+    "FieldConflict",
     "FiredStep",
     "Handoff",
     "ImportFailure",
