@@ -7,6 +7,7 @@ secret: without SECRET_KEY a debug run makes a key of its own under var/, and an
 
 import logging
 import os
+import re
 import secrets
 import zoneinfo
 from collections.abc import Callable
@@ -311,6 +312,13 @@ if not isinstance(ENRICHMENT_MAPPING, dict):
 # a test system on this machine. Everything else must be a public https address.
 CONNECTOR_PRIVATE_HOSTS: list[str] = env.list("CONNECTOR_PRIVATE_HOSTS", default=[])
 
+# HubSpot's API is versioned by date, in every path; each version is supported for 18 months.
+HUBSPOT_API_VERSION = env.str("HUBSPOT_API_VERSION", default="2026-09")
+if not re.fullmatch(r"20\d\d-(03|09)(-beta)?", HUBSPOT_API_VERSION):
+    raise ImproperlyConfigured(
+        f"HUBSPOT_API_VERSION must be a version such as 2026-09, not {HUBSPOT_API_VERSION!r}"
+    )
+
 # Called after each good sweep, so that a dead worker is noticed from outside.
 HEARTBEAT_URL = _web_address("HEARTBEAT_URL")
 
@@ -378,7 +386,7 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
-        # It logs whole addresses, and some of those are secrets.
+        # At INFO it writes down every address that is called: some are secrets, some name people.
         "httpx": {"level": "WARNING"},
     },
 }

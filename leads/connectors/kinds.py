@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leads.connectors.base import Connector
+from leads.connectors.hubspot import HubSpot
 from leads.connectors.mautic import Mautic
 from leads.connectors.standard_webhooks import StandardWebhooks
 from leads.models import Connection
@@ -15,4 +16,5 @@ from leads.models import Connection
 CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
     Connection.Kind.MAUTIC: Mautic,
     Connection.Kind.WEBHOOK: StandardWebhooks,
+    Connection.Kind.HUBSPOT: HubSpot,
 }
