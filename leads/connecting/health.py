@@ -79,23 +79,24 @@ class _Counted:
     lags: dict[int, int] = field(default_factory=dict)
 
 
-def figures(now: datetime) -> Mapping[int, Figures]:
-    """By connection; those of which nothing is known are missing. Four queries."""
+def figures(now: datetime, connection: Connection | None = None) -> Mapping[int, Figures]:
+    """By connection, of all or of this one; those of which nothing is known are missing. Four queries."""
     found: dict[int, _Counted] = {}
+    mine = Q() if connection is None else Q(connection=connection)
 
     def of(pk: int) -> _Counted:
         return found.setdefault(pk, _Counted())
 
-    undone = Delivery.objects.filter(done_at__isnull=True).order_by().values_list("connection")
+    undone = Delivery.objects.filter(mine, done_at__isnull=True).order_by().values_list("connection")
     for pk, count, oldest in undone.annotate(count=Count("pk"), oldest=Min("created_at")):
         of(pk).values |= {"owed": count, "oldest": oldest}
-    given_up = Delivery.objects.filter(dead()).order_by().values_list("connection")
+    given_up = Delivery.objects.filter(mine, dead()).order_by().values_list("connection")
     for pk, count in given_up.annotate(count=Count("pk")):
         of(pk).values["dead"] = count
-    failed = InboundCall.objects.filter(status=InboundCall.Status.FAILED, received_at__gt=now - OVER)
+    failed = InboundCall.objects.filter(mine, status=InboundCall.Status.FAILED, received_at__gt=now - OVER)
     for pk, count in failed.order_by().values_list("connection").annotate(count=Count("pk")):
         of(pk).values["failed_calls"] = count
-    for pk, status, bound, count in _settled(now):
+    for pk, status, bound, count in _settled(now, mine):
         if status == Delivery.Status.DEAD:
             of(pk).values["gave_up"] = of(pk).values.get("gave_up", 0) + count
         else:
@@ -117,13 +118,13 @@ def lag(counts: Mapping[int, int]) -> timedelta | None:
     return None
 
 
-def _settled(now: datetime) -> Sequence[tuple[int, str, int, int]]:
+def _settled(now: datetime, mine: Q) -> Sequence[tuple[int, str, int, int]]:
     """Rows of connection, status, place in BOUNDS and how many, of what was delivered or given up."""
     late = [
         When(done_at__lte=F("occurred_at") + bound, then=Value(place)) for place, bound in enumerate(BOUNDS)
     ]
     rows = Delivery.objects.filter(
-        done_at__gt=now - OVER, status__in=[Delivery.Status.DONE, Delivery.Status.DEAD]
+        mine, done_at__gt=now - OVER, status__in=[Delivery.Status.DONE, Delivery.Status.DEAD]
     )
     placed = rows.annotate(bound=Case(*late, default=Value(len(BOUNDS)), output_field=IntegerField()))
     return list(placed.order_by().values_list("connection", "status", "bound").annotate(count=Count("pk")))

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from leads.connecting import changing
 from leads.connecting.changing import Edit, NotDone
 from leads.models import Connection, Delivery, InboundCall, RemoteRecord
+from routing import draft
 
 SLICE = 500
 GOING = "Being deleted."
@@ -30,7 +31,7 @@ def begin(pk: int, edit: Edit, typed: str) -> Connection:
             connection.is_active, connection.paused_why, connection.paused_until = False, GOING, None
             connection.sealed, connection.hook_digest = "", None
             fields = ["is_active", "paused_why", "paused_until", "sealed", "hook_digest"]
-            changing.save(connection, edit, fields, "Deleted")
+            changing.save(connection, edit, fields, "Deletion begun")
         return connection
 
 
@@ -50,7 +51,7 @@ def work(pk: int, seconds: float) -> bool:
             rows.model._default_manager.filter(pk__in=keys).delete()
             if time.monotonic() > ends:
                 return True
-    # The history has said who deleted it; a further entry would say nothing more.
-    connection.skip_history_when_saving = True  # type: ignore[attr-defined]
+    begun = connection.history.select_related("history_user").order_by("-history_id").first()
+    draft.signed(connection, begun.history_user if begun else None, reason="Deleted")
     connection.delete()
     return False

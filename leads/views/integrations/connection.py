@@ -122,7 +122,7 @@ def connection(request: HttpRequest, slug: str) -> HttpResponse:
 def overview(request: HttpRequest, row: Connection, *, status: int = 200, **more: Any) -> HttpResponse:
     """The page of a connection; `more` is what an act that was refused says on it."""
     now = shell_of(request).now
-    figures = health.figures(now).get(row.pk, health.Figures())
+    figures = health.figures(now, row).get(row.pk, health.Figures())
     entries = list(
         row.history.select_related("history_user").order_by("-history_date", "-history_id")[: CHANGES + 1]
     )
@@ -145,11 +145,15 @@ def overview(request: HttpRequest, row: Connection, *, status: int = 200, **more
         "changes": words.changes(entries, row.kind, now)[:CHANGES],
         "sent": [
             deliveries.line(delivery, now)
-            for delivery in Delivery.objects.filter(connection=row).select_related(*deliveries.WITH)[:SHOWN]
+            for delivery in Delivery.objects.filter(connection=row)
+            .select_related(*deliveries.WITH)
+            .defer("body")[:SHOWN]
         ],
         "calls": [
             deliveries.call(call, now)
-            for call in InboundCall.objects.filter(connection=row).defer("body")[:SHOWN]
+            for call in InboundCall.objects.filter(connection=row)
+            .select_related("connection")
+            .defer("body")[:SHOWN]
         ],
     }
     return frame.page(request, "connection", values | more, status=status)
