@@ -18,6 +18,8 @@ SECONDS = 60 * 60
 MOST_FIELDS, MOST_CHARACTERS = 60, 20_000
 # What belongs to the page that sent it, and what nobody should find in a page.
 DROPPED = frozenset({"csrfmiddlewaretoken", "password", "seal", FIELD})
+# Fields of secrets begin so; they are never given back to any page.
+SEALED = "secret-"
 # What the page sent along by itself: goes with the form, but says nothing to whoever looks at it.
 SILENT = frozenset({"revision", "next", "alone", "queue", "q", "type"})
 
@@ -46,7 +48,7 @@ def of(request: HttpRequest) -> str | None:
     pairs = [
         (name, value)
         for name, values in request.POST.lists()
-        if name not in DROPPED
+        if name not in DROPPED and not name.startswith(SEALED)
         for value in values
         if isinstance(value, str)
     ]

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from handoff_site import health
 from handoff_site.login import SignIn, demo_login
-from leads.api import acting, handoffs, intake
+from leads.api import acting, events, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
 from leads.views.home import home
@@ -18,6 +18,7 @@ api = Api()
 api.add_router("", intake.router)
 api.add_router("", handoffs.router)
 api.add_router("", acting.router)
+api.add_router("", events.router)
 api.add_router("", metrics_router, auth=BearerKey("read"))
 
 urlpatterns = [

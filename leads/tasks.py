@@ -30,6 +30,8 @@ from leads import (
     outbox,
     rule_reviews,
 )
+from leads.connecting import first_sync as syncing
+from leads.connecting import removing
 from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, SyncRun, UsedLink
 from leads.outbox import waking
 from routing import reviews
@@ -110,6 +112,24 @@ def deliver() -> int:
         if not delivered and time.monotonic() < ends:
             break
     return sent
+
+
+def first_sync(connection_id: int, after: int = 0) -> int:
+    """Owe a connection the states of a slice of the open handoffs; returns the last lead's key. While there
+    are more the next slice is asked for at once."""
+    last = syncing.work(connection_id, after, timezone.now())
+    if last:
+        async_task("leads.tasks.first_sync", connection_id, last)
+    return last
+
+
+def remove_connection(connection_id: int) -> bool:
+    """Take away what hangs on a deleted connection; returns whether there is more, which is gone on with at
+    once."""
+    is_left = removing.work(connection_id, MOST_SECONDS)
+    if is_left:
+        async_task("leads.tasks.remove_connection", connection_id)
+    return is_left
 
 
 def take_calls() -> int:

@@ -8,9 +8,9 @@ compiled hours are dropped). Leads and handoffs are only shown: what happens to 
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from leads.admin import agreement, calendars, keys, people, records, routes
+from leads.admin import agreement, calendars, connections, keys, people, records, routes
 
-__all__ = ["agreement", "calendars", "keys", "people", "records", "routes"]
+__all__ = ["agreement", "calendars", "connections", "keys", "people", "records", "routes"]
 
 admin.site.site_header = admin.site.site_title = "Handoff"
 admin.site.index_title = "Settings and records"

@@ -28,14 +28,14 @@ class Caller:
 
 
 class BearerKey(HttpAuthBase):
-    """Lets a key of this scope in. 401 without a key in force, 403 without the scope.
+    """Lets a key of this scope in, or with "" any key. 401 without a key in force, 403 without the scope.
 
     `cost` is what a call takes from the key's bucket at the door, in events; 0 when the view counts.
     """
 
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: str, cost: int = 1) -> None:
+    def __init__(self, scope: str = "", cost: int = 1) -> None:
         super().__init__()
         self.scope, self.cost = scope, cost
         self.openapi_security_schema["description"] = (
@@ -49,7 +49,7 @@ class BearerKey(HttpAuthBase):
         key = keys.authenticate(token.strip(), now) if scheme.lower() == "bearer" else None
         if key is None:
             return None
-        if self.scope not in key.scopes:
+        if self.scope and self.scope not in key.scopes:
             raise Problem(403, f"This key lacks the scope {self.scope}.", scope=self.scope)
         if self.cost:
             limits.spend(key, self.cost, now)

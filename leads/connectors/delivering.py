@@ -16,13 +16,14 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+import httpx
 import structlog
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
 
 from leads.connectors.addresses import Forbidden
 from leads.connectors.base import Connector, Denied, NotOffered, Pushed
-from leads.connectors.client import Http, Unreachable
+from leads.connectors.client import TIMEOUT, Http, Unreachable
 from leads.connectors.kinds import CONNECTORS
 from leads.models import Connection, Delivery, ExternalId, Lead, RemoteRecord
 from leads.outbox import MOST_WORKERS, Outcome, Result, Wanted, budget_wait, claim, lets, settle, wanted
@@ -45,10 +46,14 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:24]}:{os.getpid()}"
 
 
+# While somebody waits for a page.
+IMPATIENT = httpx.Timeout(8.0, connect=4.0)
+
+
 @contextmanager
-def opened(connection: Connection) -> Iterator[Connector]:
+def opened(connection: Connection, timeout: httpx.Timeout = TIMEOUT) -> Iterator[Connector]:
     """The connector of a connection, with its client open meanwhile. Raises CannotOpen."""
-    with Http(connection.base_url) as http:
+    with Http(connection.base_url, timeout=timeout) as http:
         yield CONNECTORS[Connection.Kind(connection.kind)](connection, http)
 
 
@@ -88,6 +93,21 @@ def deliver(connection: Connection, clock: Clock, *, seconds: float, worker: str
     except CannotOpen as error:
         Connection.objects.filter(pk=connection.pk).update(paused_why=str(error), paused_until=None)
     return sent
+
+
+def deliver_one(delivery: Delivery, clock: Clock, *, worker: str = "") -> bool:
+    """Send this one now, within seconds, if it is due and its connection may be called; whether it was
+    tried. What came of it stands in its row."""
+    worker = worker or f"{worker_name()}:page"[:40]
+    try:
+        with opened(delivery.connection, IMPATIENT) as connector:
+            rows = claim(delivery.connection_id, 1, clock(), worker, calls=connector.calls, only=delivery.pk)
+            if rows:
+                _attempt(connector, rows, clock, worker)
+    except CannotOpen as error:
+        Connection.objects.filter(pk=delivery.connection_id).update(paused_why=str(error), paused_until=None)
+        return False
+    return bool(rows)
 
 
 def _attempt(connector: Connector, rows: Sequence[Delivery], clock: Clock, worker: str) -> int:

@@ -116,3 +116,9 @@ def _take(call: InboundCall, now: datetime) -> None:
     call.error = error[:300]
     call.done_at = None if call.status == Status.WAITING else now
     call.save(update_fields=["status", "outcome", "error", "done_at"])
+
+
+def again(call: InboundCall, now: datetime) -> bool:
+    """Let a settled call be taken in once more; False when it waits already, or says nothing any more."""
+    settled = InboundCall.objects.filter(pk=call.pk).exclude(status=Status.WAITING).exclude(body=b"")
+    return bool(settled.update(status=Status.WAITING, tries=0, try_after=now, error="", done_at=None))

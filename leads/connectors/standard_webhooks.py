@@ -26,7 +26,8 @@ MOST_EVENTS = 500
 
 
 class StandardWebhooks(Connector):
-    """`secret` signs; while it is changed `former_secret` signs as well and is taken from others too."""
+    """`secret` signs; while it is changed `former_secret` signs as well and is taken from others too, until
+    `former_until` (an option, RFC 3339)."""
 
     batch = 20
     calls = 1
@@ -42,8 +43,11 @@ class StandardWebhooks(Connector):
     )
     SECRETS = (Option("secret", "Signing secret", "whsec_ and base64; 24 to 64 bytes."),)
 
-    def keys(self) -> list[str]:
-        return [self.secrets[name] for name in ("secret", "former_secret") if self.secrets.get(name)]
+    def keys(self, now: datetime) -> list[str]:
+        names = ["secret"]
+        if (until := self.options.get("former_until")) and now < datetime.fromisoformat(until):
+            names.append("former_secret")
+        return [self.secrets[name] for name in names if self.secrets.get(name)]
 
     def post(self, deliveries: Sequence[Delivery], now: datetime) -> list[Outcome]:
         return [self._post(delivery, now) for delivery in deliveries]
@@ -51,11 +55,11 @@ class StandardWebhooks(Connector):
     def _post(self, delivery: Delivery, now: datetime) -> Outcome:
         if not self.has_time:
             return Outcome(Result.LEFT)
-        if not self.keys():
+        if not self.keys(now):
             return Outcome(Result.UNAUTHORISED, error="there is no signing secret")
         body = delivery.body.encode()
         request = f"POST {delivery.type} {delivery.message_id}, {len(body)} bytes"
-        signed = signatures.headers(self.keys(), delivery.message_id, now, body)
+        signed = signatures.headers(self.keys(now), delivery.message_id, now, body)
         try:
             answer = self.http.call(
                 "POST", "", headers={**signed, "Content-Type": "application/json"}, content=body
@@ -73,7 +77,7 @@ class StandardWebhooks(Connector):
         return outcome
 
     def identify(self, arrived: Arrived, now: datetime) -> str:
-        return signatures.verify(self.keys(), arrived.headers, arrived.body, now)
+        return signatures.verify(self.keys(now), arrived.headers, arrived.body, now)
 
     def translate(self, body: bytes, identity: str, received_at: datetime) -> list[dict[str, Any]]:
         try:

@@ -25,7 +25,7 @@ Status = Delivery.Status
 _DUE = """
 SELECT d.id FROM leads_delivery d
 WHERE d.connection_id = %s AND d.done_at IS NULL AND d.locked_until IS NULL AND d.next_attempt_at <= %s
-  AND NOT EXISTS (
+  {only} AND NOT EXISTS (
     SELECT 1 FROM leads_delivery o
     WHERE o.connection_id = d.connection_id AND o.lead_id = d.lead_id AND o.done_at IS NULL AND o.id < d.id
   )
@@ -36,8 +36,11 @@ _LOCKED = " FOR NO KEY UPDATE OF d SKIP LOCKED"
 
 
 @transaction.atomic
-def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: int = 1) -> list[Delivery]:
-    """Up to `most` deliveries of this connection that are due, leased to this worker, their attempt counted.
+def claim(
+    connection_id: int, most: int, now: datetime, worker: str, *, calls: int = 1, only: int | None = None
+) -> list[Delivery]:
+    """Up to `most` deliveries of this connection that are due, leased to this worker, their attempt counted;
+    with `only` no other than that one.
 
     `calls` is what one of them may cost of the rate budget when they are sent one by one, 0 when all of
     them are one call. Nothing while the connection is stopped, paused, spared by its breaker or out of
@@ -48,7 +51,7 @@ def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: i
     bucket = bucket_of(connection, calls)
     room = bucket.room(now) // calls if calls else (most if bucket.room(now) else 0)
     wanted = min(most, room) if allowed is None else min(most, room, allowed)
-    ids = _due(connection_id, now, wanted) if wanted else []
+    ids = _due(connection_id, now, wanted, only) if wanted else []
     if not ids:
         return []
     spent = bucket.less(len(ids) * calls if calls else 1, now)
@@ -119,10 +122,12 @@ def _allowed(connection: Connection, now: datetime) -> int | None:
     return breaker_of(connection).lets(now)
 
 
-def _due(connection_id: int, now: datetime, most: int) -> list[int]:
+def _due(connection_id: int, now: datetime, most: int, only: int | None = None) -> list[int]:
     """The keys of what is due, locked where rows are."""
     locks = database.features.has_select_for_update_skip_locked and database.in_atomic_block
     moment = database.ops.adapt_datetimefield_value(now)
     with database.cursor() as cursor:
-        cursor.execute(_DUE + (_LOCKED if locks else ""), [connection_id, moment, most])
+        one = [] if only is None else [only]
+        sql = _DUE.format(only="AND d.id = %s" if one else "") + (_LOCKED if locks else "")
+        cursor.execute(sql, [connection_id, moment, *one, most])
         return [row[0] for row in cursor.fetchall()]

@@ -180,7 +180,10 @@ def _row(
 
 
 def _wants(connection: Connection, name: str) -> bool:
-    """Whether this webhook is called for this type: for all of them where none were chosen."""
+    """Whether this webhook is called for this type: for all of them where none were chosen. One without an
+    address only calls us."""
+    if not connection.base_url:
+        return False
     chosen = connection.options.get("types")
     return not chosen or name in chosen
 

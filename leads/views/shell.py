@@ -26,6 +26,7 @@ from django.views.decorators.http import require_POST
 
 from leads import agreeing, drafts, permissions, triaging
 from leads.choices import HOLDS_TURN, OPEN, State
+from leads.connecting import health
 from leads.models import Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
@@ -67,6 +68,7 @@ PLACES = (
     Place("metrics:reports", "Reports", "report", EVERYONE - {REP}, ("/reports/",)),
     Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
+    Place("leads:integrations", "Integrations", "plug", frozenset({MARKETING, ADMIN}), ("/integrations/",)),
 )
 
 # The list of handoffs stands beside that of leads; one handoff is the inbox's.
@@ -218,6 +220,8 @@ class Shell:
             return self._of_all[1], self._of_all[2], "waiting for data"
         if icon == "triage":
             return self._of_all[3], 0, "to decide"
+        if icon == "plug":
+            return health.stuck(self.user), 0, "given up or paused"
         if icon == "agree":
             return agreeing.waiting_for(self.user), 0, "to sign"
         return 0, 0, ""
@@ -325,13 +329,14 @@ def tell(
     undo: int | None = None,
     now: datetime | None = None,
     link: tuple[str, str] | None = None,
+    is_late: bool = False,
 ) -> None:
     """Says on the next page what was done; `undo` is the handoff whose last act can be undone, `link` an
-    address of our own and what it is called."""
+    address of our own and what it is called. `is_late` marks what went wrong."""
     tags = f"undo-{undo}-{int(now.timestamp()) + UNDO_SECONDS}" if undo and now else ""
     if link is not None:
         tags = f"link-{link[0]} {link[1]}"
-    messages.success(request, text, extra_tags=tags)
+    messages.add_message(request, messages.WARNING if is_late else messages.SUCCESS, text, extra_tags=tags)
 
 
 def _told(request: HttpRequest) -> Iterable[Toast]:
