@@ -6,6 +6,7 @@ policy for content forbids them. Adds nothing that the document does not say.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,7 @@ class Operation:
     bodies: list[tuple[str, Kind]]
     body_words: str
     responses: list[tuple[str, str, Kind]] = field(default_factory=list)
+    examples: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Page(DocsBase):
@@ -85,6 +87,10 @@ def operations(document: Json) -> Iterator[Operation]:
                 responses=[
                     (str(code), row.get("description", ""), _content(row))
                     for code, row in sorted(operation["responses"].items(), key=lambda item: str(item[0]))
+                ],
+                examples=[
+                    *((f"Send: {title}", text) for title, text in _examples(body)),
+                    *((f"Answer: {title}", text) for title, text in _examples(operation["responses"]["200"])),
                 ],
             )
 
@@ -137,6 +143,14 @@ def kind(schema: Json) -> Kind:
 def _parameter(row: Json) -> Row:
     words = row.get("description", row["schema"].get("description", ""))
     return Row(row["name"], kind(row["schema"]), bool(row.get("required")), words, row["in"])
+
+
+def _examples(part: Json) -> Iterator[tuple[str, str]]:
+    """The examples of a body or an answer, by title, those of its first type: the others have the same."""
+    content = next(iter(part.get("content", {}).values()), {})
+    shown = {"an example": {"value": content["example"]}} if "example" in content else {}
+    for title, example in {**shown, **content.get("examples", {})}.items():
+        yield title[:1].lower() + title[1:], json.dumps(example["value"], indent=2, ensure_ascii=False)
 
 
 def _content(response: Json) -> Kind:

@@ -59,7 +59,9 @@ def complete(operation: Json) -> None:
     if body := operation.get("requestBody"):
         codes += [400, 411, 413, 415]
         for content in body["content"].values():
-            content["examples"] = {title: {"value": value} for title, value in _sent(name).items()}
+            is_list = content["schema"].get("type") == "array"
+            shown = {title: [value] if is_list else value for title, value in _sent(name).items()}
+            content["examples"] = {title: {"value": value} for title, value in shown.items()}
     if body or parameters:
         codes.append(422)
     if any(parameter["in"] == "path" for parameter in parameters):
@@ -99,7 +101,7 @@ def _sent(name: str) -> dict[str, Any]:
     """Bodies to show, by a title."""
     if name == "intake":
         return {"A lead qualified": examples.EVENT, "It did something more": examples.ACTIVITY}
-    return {"A body": examples.ACTS[name]}
+    return {"An act": examples.ACTS[name]}
 
 
 def _answered(name: str, tag: str) -> Json:

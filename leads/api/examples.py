@@ -105,7 +105,20 @@ ANSWER: dict[str, Any] = {
 BATCH_ANSWER: dict[str, Any] = {
     "results": [
         ANSWER,
-        {**ANSWER, "id": ACTIVITY["id"], "status": "ignored", "reason": "below_threshold", "handoff": None},
+        {
+            "id": "map-2026-11-22-0003",
+            "status": "invalid",
+            "reason": "no_identity",
+            "lead": None,
+            "handoff": None,
+            "errors": [
+                {
+                    "pointer": "/data/lead",
+                    "code": "no_identity",
+                    "detail": "A lead needs an e-mail address or an external id.",
+                }
+            ],
+        },
     ]
 }
 PAGE: dict[str, Any] = {"results": [HANDOFF], "next": None, "latest": "60312"}

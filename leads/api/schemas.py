@@ -202,7 +202,7 @@ class Answer(Schema):
     status: Literal["processed", "duplicate", "ignored", "invalid"] = Field(
         description="`invalid` in a batch only"
     )
-    reason: str | None = Field(description="why it was ignored, such as `below_threshold`")
+    reason: str | None = Field(description="why it was ignored, such as `below_threshold`, or is invalid")
     lead: LeadRef | None
     handoff: Handoff | None
     errors: list[Trouble]
