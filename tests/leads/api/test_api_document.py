@@ -107,6 +107,11 @@ def test_a_schema_in_words(schema, words):
     assert docs.kind(schema).words == words
 
 
+def test_code_in_words_is_code_and_nothing_else_is_markup():
+    assert docs.coded("`a` and <b> `c&`") == "<code>a</code> and &lt;b&gt; <code>c&amp;</code>"
+    assert docs.coded("") == ""
+
+
 @pytest.mark.parametrize("path", ["/", "/nothing", "/handoffs/", "/handoffs/1/accept/x", "/intake/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_a_problem(keyed, path, method):
