@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, FilteredRelation, Q, QuerySet
 
+from leads.api.errors import Problem, error
 from leads.models import Event, Handoff
 
 PATTERN = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
@@ -65,17 +66,21 @@ class Place:
 
 
 def page(handoffs: QuerySet[Handoff], cursor: str | None, size: int) -> Page:
-    """The page of these handoffs that begins behind the cursor."""
+    """The page of these handoffs that begins behind the cursor. Raises Problem 422 for a cursor ahead of the
+    log, which was then brought back from a copy: who went on with it would hear nothing for long."""
     place = Place.read(cursor) if cursor else Place()
     last = FilteredRelation("events", condition=Q(events__number=F("revision")))
     placed: QuerySet[Any] = handoffs.annotate(last=last, place=F("last__pk")).order_by("place")
     # In this order: once those who write now are done, what is read then is complete up to the newest now.
     newest = _newest()
+    if place.after > newest:
+        words = "The log does not reach there: read the list from its beginning."
+        raise Problem(422, words, [error("/query/cursor", "unknown", words)])
     settled = newest if _is_settled() else None
     rows = list(placed.filter(place__gt=place.after)[: size + 1])
     if len(rows) > size:
         return Page(rows[:size], str(place.moved(rows[size - 1].place, settled)), None)
-    return Page(rows, None, str(place.moved(max(newest, place.after), settled).sure))
+    return Page(rows, None, str(place.moved(newest, settled).sure))
 
 
 def _newest() -> int:
