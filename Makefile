@@ -70,6 +70,7 @@ check: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy handoff_site routing leads metrics
 	$(BIN)/mypy --explicit-package-bases tests/bench/*.py tests/doubles/__main__.py
+	$(BIN)/mypy --explicit-package-bases --strict tests/api_client/*.py
 	$(BIN)/djade --check --target-version 5.2 $$(find templates -name '*.html')
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING

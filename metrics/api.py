@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 from pydantic import field_validator
@@ -80,8 +80,12 @@ class Asked(Schema):
 
 
 @router.get("/metrics", response=Metrics, exclude_unset=True, summary="The five metrics")
-def metrics(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
-    """Numerators, denominators and times, by the definitions that both sides agreed."""
+def metrics(request: HttpRequest, response: HttpResponse, asked: Query[Asked]) -> dict[str, Any]:
+    """Numerators, denominators and times, by the definitions that both sides agreed.
+
+    Scope `read`.
+    """
+    response["Cache-Control"] = "private, no-cache"
     moment = asked.as_of or timezone.now()
     span = EVERYTHING if asked.weeks is None else query.last_weeks(asked.weeks, moment)
     return query.ask(query.Question(moment, span, asked.by))

@@ -1,7 +1,8 @@
 """Acting on a handoff for a person: a POST for each verb.
 
-Owns the way from a body to a lifecycle verb: for whom, whether that person sees the handoff and may, what
-is answered when the state refuses. State is moved by `leads.lifecycle` alone.
+Owns the way from a body to a lifecycle verb: for whom, whether that person sees the handoff and may, whether
+it is still what the caller saw, what is answered when the state refuses. State is moved by `leads.lifecycle`
+alone.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router
 from pydantic import ValidationError
 
 from leads import lifecycle, permissions
-from leads.api import bodies, retries, schemas
+from leads.api import bodies, etags, retries, schemas
 from leads.api.auth import BearerKey, Caller, caller
+from leads.api.detail import detail_json
 from leads.api.errors import Problem, error, from_pydantic
-from leads.api.handoffs import number, told, unknown
+from leads.api.handoffs import number, unknown
 from leads.api.schemas import Acting
 from leads.lifecycle import guard
 from leads.models import Handoff
@@ -31,10 +34,17 @@ router = Router(tags=["acting"])
 KEY: Any = Header(
     None,
     alias="Idempotency-Key",
-    min_length=1,
-    max_length=200,
-    pattern=r"^[\x21-\x7e]+$",
-    description="the same key and body again answer as the first time and do nothing; kept for a week",
+    max_length=retries.LONGEST_KEY,
+    pattern=retries.PATTERN,
+    description="the same key and body again answer as the first time and do nothing, for a week. Sent while "
+    "the first call still runs, the second waits for it. Quoted or not; each API key has its own",
+)
+MATCH: Any = Header(
+    None,
+    alias="If-Match",
+    max_length=1000,
+    description="the `ETag` that reading the handoff gave: refused (412) when anything shown there changed "
+    "since, even an escalation. `revision` in the body minds only what others moved",
 )
 
 
@@ -132,7 +142,9 @@ _RULES = (
 )
 
 
-def _act(request: HttpRequest, verb: Verb, handoff_id: str, idempotency_key: str | None) -> HttpResponse:
+def _act(
+    request: HttpRequest, verb: Verb, handoff_id: str, idempotency_key: str | None, if_match: str | None
+) -> HttpResponse:
     by = caller(request)
     bodies.media_type(request, (bodies.JSON,))
     raw = bodies.parse(bodies.read(request, bodies.MIB))
@@ -143,14 +155,16 @@ def _act(request: HttpRequest, verb: Verb, handoff_id: str, idempotency_key: str
         raise Problem(422, "Some fields are not valid.", found) from None
     pk = number(handoff_id)
     arguments = body.model_dump(exclude={"on_behalf_of"}, exclude_none=True)
-    return told(
-        retries.once(
-            by, idempotency_key, request.path, raw, lambda: _done(by, verb, pk, body.on_behalf_of, arguments)
-        )
-    )
+
+    def act() -> dict[str, Any]:
+        return _done(by, verb, pk, body.on_behalf_of, arguments, if_match)
+
+    return etags.told(retries.once(by, idempotency_key, request.path, raw, act))
 
 
-def _done(by: Caller, verb: Verb, pk: int, email: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def _done(
+    by: Caller, verb: Verb, pk: int, email: str, arguments: dict[str, Any], if_match: str | None
+) -> dict[str, Any]:
     """HANDOFF after the verb. Raises Problem when the person may not, or the state or the input refuses."""
     user = User.objects.filter(email=email.lower(), is_active=True).first()
     if user is None:
@@ -162,22 +176,39 @@ def _done(by: Caller, verb: Verb, pk: int, email: str, arguments: dict[str, Any]
         raise unknown()
     try:
         _check(user, verb.name, handoff)
-        after = verb.do(pk, lifecycle.Act(by.now, user, by.key), **arguments)
+        act = lifecycle.Act(by.now, user, by.key)
+        if if_match is None:
+            return handoff_json(verb.do(pk, act, **arguments))
+        with transaction.atomic():
+            _match(pk, verb.name, if_match, by)
+            return handoff_json(verb.do(pk, act, **arguments))
     except Handoff.DoesNotExist:
         raise unknown() from None
     except lifecycle.Refused as refused:
-        raise Problem(
-            409,
-            refused.message,
-            code=refused.code,
-            state=refused.state,
-            by=refused.by,
-            at=time(refused.at),
-        ) from None
+        raise _problem(409, refused, handoff) from None
     except lifecycle.Invalid as invalid:
         found = [error(f"/{name}", "invalid", words) for name, words in invalid.errors.items()]
         raise Problem(422, "Some fields are not valid.", found) from None
-    return handoff_json(after)
+
+
+def _match(pk: int, verb: str, if_match: str, by: Caller) -> None:
+    """Lock the handoff and raise Problem 412 when it is no longer what the caller saw."""
+    handoff = guard.locked(pk)
+    if not etags.holds(if_match, etags.strong(detail_json(handoff, by.now))):
+        raise _problem(412, guard.refusal(handoff, verb, code="changed"), handoff)
+
+
+def _problem(status: int, refused: lifecycle.Refused, handoff: Handoff) -> Problem:
+    """The refusal as it is told. One that is about a person says besides where the handoff stands."""
+    moved = refused if refused.at is not None else guard.refusal(handoff, "")
+    return Problem(
+        status,
+        refused.message,
+        code=refused.code,
+        state=refused.state or str(handoff.state),
+        by=refused.by,
+        at=time(moved.at),
+    )
 
 
 def _check(user: User, verb: str, handoff: Handoff) -> None:
@@ -196,8 +227,13 @@ def _check(user: User, verb: str, handoff: Handoff) -> None:
 
 
 def _offer(verb: Verb) -> None:
-    def view(request: HttpRequest, handoff_id: str, idempotency_key: str | None = KEY) -> HttpResponse:
-        return _act(request, verb, handoff_id, idempotency_key)
+    def view(
+        request: HttpRequest,
+        handoff_id: str,
+        idempotency_key: str | None = KEY,
+        if_match: str | None = MATCH,
+    ) -> HttpResponse:
+        return _act(request, verb, handoff_id, idempotency_key, if_match)
 
     schema = {"$ref": f"#/components/schemas/{verb.body.__name__}"}
     router.post(

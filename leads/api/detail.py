@@ -99,9 +99,10 @@ def _clocks(handoff: Handoff) -> dict[str, Any]:
 
 
 def _parts(handoff: Handoff, now: datetime, events: list[Event]) -> list[dict[str, Any]]:
-    """Where the time went, in order and without gap, in seconds to the microsecond."""
+    """Where the time went, in order and without gap, in seconds to the microsecond. What still runs has no
+    end and no length: as long as nothing happens, the same is told, and has the same ETag."""
     spent = time_spent.of_handoff(handoff, now, events)
-    return [
+    told = [
         {
             "kind": str(part.kind),
             "party": part.party,
@@ -114,6 +115,9 @@ def _parts(handoff: Handoff, now: datetime, events: list[Event]) -> list[dict[st
         }
         for part in spent.parts
     ]
+    if told and handoff.first_contact_at is None and handoff.closed_at is None:
+        told[-1] |= {"ends_at": None, "elapsed_seconds": None, "business_seconds": None}
+    return told
 
 
 def _events(events: list[Event]) -> list[dict[str, Any]]:

@@ -6,12 +6,16 @@ policy for content forbids them. Adds nothing that the document does not say.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from ninja import NinjaAPI
 from ninja.openapi.docs import DocsBase
 
@@ -50,6 +54,7 @@ class Operation:
     bodies: list[tuple[str, Kind]]
     body_words: str
     responses: list[tuple[str, str, Kind]] = field(default_factory=list)
+    examples: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Page(DocsBase):
@@ -59,7 +64,7 @@ class Page(DocsBase):
         document = api.get_openapi_schema(path_params=kwargs)
         values = {
             "title": document["info"]["title"],
-            "words": document["info"]["description"],
+            "paragraphs": [coded(words) for words in document["info"]["description"].split("\n\n")],
             "json_url": self.get_openapi_url(api, kwargs),
             "operations": list(operations(document)),
             "schemas": list(schemas(document)),
@@ -77,14 +82,18 @@ def operations(document: Json) -> Iterator[Operation]:
                 method=method.upper(),
                 path=path,
                 summary=operation.get("summary", ""),
-                words=operation.get("description", ""),
+                words=coded(operation.get("description", "")),
                 is_keyed=bool(operation.get("security")),
                 parameters=[_parameter(row) for row in operation.get("parameters", ())],
                 bodies=[(name, kind(row["schema"])) for name, row in body.get("content", {}).items()],
                 body_words=body.get("description", ""),
                 responses=[
-                    (str(code), row.get("description", ""), _content(row))
+                    (str(code), coded(row.get("description", "")), _content(row))
                     for code, row in sorted(operation["responses"].items(), key=lambda item: str(item[0]))
+                ],
+                examples=[
+                    *((f"Send: {title}", text) for title, text in _examples(body)),
+                    *((f"Answer: {title}", text) for title, text in _examples(operation["responses"]["200"])),
                 ],
             )
 
@@ -94,10 +103,16 @@ def schemas(document: Json) -> Iterator[tuple[str, str, list[Row]]]:
     for name, schema in sorted(document["components"]["schemas"].items()):
         required = set(schema.get("required", ()))
         rows = [
-            Row(member, kind(part), member in required, part.get("description", ""))
+            Row(member, kind(part), member in required, coded(part.get("description", "")))
             for member, part in schema.get("properties", {}).items()
         ]
-        yield name, schema.get("description", ""), rows
+        yield name, coded(schema.get("description", "")), rows
+
+
+def coded(words: str) -> SafeString:
+    """Words with what stands between backticks as code."""
+    parts = zip(words.split("`"), cycle(("{}", "<code>{}</code>")), strict=False)
+    return format_html_join("", "{}", ((format_html(shape, part),) for part, shape in parts))
 
 
 def kind(schema: Json) -> Kind:
@@ -136,7 +151,15 @@ def kind(schema: Json) -> Kind:
 
 def _parameter(row: Json) -> Row:
     words = row.get("description", row["schema"].get("description", ""))
-    return Row(row["name"], kind(row["schema"]), bool(row.get("required")), words, row["in"])
+    return Row(row["name"], kind(row["schema"]), bool(row.get("required")), coded(words), row["in"])
+
+
+def _examples(part: Json) -> Iterator[tuple[str, str]]:
+    """The examples of a body or an answer, by title, those of its first type: the others have the same."""
+    content: Json = next(iter(part.get("content", {}).values()), {})
+    shown = {"an example": {"value": content["example"]}} if "example" in content else {}
+    for title, example in {**shown, **content.get("examples", {})}.items():
+        yield title[:1].lower() + title[1:], json.dumps(example["value"], indent=2, ensure_ascii=False)
 
 
 def _content(response: Json) -> Kind:

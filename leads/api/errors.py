@@ -23,6 +23,7 @@ _WORDS = {
     403: "This is not allowed.",
     404: "There is nothing here.",
     405: "This method is not allowed here; see the header Allow.",
+    412: "It is no longer what you saw: the condition in the header does not hold.",
     500: "Something broke on our side; it was written down with the request's id. Nothing half was kept.",
 }
 

@@ -1,21 +1,18 @@
 """Reading handoffs: the list, page by page, and one with all that is known of it.
 
-Owns the filters and the cursor. A key with the scope `read` reads everything. Never moves anything:
-`leads.api.acting` does.
+Owns the filters. A key with the scope `read` reads everything. The order and the cursor are
+`leads.api.feed`. Never moves anything: `leads.api.acting` does.
 """
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
-from leads.api import schemas
+from leads.api import etags, feed, schemas
 from leads.api.auth import BearerKey
 from leads.api.detail import detail_json
 from leads.api.errors import Problem
@@ -28,13 +25,6 @@ from leads.representation import handoff_json
 router = Router(tags=["handoffs"])
 
 MOST_ROWS = 200
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def told(body: dict[str, Any]) -> HttpResponse:
-    """200 with this JSON. It is built here, so it is not validated on its way out."""
-    return HttpResponse(json.dumps(body), content_type="application/json")
 
 
 def number(handoff_id: str) -> int:
@@ -48,16 +38,6 @@ def unknown() -> Problem:
     return Problem(404, "There is no such handoff, or it is not this person's to see.")
 
 
-def _cursor(last: Handoff) -> str:
-    """Where the next page starts: after this handoff."""
-    return f"{(last.updated_at - _EPOCH) // _MICROSECOND}-{last.pk}"
-
-
-def _position(cursor: str) -> tuple[datetime, int]:
-    at, pk = cursor.split("-")
-    return _EPOCH + int(at) * _MICROSECOND, int(pk)
-
-
 class Asked(Schema):
     """Which handoffs, from where, how many."""
 
@@ -67,13 +47,14 @@ class Asked(Schema):
     )
     updated_since: Instant | None = Field(
         None,
-        description="changed at or after this moment. Changes are written down a moment after they happen: "
-        "poll with some seconds of overlap and tell repeats by `revision`",
+        description="changed at or after this moment. A change is seen once it is written, up to a minute "
+        "after its moment: overlap by two and tell repeats by `revision`; or poll with `latest`, which "
+        "loses nothing",
     )
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,17}-[0-9]{1,18}$")] | None = Field(
-        None, description="`next` of the page before; opaque"
+    cursor: Annotated[str, Field(pattern=feed.PATTERN)] | None = Field(
+        None, description="`next` of the page before, or `latest` of a list read earlier; opaque"
     )
-    limit: int = Field(50, ge=1, le=MOST_ROWS)
+    limit: int = Field(50, ge=1, le=MOST_ROWS, description="handoffs a page")
 
 
 @router.get(
@@ -84,12 +65,14 @@ class Asked(Schema):
     summary="List handoffs",
 )
 def list_handoffs(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
-    """Handoffs in the order of their last change, the oldest change first, a page at a time.
+    """Handoffs in the order in which their last changes were written, the oldest first, a page at a time.
 
-    Scope `read`. One that changes while you page comes again, further on; none is left out. Imported
-    history is not listed.
+    Scope `read`. One that changes while you page comes again, further on; none is left out and none comes
+    twice unchanged. Go on with `next` until it is null; then keep `latest` and ask with it as `cursor` as
+    often as you like: what comes is what changed since, nothing is ever lost. While a change takes unusually
+    long to be written some may then come once more, with the same `revision`. Imported history is not listed.
     """
-    rows = Handoff.objects.live().select_related("assignee", "queue").order_by("updated_at", "pk")
+    rows = Handoff.objects.live().select_related("assignee", "queue")
     if asked.state:
         rows = rows.filter(state=asked.state)
     if asked.assignee and asked.assignee.startswith(QUEUE_PREFIX):
@@ -98,13 +81,10 @@ def list_handoffs(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
         rows = rows.filter(assignee__email=asked.assignee.strip().lower())
     if asked.updated_since:
         rows = rows.filter(updated_at__gte=asked.updated_since)
-    if asked.cursor:
-        at, pk = _position(asked.cursor)
-        rows = rows.filter(updated_at__gte=at).filter(Q(updated_at__gt=at) | Q(pk__gt=pk))
-    page = list(rows[: asked.limit + 1])
-    more = len(page) > asked.limit
-    page = page[: asked.limit]
-    return told({"results": [handoff_json(row) for row in page], "next": _cursor(page[-1]) if more else None})
+    page = feed.page(rows, asked.cursor, asked.limit)
+    shown = {"results": [handoff_json(row) for row in page.rows], "next": page.next}
+    # What changes elsewhere moves `latest` on; an older one serves as well, so the tag leaves it out.
+    return etags.read(request, shown | {"latest": page.latest}, etags.weak(shown))
 
 
 @router.get(
@@ -117,10 +97,11 @@ def list_handoffs(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
 def get_handoff(request: HttpRequest, handoff_id: str) -> HttpResponse:
     """HANDOFF with the lead, every event, the clocks, and the routing in words and as it was kept.
 
-    Scope `read`.
+    Scope `read`. The `ETag` is for `If-None-Match` here and `If-Match` where you act.
     """
     rows = Handoff.objects.select_related("lead__company", "assignee", "queue", "policy")
     found = rows.filter(pk=number(handoff_id)).first()
     if found is None:
         raise unknown()
-    return told(detail_json(found, timezone.now()))
+    body = detail_json(found, timezone.now())
+    return etags.read(request, body, etags.strong(body))

@@ -1,7 +1,8 @@
 """The API as a whole: one NinjaAPI whose OpenAPI document says everything that it does.
 
 Owns what every operation has in common (problems, keys) and the shapes of bodies that the views read by
-themselves. The operations are the routers'; the page that shows them is `leads.api.docs`.
+themselves. The operations are the routers', what is said about them is `leads.api.document`; the page that
+shows them is `leads.api.docs`.
 """
 
 from __future__ import annotations
@@ -15,26 +16,14 @@ from pydantic.json_schema import models_json_schema
 
 from leads.api import errors, schemas
 from leads.api.docs import Page
+from leads.api.document import REF, complete
 from leads.intake.schema import EventIn
 
-REF = "#/components/schemas/{model}"
 WORDS = """Handoff takes qualified leads in, hands them to sales, and says where each one stands.
 
 Ids are opaque strings, people are e-mail addresses, queues are `queue:SLUG`, times are RFC 3339 in UTC.
-Every failure is `application/problem+json` with `errors`, each with `pointer`, `code` and `detail`."""
-PROBLEMS = {
-    400: "The body is not JSON as we take it.",
-    401: "No key, or none in force.",
-    403: "The key lacks the scope, or the person may not.",
-    404: "Unknown, or not this person's to see.",
-    409: "The state does not allow it, or others moved it meanwhile: `state`, `by`, `at`.",
-    411: "The length of the body is not said.",
-    413: "Too large: bytes or events.",
-    415: "Not a content type that is taken here.",
-    422: "Not valid: see `errors`.",
-    429: "Too many events for this key; wait for `Retry-After` seconds.",
-    500: "Something broke on our side. Nothing half was kept: send it again.",
-}
+Every failure is `application/problem+json` with `errors`, each with `pointer`, `code` and `detail`. Every
+answer carries `X-Request-ID`: yours, when it has 8 to 64 letters, digits, dots, dashes and underscores."""
 
 
 class WithoutEmpty(Parser):
@@ -78,38 +67,5 @@ class Api(NinjaAPI):
         known.update({**problem["$defs"], **bodies["$defs"]})
         for path in document["paths"].values():
             for operation in path.values():
-                _complete(operation)
+                complete(operation)
         return document
-
-
-def _complete(operation: dict[str, Any]) -> None:
-    """The failures that an operation can answer with, by what it takes."""
-    parameters = operation.get("parameters", ())
-    for parameter in parameters:
-        # An absent parameter is absent: a query or a header has no null.
-        kinds = parameter["schema"].pop("anyOf", [{}])
-        parameter["schema"] |= next(kind for kind in kinds if kind.get("type") != "null")
-        if parameter["in"] == "query":
-            parameter["allowEmptyValue"] = True
-    codes = [401, 403, 429, 500]
-    if operation.get("requestBody"):
-        codes += [400, 411, 413, 415]
-    if operation.get("requestBody") or parameters:
-        codes.append(422)
-    if any(parameter["in"] == "path" for parameter in parameters):
-        codes.append(404)
-    if operation["tags"] == ["acting"]:
-        codes.append(409)
-    schema = {"$ref": REF.format(model=schemas.ProblemAnswer.__name__)}
-    for code in codes:
-        told: dict[str, Any] = {
-            "description": PROBLEMS[code],
-            "content": {errors.MEDIA_TYPE: {"schema": schema}},
-        }
-        if code == 429:
-            told["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-        operation["responses"].setdefault(code, told)
-    answers = operation["responses"].items()
-    operation["responses"] = {
-        str(code): told for code, told in sorted(answers, key=lambda item: int(item[0]))
-    }

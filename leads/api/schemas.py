@@ -202,7 +202,7 @@ class Answer(Schema):
     status: Literal["processed", "duplicate", "ignored", "invalid"] = Field(
         description="`invalid` in a batch only"
     )
-    reason: str | None = Field(description="why it was ignored, such as `below_threshold`")
+    reason: str | None = Field(description="why it was ignored, such as `below_threshold`, or is invalid")
     lead: LeadRef | None
     handoff: Handoff | None
     errors: list[Trouble]
@@ -234,6 +234,9 @@ class Page(Schema):
 
     results: list[Handoff]
     next: str | None = Field(description="the `cursor` of the next page; null on the last")
+    latest: str | None = Field(
+        description="on the last page, the `cursor` with which to ask later for what changed since"
+    )
 
 
 class Score(Schema):
@@ -317,9 +320,9 @@ class Part(Schema):
     holder: str | None
     queue: str | None
     starts_at: Moment
-    ends_at: Moment
-    elapsed_seconds: float
-    business_seconds: float
+    ends_at: Moment | None = Field(description="null while it runs, as are the seconds")
+    elapsed_seconds: float | None
+    business_seconds: float | None
 
 
 class Clocks(Schema):

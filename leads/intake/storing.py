@@ -296,12 +296,11 @@ def _trigger_activity(item: Taken, now: datetime) -> None:
     named = item.known_activities.get(trigger.activity_id)
     if named is not None and named.kind == trigger.kind:
         return
-    # Under the id that the sender gave it: the same activity may yet come by itself.
-    own = f"trigger:{item.event.source}:{item.event.id}"[:200]
     at, _ = qualification.clamp(trigger.occurred_at or item.event.time, now)
     row = Activity(
         lead=item.lead,
-        external_id=own if named is not None else trigger.activity_id or own,
+        # Under the id that the sender gave it: the same activity may yet come by itself.
+        external_id="" if named is not None else trigger.activity_id,
         kind=trigger.kind,
         occurred_at=at,
         received_at=now,
@@ -309,7 +308,8 @@ def _trigger_activity(item: Taken, now: datetime) -> None:
     )
     item.activities.append(row)
     item.stated[id(row)] = trigger.occurred_at
-    item.known_activities[row.external_id] = row
+    if row.external_id:
+        item.known_activities[row.external_id] = row
 
 
 def _score(item: Taken, now: datetime) -> Score:

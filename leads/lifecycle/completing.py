@@ -27,6 +27,7 @@ def waive(handoff_id: int, act: Act, *, check: str, reason: str, revision: int |
         raise Invalid({"check": f"Choose one of {', '.join(known)}."})
     if handoff.waivers.filter(check_code=check).exists():
         return handoff
+    guard.require_fresh(handoff, revision, act, "waive a check")
     guard.require_state(handoff, (State.INCOMPLETE,), "waive a check")
     text = guard.bounded("reason", reason, required=True)
     Waiver.objects.create(handoff=handoff, check_code=check, reason=text, by=act.user, at=act.now)

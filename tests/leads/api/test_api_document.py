@@ -2,10 +2,13 @@
 
 import re
 
+import jsonschema_rs
 import pytest
 from django.test import Client
 
-from leads.api import docs
+from leads.api import docs, examples
+from leads.api.acting import VERBS
+from tests.factories import route_to
 from tests.leads.api.conftest import problem
 
 
@@ -49,12 +52,15 @@ def test_every_operation_is_there_with_its_failures(document):
         assert operation["summary"] and operation["description"], name
         assert {"200", "401", "403", "422", "429", "500"} <= operation["responses"].keys(), name
         for code, response in operation["responses"].items():
-            kind = "application/json" if code == "200" else "application/problem+json"
-            assert response["content"].keys() == {kind}, name
+            kinds = {"200": {"application/json"}, "304": set()}.get(code, {"application/problem+json"})
+            assert response.get("content", {}).keys() == kinds, name
         if name.startswith("POST"):
             assert operation["requestBody"]["required"], name
             assert {"400", "413", "415"} <= operation["responses"].keys(), name
-    assert "409" in operations["POST /api/v1/handoffs/{handoff_id}/accept"]["responses"]
+        if "{handoff_id}/" in name:
+            assert {"404", "409", "412"} <= operation["responses"].keys(), name
+        if name.startswith("GET /api/v1/handoffs"):
+            assert operation["responses"]["200"]["headers"].keys() == {"ETag", "Cache-Control"}, name
     ids = [operation["operationId"] for operation in operations.values()]
     assert len(ids) == len(set(ids))
 
@@ -101,6 +107,11 @@ def test_a_schema_in_words(schema, words):
     assert docs.kind(schema).words == words
 
 
+def test_code_in_words_is_code_and_nothing_else_is_markup():
+    assert docs.coded("`a` and <b> `c&`") == "<code>a</code> and &lt;b&gt; <code>c&amp;</code>"
+    assert docs.coded("") == ""
+
+
 @pytest.mark.parametrize("path", ["/", "/nothing", "/handoffs/", "/handoffs/1/accept/x", "/intake/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_a_problem(keyed, path, method):
@@ -115,3 +126,57 @@ def test_what_django_itself_refuses_is_a_problem_too():
 
 def test_other_pages_keep_their_own_words(client):
     assert client.get("/nowhere/")["Content-Type"].startswith("text/html")
+
+
+def bodies(document):
+    """Each example with the schema it stands under, by operation, side and title."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            parts = {"sent": operation.get("requestBody", {}), **operation["responses"]}
+            for side, part in parts.items():
+                for content in part.get("content", {}).values():
+                    shown = {"": {"value": content["example"]}} if "example" in content else {}
+                    for title, example in {**shown, **content.get("examples", {})}.items():
+                        yield f"{method} {path} {side} {title}", example["value"], content["schema"]
+
+
+def test_every_example_is_one(document):
+    found = list(bodies(document))
+    assert len(found) > 60
+    for name, value, schema in found:
+        wrong = jsonschema_rs.validator_for({**schema, "components": document["components"]}).iter_errors(
+            value
+        )
+        assert [error.message for error in wrong] == [], name
+
+
+def test_the_events_shown_are_answered_as_shown(cast, keyed):
+    route_to(cast.femke)
+    wrong = {**examples.ACTIVITY, "id": "map-2026-11-22-0003", "data": {"lead": {"first_name": "Ada"}}}
+    send = keyed("intake").post
+    first, second = send("/intake", [examples.EVENT, wrong]).data["results"]
+    assert (first["id"], first["status"]) == (examples.ANSWER["id"], "processed")
+    assert second == examples.BATCH_ANSWER["results"][1]
+    assert send("/intake", examples.ACTIVITY).data["status"] == "processed"
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_acts_shown_are_bodies_of_their_verbs(verb):
+    assert verb.body.model_validate(examples.ACTS[verb.name]).model_dump(exclude_none=True).keys() == (
+        examples.ACTS[verb.name].keys()
+    )
+    # Every member that the verb knows is shown, but for the revision, which any may have.
+    assert verb.body.model_fields.keys() - {"revision"} == examples.ACTS[verb.name].keys()
+
+
+def test_every_link_leads_to_an_operation_that_takes_it(document):
+    operations = {op["operationId"]: op for methods in document["paths"].values() for op in methods.values()}
+    links = [
+        link
+        for operation in operations.values()
+        for link in operation["responses"]["200"].get("links", {}).values()
+    ]
+    assert len(links) == 1 + 2 + 13 + 13
+    for link in links:
+        known = {parameter["name"] for parameter in operations[link["operationId"]]["parameters"]}
+        assert link["parameters"].keys() <= known

@@ -117,6 +117,8 @@ def test_what_is_required(name):
         ("/time", "2026-02-30T10:00:00Z", "value_error"),
         ("/time", "1989-12-31T23:59:59Z", "value_error"),
         ("/time", "2200-01-01T00:00:00Z", "value_error"),
+        ("/time", "0001-01-01T00:00:00+14:00", "value_error"),
+        ("/time", "9999-12-31T23:59:59-14:00", "value_error"),
         ("/time", 1773136800, "value_error"),
         ("/data/lead", [], "model_type"),
         ("/data/lead/country_code", "Germany", "value_error"),

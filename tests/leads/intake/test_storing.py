@@ -269,6 +269,14 @@ def test_a_trigger_that_names_a_known_form_records_no_second_one(cast):
     assert (handoff.mql_at, handoff.trigger_activity) == (at(minutes=-9), lead.activities.get())
 
 
+def test_triggers_without_an_id_of_long_and_alike_senders_do_not_collide(cast):
+    long = {"source": "/" + "s" * 299, "type": "lead.qualified", "activities": []}
+    alike = ({"source": "/a:b", "id": "c"}, {"source": "/a", "id": "b:c"})
+    for who in (long | {"id": "1"}, long | {"id": "2"}, *({"activities": []} | one for one in alike)):
+        [lead] = take(event(1, **who))
+    assert lead.activities.filter(kind="demo_request").count() == 4
+
+
 def test_hostile_addresses_are_stored_as_they_are(cast):
     url = "javascript:alert(document.cookie)"
     [lead] = take(
