@@ -115,17 +115,16 @@ def open_proposals() -> QuerySet[Proposal]:
     return Proposal.objects.filter(state=ProposalState.OPEN, changes__in=latest)
 
 
+def to_sign(user: int, sides: Sequence[Side]) -> QuerySet[Proposal]:
+    """The open proposals that this person can sign for one of these sides, which are theirs."""
+    others = [str(side.other) for side in sides]
+    return open_proposals().filter(side__in=others).exclude(proposed_by=user).order_by()
+
+
 def waiting_for(user: User) -> int:
     """How many open proposals this person can sign. None for whoever signs nothing."""
     sides = permissions.sides(user)
-    return len(_to_sign(user.pk, Side.MARKETING in sides, Side.SALES in sides)) if sides else 0
-
-
-@prepared
-def _to_sign(user: int, for_marketing: bool, for_sales: bool) -> QuerySet[Proposal, int]:
-    sides = [*[Side.MARKETING] * for_marketing, *[Side.SALES] * for_sales]
-    rows = open_proposals().filter(side__in=[str(side.other) for side in sides]).exclude(proposed_by=user)
-    return rows.order_by().values_list("pk", flat=True)
+    return to_sign(user.pk, sides).count() if sides else 0
 
 
 def propose(

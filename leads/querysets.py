@@ -5,24 +5,23 @@ Owns named selections (`visible_to`, `open`, `due`, `with_context`). Never write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from leads.choices import OPEN, WAITING, State
 from routing.models import Queue
-from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
+from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, Team, User
 from routing.prepared import prepared
 
 if TYPE_CHECKING:
     from leads.models.handoff import Handoff
 
 _OPEN = [str(state) for state in OPEN]
-T = TypeVar("T")
 
 _ACCEPT, _CONTACT = Q(next_due_at=F("accept_due_at")), Q(next_due_at=F("contact_due_at"))
 _EARLIER = _ACCEPT & (Q(contact_due_at__isnull=True) | Q(accept_due_at__lte=F("contact_due_at")))
@@ -151,50 +150,67 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
 
 def queue_ids(user: User) -> frozenset[int]:
     """The queues this person is a member of."""
-    return _remembered(user, "_queue_ids", lambda: _queues_of(user.pk))
+    return _reach(user).queues
 
 
 def owned_queue_ids(user: User) -> frozenset[int]:
     """The queues this person answers for."""
-    return frozenset(pk for pk, _ in _owned(user))
+    return _reach(user).owned
 
 
 def owns_completion(user: User) -> bool:
     """Whether this person answers for what waits for data."""
-    return any(kind == Queue.Kind.COMPLETION for _, kind in _owned(user))
+    return _reach(user).owns_completion
 
 
 def led_team_ids(user: User) -> frozenset[int]:
     """The teams this person leads."""
-    return _remembered(user, "_led_team_ids", lambda: user.teams_led.values_list("pk", flat=True))
+    return _reach(user).teams
 
 
 def team_member_ids(user: User) -> frozenset[int]:
     """The people of the teams this person leads."""
-    return _remembered(user, "_team_member_ids", lambda: _members_of(user.pk))
+    return _reach(user).people
 
 
-def _owned(user: User) -> frozenset[tuple[int, str]]:
-    return _remembered(user, "_owned_queues", lambda: _owned_by(user.pk))
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Whom and what somebody answers for."""
+
+    queues: frozenset[int]
+    owned: frozenset[int]
+    owns_completion: bool
+    teams: frozenset[int]
+    people: frozenset[int]
+
+
+def _reach(user: User) -> _Reach:
+    """Asked for each row of a page, read once per request: a user object lives no longer. One query."""
+    found: _Reach | None = user.__dict__.get("_reach")
+    if found is None:
+        rows = _reached(user.pk)
+
+        def ids(kind: str) -> frozenset[int]:
+            return frozenset(pk for said, pk, _ in rows if said == kind)
+
+        completion = any(kind == "owned" and of == Queue.Kind.COMPLETION for kind, _, of in rows)
+        found = _Reach(ids("queue"), ids("owned"), completion, ids("team"), ids("person"))
+        user.__dict__["_reach"] = found
+    return found
 
 
 @prepared
-def _queues_of(user: int) -> models.QuerySet[Queue, int]:
-    return Queue.objects.filter(members=user).order_by().values_list("pk", flat=True)
-
-
-@prepared
-def _owned_by(user: int) -> models.QuerySet[Queue, tuple[int, str]]:
-    return Queue.objects.filter(owner=user).order_by().values_list("pk", "kind")
-
-
-@prepared
-def _members_of(manager: int) -> models.QuerySet[User, int]:
-    return User.objects.filter(team__manager=manager).order_by().values_list("pk", flat=True)
-
-
-def _remembered(user: User, name: str, read: Callable[[], Iterable[T]]) -> frozenset[T]:
-    """Asked for each row of a page, read once per request: a user object lives no longer."""
-    if name not in user.__dict__:
-        user.__dict__[name] = frozenset(read())
-    return user.__dict__[name]
+def _reached(user: int) -> models.QuerySet[Any, tuple[str, int, str]]:
+    """Rows of what something is to this person, its id, and the kind of a queue."""
+    queues, teams = Queue.objects.order_by(), Team.objects.order_by()
+    none = Value("", output_field=models.CharField())
+    return (
+        queues.filter(members=user)
+        .values_list(Value("queue"), "pk", "kind")
+        .union(
+            queues.filter(owner=user).values_list(Value("owned"), "pk", "kind"),
+            teams.filter(manager=user).values_list(Value("team"), "pk", none),
+            User.objects.filter(team__manager=user).order_by().values_list(Value("person"), "pk", none),
+            all=True,
+        )
+    )

@@ -46,5 +46,5 @@ def last_mature(
     waits: Waits = DEFAULT_WAITS,
 ) -> Week | None:
     """The latest of these weeks that is mature, or None."""
-    mature = [week for week in weeks if is_mature(week, measure, zone, as_of, waits)]
-    return max(mature) if mature else None
+    latest_first = sorted(weeks, reverse=True)
+    return next((week for week in latest_first if is_mature(week, measure, zone, as_of, waits)), None)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
 
 from leads.querysets import HandoffQuerySet
-from metrics import counting, figures, process, query, shapes, weekly
+from metrics import counting, figures, process, query, shapes, weekly, whose
 from metrics.address import Asked
 from metrics.figures import Figures, Rate
 from metrics.kept import Kept
 from metrics.periods import Week, WeekRange
-from metrics.query import Question
 from metrics.terms import Terms
 from routing.models import User
 
@@ -32,8 +32,7 @@ class Counted:
     def __init__(self, asked: Asked, handoffs: HandoffQuerySet) -> None:
         self.weeks = asked.weeks
         self.zone = settings.ORG_TIME_ZONE
-        look = query.Asked.of(Question(asked.as_of, filters=asked.filters), handoffs)
-        self.terms, self.people = look.terms, look.people
+        self.terms, self.people = query.terms(asked.as_of), whose.chosen(asked.filters)
         rows = counting.pick(asked.filters, handoffs)
         self._kept = Kept(rows, self.terms, self.people, self.zone, is_live=asked.back is None)
 
@@ -45,6 +44,16 @@ class Counted:
         return self._kept.weekly(
             "page", self.weeks, lambda rows: self._count(weekly.page, rows), tells_until=True
         )
+
+    @property
+    def mark(self) -> str | None:
+        """What tells these `counts` from others without reading them; None when nothing does."""
+        return self._kept.mark("page", list(self.weeks))
+
+    @property
+    def good_until(self) -> datetime | None:
+        """Until when the mark of what was read means the same counts; None for ever."""
+        return self._kept.good_until
 
     def first_page(self) -> None:
         """Count all that the page itself shows, so that it is kept."""

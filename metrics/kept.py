@@ -83,9 +83,10 @@ class Kept:
         self.now = look.as_of
         self.zone = zone
         self.pulse: Pulse | None = pulse.read(zone) if is_live else None
-        statement = _statement(rows)
-        self._is_all = statement == _statement(Handoff.objects.all())
-        self._of = [formulas(), zone, statement, _ids(people), look.mark]
+        self._statement = _statement(rows)
+        self._of = [formulas(), zone, self._statement, _ids(people), look.mark]
+        # The first moment at which something given by weeks may be another.
+        self.good_until: datetime | None = None
         self._until: dict[bool, dict[Week, datetime | None]] = {False: {}, True: {}}
 
     def weekly(
@@ -109,14 +110,17 @@ class Kept:
                 week = Week.holding(snapshot.first)
                 if snapshot.marks == self.pulse.of([week]):
                     found[week.name] = snapshot.payload
+                    self._given(snapshot.made_at, snapshot.good_until)
         missing = [week for week in wanted if week.name not in found]
         if missing:
             counted = count(self.rows.filter(horizon.within(missing, self.zone), mql_at__lte=self.now))
-            if tells_until and self._is_all:
+            if tells_until and self._statement == _statement(Handoff.objects.all()):
                 self._learn(missing, counted, deadlines)
             until = self._horizon(missing, deadlines)
             fresh = {week: counted.get(week.name, {}) for week in missing}
             self._keep(key, [([week], until[week], payload) for week, payload in fresh.items()])
+            for moment in until.values():
+                self._given(self.now, moment)
             found |= {week.name: payload for week, payload in fresh.items()}
         return found
 
@@ -139,6 +143,15 @@ class Kept:
         payload = count(self.rows.filter(horizon.within(every, self.zone), mql_at__lte=self.now))
         self._keep(key, [(every, min(until, default=None), payload)])
         return payload
+
+    def mark(self, what: str, weeks: Sequence[Week]) -> str | None:
+        """All that `weekly` answers by but time, as one text, before anything is read of it: the same mark is
+        the same answer until `good_until`. None when that cannot be known."""
+        return None if self.pulse is None else f"{self._key(what, ())} {self.pulse.of(weeks)}"
+
+    def _given(self, made_at: datetime, until: datetime | None) -> None:
+        ends = [made_at + AGE, *filter(None, (until, self.good_until))]
+        self.good_until = min(ends)
 
     def _learn(self, weeks: Sequence[Week], counted: Mapping[str, Any], deadlines: bool) -> None:
         """The next moments that counting all handoffs has shown by the way."""

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from leads.views import access
-from leads.views.shell import person
+from leads.views.shell import address, person
 from metrics import words
 from metrics.address import Asked
 from metrics.periods import Week
@@ -37,10 +37,16 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Ways:
-    """The links, the weeks before and after on this page, and what it is narrowed to with a way out."""
+class Links:
+    """The links alone; none for whom these pages are not."""
 
     pages: tuple[Way, ...]
+
+
+@dataclass(frozen=True)
+class Ways(Links):
+    """The links, the weeks before and after on this page, and what it is narrowed to with a way out."""
+
     span: str
     before: str
     after: str
@@ -53,20 +59,24 @@ def reader(request: HttpRequest) -> User:
     return access.only(request, *READERS)
 
 
+def links(request: HttpRequest, asked: Asked, current: str) -> Links:
+    """See `Links`; `current` is the name of the page's address."""
+    user = person(request)
+    if not user.is_superuser and user.roles.isdisjoint(READERS):
+        return Links(())
+    params = urlencode(asked.params(metric=None))
+    return Links(tuple(Way(label, f"{address(view)}?{params}", view == current) for view, label in PAGES))
+
+
 def of(request: HttpRequest, asked: Asked, current: str, **own: str) -> Ways:
     """For the page `current` (the name of its address); `own` are its own values in the address."""
-    user = person(request)
-    pages: tuple[Way, ...] = ()
-    if user.is_superuser or not user.roles.isdisjoint(READERS):
-        params = urlencode(asked.params(metric=None))
-        pages = tuple(Way(label, f"{reverse(view)}?{params}", view == current) for view, label in PAGES)
     this_week = Week.of(asked.as_of, asked.weeks.zone)
 
     def at(week: Week) -> str:
         return _href(current, asked, own, week=week.name)
 
     return Ways(
-        pages=pages,
+        pages=links(request, asked, current).pages,
         span=f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
         before=at(asked.weeks.last.plus(-1)),
         after=at(asked.weeks.last.plus(1)) if asked.weeks.last < this_week else "",

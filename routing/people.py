@@ -111,7 +111,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def roles(self) -> frozenset[str]:
         """Names of the groups this person is in; one query per instance, then remembered."""
-        if not hasattr(self, "_roles"):
+        if "_roles" not in self.__dict__:
             loaded = "groups" in getattr(self, "_prefetched_objects_cache", {})
             names = (group.name for group in self.groups.all()) if loaded else _groups_of(self.pk)
             self._roles = frozenset(names)
@@ -124,6 +124,21 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split()[0] if self.name else self.email
+
+
+def with_roles(user: int) -> User | None:
+    """The person of this id with their roles at hand; one query."""
+    rows = _once_a_role(user)
+    if not rows:
+        return None
+    found = rows[0]
+    found._roles = frozenset(row.role for row in rows if row.role is not None)
+    return found
+
+
+@prepared
+def _once_a_role(user: int) -> models.QuerySet[Any, Any]:
+    return User.objects.filter(pk=user).annotate(role=models.F("groups__name")).order_by()
 
 
 @prepared

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Values that no query of ours has of its own: they show where a value stands in the SQL.
-_NUMBER, _MOMENT = 2**62, datetime(9000, 1, 1, tzinfo=UTC)
+_NUMBER, _MOMENT, _TEXT = 2**62, datetime(9000, 1, 1, tzinfo=UTC), "\ue000 a text that nobody writes "
 # Lists of ids are filled up to one of these lengths; what no row has fills them.
 _LENGTHS, _NOBODY = (4, 16, 64, 256, 512, 1024, 4096, 16384), -1
 
@@ -34,8 +34,8 @@ class Unfit(TypeError):
 
 
 def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
-    """For a function that makes a queryset of whole numbers, moments and lists of ids: called like it, each
-    value in its place, this gives the rows as a list.
+    """For a function that makes a queryset of whole numbers, moments, texts and lists of ids: called like it,
+    each value in its place, this gives the rows as a list.
 
     The function is asked once and so decides nothing by a value, but by True and False, which make statements
     of their own. What is counted from a value (a day before a moment) comes as a value of its own.
@@ -169,18 +169,24 @@ def _mark(value: Any, numbers: Iterator[int]) -> Any:
     if isinstance(value, bool):
         return value
     if isinstance(value, list):
+        if not all(isinstance(one, int) for one in value):
+            raise Unfit("a list of ids holds whole numbers")
         return [_mark(one, numbers) for one in value]
     if isinstance(value, datetime):
         return _MOMENT + timedelta(days=next(numbers))
     if isinstance(value, int):
         return _NUMBER + next(numbers)
-    raise Unfit(f"a {type(value).__name__} is no whole number and no moment")
+    if isinstance(value, str):
+        return f"{_TEXT}{next(numbers)}"
+    raise Unfit(f"a {type(value).__name__} is no whole number, no moment and no text")
 
 
 def _adapted(connection: Any, value: Any) -> Any:
     """A value as this database takes it; numbers all as wide, so that one statement does for them."""
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, str):
+        return value
     return connection.ops.adapt_integerfield_value(value, "BigIntegerField")
 
 

@@ -139,7 +139,7 @@ def as_(client: Client) -> object:
 
     def sign_in(user: User) -> Client:
         signed_in = Client()
-        signed_in.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        signed_in.force_login(user, backend="handoff_site.sessions.Backend")
         return signed_in
 
     return sign_in

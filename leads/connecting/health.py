@@ -20,18 +20,13 @@ from django.db.models import (
     IntegerField,
     Min,
     Q,
-    QuerySet,
-    Subquery,
     Value,
     When,
 )
 
 from leads.models import Connection, Delivery, InboundCall
-from routing.people import User
-from routing.prepared import prepared
 
 OVER = timedelta(hours=24)
-MOST_COUNTED = 99
 # The lag is told as the least of these that enough of the deliveries kept: exact figures would have to sort
 # all of them.
 BOUNDS = tuple(
@@ -128,26 +123,6 @@ def _settled(now: datetime, mine: Q) -> Sequence[tuple[int, str, int, int]]:
     )
     placed = rows.annotate(bound=Case(*late, default=Value(len(BOUNDS)), output_field=IntegerField()))
     return list(placed.order_by().values_list("connection", "status", "bound").annotate(count=Count("pk")))
-
-
-def stuck(user: User) -> int:
-    """How many want somebody: dead letters (to one more than MOST_COUNTED) and connections that stand until
-    somebody starts them. One query, for the frame of this person's pages."""
-    return sum(_stuck(user.pk)[0])
-
-
-class _Many(Subquery):
-    """How many rows there are."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
-    output_field = IntegerField()
-
-
-@prepared
-def _stuck(user: int) -> QuerySet[User, tuple[int, ...]]:
-    given_up = Delivery.objects.filter(dead()).order_by().values("pk")[: MOST_COUNTED + 1]
-    standing = Connection.objects.filter(standing_still()).order_by().values("pk")
-    return User.objects.filter(pk=user).values_list(_Many(given_up), _Many(standing))
 
 
 def standing_still() -> Q:

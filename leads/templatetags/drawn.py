@@ -1,14 +1,17 @@
-"""`{% nine row.bars %}`: the strip of the nine checks, drawn once for each pattern that occurs.
+"""`{% drawn "components/_nav.html" items=shell.nav %}`: a part that is its values alone, drawn once for each.
 
-Owns nothing but that memory. Few patterns stand in all the rows there are, and a strip is most of what a row
-takes to draw. The geometry is `leads.presenters.repair`, the mark-up `leads/completion/_nine.html`.
+Owns nothing but that memory, a process's own and bounded. All that a part shows comes from its values, so
+whoever has the same values is shown the same; a form's token or a moment is no such value. `{% nine bars %}`
+is the strip of the nine checks: few patterns stand in all the rows there are. Never asks the database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 
 from django import template
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
@@ -18,7 +21,19 @@ register = template.Library()
 
 
 @register.simple_tag
-@lru_cache(maxsize=1000)
+def drawn(name: str, **values: Hashable) -> SafeString:
+    """The template with these values and no others. Drawn anew where templates are being written."""
+    return _fresh(name, **values) if settings.DEBUG else _drawn(name, **values)
+
+
+@register.simple_tag
 def nine(bars: tuple[Bar, ...]) -> SafeString:
-    # Without the end of its line, which no row has.
-    return SafeString(render_to_string("leads/completion/_nine.html", {"bars": bars}).rstrip())
+    return drawn("leads/completion/_nine.html", bars=bars)
+
+
+def _fresh(name: str, **values: Hashable) -> SafeString:
+    # Without the end of its line, which is the page's.
+    return SafeString(render_to_string(name, values).rstrip())
+
+
+_drawn = lru_cache(maxsize=1000)(_fresh)

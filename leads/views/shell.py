@@ -7,33 +7,29 @@ each view checks its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from leads import agreeing, drafts, permissions, triaging
-from leads.choices import HOLDS_TURN, OPEN, State
-from leads.connecting import health
-from leads.models import Handoff, Notification, Preference
-from leads.querysets import overdue, team_member_ids
+from leads import drafts, permissions
+from leads.choices import HOLDS_TURN, OPEN, Side, State
+from leads.views import counts
+from leads.views.counts import MOST_COUNTED
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
-from routing.prepared import prepared
 
 UNDO_SECONDS = 10
-MOST_COUNTED = 99
 
 EVERYONE = frozenset(ROLES)
 OPEN_STATES = [str(state) for state in OPEN]
@@ -70,6 +66,14 @@ PLACES = (
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
     Place("leads:integrations", "Integrations", "plug", frozenset({MARKETING, ADMIN}), ("/integrations/",)),
 )
+
+# What is counted beside a place, and what the count is called.
+_COUNTED = {
+    "team": (counts.LATE, "past due"),
+    "complete": (counts.INCOMPLETE, "waiting for data"),
+    "triage": (counts.TO_DECIDE, "to decide"),
+    "agree": (counts.TO_SIGN, "to sign"),
+}
 
 # The list of handoffs stands beside that of leads; one handoff is the inbox's.
 LISTS = ("/handoffs/bulk/", "/views/")
@@ -111,11 +115,10 @@ class Shell:
     @cached_property
     def mine(self) -> dict[str, Any]:
         """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn)."""
-        by_state = {state: (count, late) for state, count, late in _held(self.user.pk, self.now)}
-        found: dict[str, Any] = {state: by_state.get(state, (0,))[0] for state in OPEN_STATES}
+        found: dict[str, Any] = {state: self._count(state)[0] for state in OPEN_STATES}
         found["all"] = sum(found.values())
         found["held"] = sum(found[str(state)] for state in HOLDS_TURN)
-        found["late"] = sum(by_state[state][1] for state in ANSWERABLE if state in by_state)
+        found["late"] = sum(self._count(state)[1] for state in ANSWERABLE)
         return found
 
     @property
@@ -123,15 +126,15 @@ class Shell:
         """How many wait for an answer, as the page's title and icon show it; "" for none."""
         return capped(self.mine[State.ASSIGNED])
 
-    @cached_property
+    @property
     def unread(self) -> str:
         """How many messages are unread, capped; "" for none."""
-        return capped(len(_unread(self.user.pk)))
+        return capped(self._count(counts.UNREAD)[0])
 
-    @cached_property
+    @property
     def is_called(self) -> bool:
         """Whether this person's browsers call for new demo leads."""
-        return bool(_calls(self.user.pk))
+        return bool(self._count(counts.CALLS)[0])
 
     @cached_property
     def draft(self) -> drafts.State:
@@ -139,7 +142,7 @@ class Shell:
         return drafts.State()
 
     @property
-    def nav(self) -> list[NavItem]:
+    def nav(self) -> tuple[NavItem, ...]:
         """The places this person's roles are for. A place that this site does not have gets no link."""
         items = []
         is_list = self.path == "/handoffs/" or self.path.startswith(LISTS)
@@ -161,7 +164,7 @@ class Shell:
                     counts=words,
                 )
             )
-        return items
+        return tuple(items)
 
     @property
     def finds_by(self) -> str:
@@ -212,74 +215,27 @@ class Shell:
         return bool(self.user.roles & roles) or (self.user.is_superuser and ADMIN in roles)
 
     def _counts(self, icon: str) -> tuple[int, int, str]:
+        """How many, how many of them late, and what is counted, beside a place of the navigation."""
         if icon == "inbox":
             return self.mine[State.ASSIGNED], self.mine["late"], "to answer"
-        if icon == "team":
-            return self._breached(), 0, "past due"
-        if icon == "complete":
-            return self._of_all[1], self._of_all[2], "waiting for data"
-        if icon == "triage":
-            return self._of_all[3], 0, "to decide"
         if icon == "plug":
-            return health.stuck(self.user), 0, "given up or paused"
-        if icon == "agree":
-            return agreeing.waiting_for(self.user), 0, "to sign"
-        return 0, 0, ""
+            return self._count(counts.GIVEN_UP)[0] + self._count(counts.STANDING)[0], 0, "given up or paused"
+        if icon not in _COUNTED:
+            return 0, 0, ""
+        kind, words = _COUNTED[icon]
+        return *self._count(kind), words
+
+    def _count(self, kind: str) -> tuple[int, int]:
+        return self._found.get(kind, (0, 0))
 
     @cached_property
-    def _of_all(self) -> tuple[int, ...]:
-        """For who works on what everybody has: see the query."""
-        return _of_all(self.user.pk, self.now)[0]
-
-    def _breached(self) -> int:
-        if self._is_for(frozenset({MARKETING, ADMIN})):
-            return self._of_all[0]
-        return len(_breached_of(team_member_ids(self.user), self.now))
-
-
-# Capped, what is counted is read: that is less than Django's way around a count with a limit.
-
-
-@prepared
-def _held(user: int, now: datetime) -> QuerySet[Handoff, tuple[str, int, int]]:
-    rows = Handoff.objects.open().filter(assignee=user).order_by().values_list("state")
-    return rows.annotate(count=Count("pk"), late=Count("pk", filter=overdue(now)))
-
-
-@prepared
-def _unread(user: int) -> QuerySet[Notification, int]:
-    unread = Notification.objects.filter(user=user, read_at__isnull=True).order_by()
-    return unread.values_list("pk", flat=True)[: MOST_COUNTED + 1]
-
-
-@prepared
-def _calls(user: int) -> QuerySet[Preference, int]:
-    return Preference.objects.filter(user=user, browser=True).values_list("pk", flat=True)
-
-
-class _Many(Subquery):
-    """How many rows there are."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
-    output_field = IntegerField()
-
-
-@prepared
-def _of_all(user: int, now: datetime) -> QuerySet[User, tuple[int, ...]]:
-    """One row: how many are past due, wait for data, are late with that, and wait for a decision."""
-    breached, incomplete = Handoff.objects.breached(now).order_by(), Handoff.objects.incomplete().order_by()
-    return User.objects.filter(pk=user).values_list(
-        _Many(breached.values("pk")[: MOST_COUNTED + 1]),
-        _Many(incomplete.values("pk")),
-        _Many(incomplete.filter(overdue(now)).values("pk")),
-        _Many(triaging.waiting()),
-    )
-
-
-@prepared
-def _breached_of(people: Collection[int], now: datetime) -> QuerySet[Handoff, int]:
-    late = Handoff.objects.breached(now).filter(assignee__in=people).order_by()
-    return late.values_list("pk", flat=True)[: MOST_COUNTED + 1]
+    def _found(self) -> Mapping[str, tuple[int, int]]:
+        """All that the frame counts; one query."""
+        sides = permissions.sides(self.user)
+        is_for_all = self._is_for(frozenset({MARKETING, ADMIN}))
+        leads = MANAGER in self.user.roles
+        wanted = counts.Wanted(is_for_all, leads, Side.MARKETING in sides, Side.SALES in sides)
+        return counts.of(self.user, self.now, wanted)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -309,8 +265,14 @@ def person(request: HttpRequest) -> User:
 
 def address(view: str) -> str:
     """The path of a page, or "" when this site does not have it."""
+    return _address(view, get_urlconf(), get_script_prefix())
+
+
+@lru_cache(256)
+def _address(view: str, urlconf: str | None, prefix: str) -> str:
+    """Every page asks for those of the navigation, and the site's addresses stay."""
     try:
-        return reverse(view)
+        return reverse(view, urlconf)
     except NoReverseMatch:
         return ""
 

@@ -31,7 +31,7 @@ from metrics.board import Board
 from metrics.counted import Counted
 from metrics.figures import KINDS, report
 from metrics.filters import NAMES, NO_FILTERS, NONE
-from metrics.periods import Week
+from metrics.periods import EVERYTHING, Span, Week
 from metrics.views import parts, whatif
 from metrics.words import SHOWN
 from routing.models import Team, User
@@ -49,16 +49,14 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     asked = address.read(request)
     handoffs = address.visible(request)
     counted = Counted(asked, handoffs)
-    first, *others = [(name, title, asked.part(name)) for name, (title, _) in parts.PARTS.items()]
-    drawn = _drawn(asked, counted, first)
+    drawn = _drawn(asked, counted)
     this_week = Week.of(asked.as_of, asked.weeks.zone)
     context = {
         "asked": asked,
-        "ways": ways.of(request, asked, "metrics:dashboard"),
+        "ways": ways.links(request, asked, "metrics:dashboard"),
         "drawn": drawn,
         "week": words.short(asked.weeks.last),
         "days": words.days_of(asked.weeks.last),
-        "parts": others,
         "choices": _choices(asked, drawn.sources, handoffs),
         "chips": _chips(asked),
         "before": asked.address(week=asked.weeks.last.plus(-1).name),
@@ -81,28 +79,33 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the page shows of its counts: the tiles, the line and the sources as HTML, the MQLs of the last
-    week with their list, and the sources that there are."""
+    """What the page shows of its counts: the tiles, the line, the sources and the way to the other parts as
+    HTML, the MQLs of the last week with their list, and the sources that there are. `good` is when that may
+    be shown."""
 
     body: SafeString
     mqls: str
     mqls_href: str
     sources: tuple[str, ...]
+    good: Span
 
 
-def _drawn(asked: Asked, counted: Counted, beside_it: tuple[str, str, str]) -> Drawn:
+def _drawn(asked: Asked, counted: Counted) -> Drawn:
     """The same counts at the same address are drawn once: all that is in them is what this is made of, so it
-    is nobody's in particular."""
-    ripe = [cohorts.last_mature(asked.weeks, each.measure, asked.weeks.zone, asked.as_of) for each in _DRAWN]
+    is nobody's in particular. Counts that have a mark are not even read again."""
+    weeks = list(asked.weeks)
+    ripe = [cohorts.last_mature(weeks, each.measure, asked.weeks.zone, asked.as_of) for each in _DRAWN]
     held = repr(counted.terms.within(asked.weeks.span))
     # Sorted: what comes out of the database is in another order than what was just counted.
     said = json.dumps(
-        [asked.params(), counted.counts, [week and week.name for week in ripe], held], sort_keys=True
+        [asked.params(), counted.mark or counted.counts, [week and week.name for week in ripe], held],
+        sort_keys=True,
     )
     key = f"dashboard-{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()}"
     drawn: Drawn | None = cache.get(key)
-    if drawn is None:
+    if drawn is None or not drawn.good.holds(asked.as_of):
         board = Board(counted, asked.behind)
+        first, *others = [(name, title, asked.part(name)) for name, (title, _) in parts.PARTS.items()]
         context = {
             "span": f"{words.short(asked.weeks.first)} to {words.short(asked.weeks.last)}",
             "tiles": board.tiles(),
@@ -113,10 +116,12 @@ def _drawn(asked: Asked, counted: Counted, beside_it: tuple[str, str, str]) -> D
             "sources": tables.sources(
                 board.by_source, board.by_source_in_week, asked.behind_all, asked.narrow
             ),
-            "beside_it": beside_it,
+            "beside_it": first,
+            "parts": others,
         }
         body = render_to_string("metrics/_board.html", context)
-        drawn = Drawn(body, board.mqls, board.mqls_href, tuple(board.by_source))
+        good = Span(asked.as_of, counted.good_until) if counted.mark else EVERYTHING
+        drawn = Drawn(body, board.mqls, board.mqls_href, tuple(board.by_source), good)
         cache.set(key, drawn, DRAWN_FOR)
     return drawn
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.models import Min
@@ -24,6 +23,7 @@ from django.test import Client as TestClient
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from handoff_site.sessions import SessionStore
 from leads import escalation
 from leads.intake import receive
 from leads.models import Handoff
@@ -34,7 +34,7 @@ from tests.bench.wire import Client, dealt, flood, repeated, request, timed
 from tests.bench.yardstick.models import fill
 
 ROUNDS = 6
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "handoff_site.sessions.Backend"
 SINGLE_CLIENTS, BATCH_CLIENTS, BATCH = 8, 2, 200
 DUE, SLICE = 5000, 250
 CSRF = "b" * 32

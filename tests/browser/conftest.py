@@ -57,7 +57,7 @@ def _answered(live_server: LiveServer) -> Iterator[None]:
 def sign_in(context: BrowserContext, user: User, url: str) -> None:
     """What the form on the sign-in page gives; the form itself is tried where sessions end."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="handoff_site.sessions.Backend")
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}])
 

@@ -161,4 +161,4 @@ def test_a_page_of_rows_asks_once(cast):
             for handoff in handoffs[:count] + handoffs[-1:]:
                 verbs_for(user, handoff)
         costs.append(len(queries))
-    assert costs == [3, 3]
+    assert costs == [2, 2]

@@ -32,6 +32,7 @@ from metrics.models import Ledger, Snapshot
 from metrics.periods import Week, WeekRange
 from metrics.stages import STAGES
 from metrics.terms import Terms
+from metrics.views import dashboard
 from metrics.words import SHOWN
 from routing.models import Team, User
 from tests.conftest import NOW, Cast
@@ -429,7 +430,7 @@ def test_the_page_is_ready_before_somebody_opens_it(cast: Cast, as_: Callable[[U
 
 
 def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], Any]) -> None:
-    """Who it is (3), terms, marks, what is kept, whom to filter for, and the frame's four."""
+    """Who it is (2), marks, terms, whom to filter for, the frame's one; what was drawn is not read again."""
     make_handoff("assigned", cast.femke, at=NOW - timedelta(days=20))
     client = as_(cast.otto)
     counts = []
@@ -444,7 +445,50 @@ def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], A
             assert "tiles" not in again.context
             for state in ("working", "rejected"):
                 make_handoff(state, cast.jonas, at=NOW - timedelta(days=30))
-    assert counts == [(11, 1)] * 2
+    assert counts == [(6, 0)] * 2
+
+
+def test_what_was_drawn_ends_when_time_alone_changes_it(cast: Cast, as_: Callable[[User], Any]) -> None:
+    """No event comes; 24 hours after the assignment nobody has touched it, and it is a black hole."""
+    make_handoff("assigned", cast.femke, at=NOW - timedelta(hours=23, minutes=30))
+    client = as_(cast.otto)
+    settled()
+
+    def shown(at: datetime) -> tuple[bool, bool, str]:
+        with time_machine.travel(at, tick=False), CaptureQueriesContext(connection) as seen:
+            page = client.get("/dashboard/", {"metric": "black_hole_rate"})
+        is_read = any('FROM "metrics_snapshot"' in query["sql"] for query in seen)
+        return "tiles" in page.context, is_read, page.context["drawn"].body
+
+    is_drawn, _, first = shown(NOW)
+    assert is_drawn
+    moment = Handoff.objects.get().assigned_at + timedelta(days=1)
+    assert shown(moment - timedelta(microseconds=1)) == (False, False, first)
+    is_drawn, is_read, then = shown(moment)
+    assert (is_drawn, is_read) == (True, True)
+    assert then != first
+    # A clock that was set back is not shown what is yet to come.
+    assert shown(NOW) == (True, True, first)
+
+
+def test_what_was_drawn_is_no_older_than_what_is_kept(
+    cast: Cast, as_: Callable[[User], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_handoff("working", cast.femke, at=NOW - timedelta(days=20))
+    client = as_(cast.otto)
+    settled()
+    monkeypatch.setattr(dashboard, "DRAWN_FOR", None)
+
+    def shown(at: datetime) -> str:
+        with time_machine.travel(at, tick=False):
+            return client.get("/dashboard/").context["drawn"].body
+
+    assert counted(NOW).by_week
+    first = shown(NOW + timedelta(hours=1))
+    # A hand that edits the table leaves no event.
+    Handoff.objects.update(accepted_at=None, first_contact_at=None)
+    assert shown(NOW + kept.AGE - timedelta(microseconds=1)) == first
+    assert shown(NOW + kept.AGE) != first
 
 
 def test_the_diagnosis_is_kept(cast: Cast, as_: Callable[[User], Any]) -> None:

@@ -114,6 +114,20 @@ def test_lists_of_any_length(cast: Cast) -> None:
     assert named([everybody[1]] * 300, 0) == [everybody[1]]
 
 
+@pytest.mark.parametrize("name", ["O'Brien 100% %s", "", "Ångström \\ 东京", " a text that nobody writes 0"])
+def test_texts(cast: Cast, name: str) -> None:
+    @prepared
+    def named(name: str, team: int) -> QuerySet[User, int]:
+        return User.objects.filter(name=name, team=team).order_by("pk").values_list("pk", flat=True)
+
+    team = cast.femke.team_id or 0
+    found = User.objects.create_user("other@example.com", name=name, team_id=team)
+    for _ in range(4):
+        assert named(name, team) == [found.pk]
+        assert named(cast.jonas.name, team) == [cast.jonas.pk]
+        assert named(name, team + 1) == []
+
+
 def test_true_and_false_make_statements_of_their_own(cast: Cast) -> None:
     @prepared
     def people(team: int, is_active: bool, by_name: bool) -> QuerySet[User, str]:
@@ -154,11 +168,22 @@ class TestUnfit:
         with pytest.raises(Unfit, match="do more than stand in the query"):
             everybody(cast.femke.pk)
 
-    @pytest.mark.parametrize("value", ["femke", 1.5, None, ["femke"]])
+    @pytest.mark.parametrize("value", [1.5, None, b"femke"])
     def test_another_kind_of_value(self, cast: Cast, value: Any) -> None:
         named = prepared(lambda value: User.objects.filter(name=value))
-        with pytest.raises(Unfit, match="is no whole number and no moment"):
+        with pytest.raises(Unfit, match="is no whole number, no moment and no text"):
             named(value)
+
+    @pytest.mark.parametrize("values", [["femke"], [1.5], [NOW]])
+    def test_a_list_of_anything_but_ids(self, cast: Cast, values: list[Any]) -> None:
+        named = prepared(lambda values: User.objects.filter(name__in=values))
+        with pytest.raises(Unfit, match="a list of ids holds whole numbers"):
+            named(values)
+
+    def test_a_text_that_is_looked_for_within_another(self, cast: Cast) -> None:
+        like = prepared(lambda words: User.objects.filter(name__contains=words))
+        with pytest.raises(Unfit, match="do more than stand in the query"):
+            like("emk")
 
     def test_a_list_that_is_too_long(self, cast: Cast) -> None:
         some = prepared(lambda ids: User.objects.filter(pk__in=ids))

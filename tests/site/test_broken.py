@@ -12,7 +12,7 @@ from tests.leads.views.asking import html
 @pytest.mark.urls("tests.site.failing")
 def test_a_failure_says_its_number_and_nothing_else(cast: Cast) -> None:
     client = Client(raise_request_exception=False)
-    client.force_login(cast.femke, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(cast.femke, backend="handoff_site.sessions.Backend")
     response = client.get("/fails/", headers={"X-Request-ID": "abc-123-def"})
     page = html(response, 500)
     assert "Something broke on our side" in page

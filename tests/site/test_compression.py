@@ -18,7 +18,7 @@ TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="([^"]+)"')
 @pytest.fixture
 def answers(client: Client, cast: Cast) -> list[HttpResponse]:
     handoff = make_handoff("assigned", cast.femke)
-    client.force_login(cast.femke, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(cast.femke, backend="handoff_site.sessions.Backend")
     url = f"/handoffs/{handoff.pk}/"
     return [client.get(url, headers={"Accept-Encoding": "gzip"}) for _ in range(8)]
 

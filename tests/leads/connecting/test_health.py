@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from leads.connecting import health
 from leads.connecting.health import BOUNDS, Figures, lag
 from leads.models import Delivery
+from leads.views import counts
 from tests.conftest import NOW
 from tests.leads.views.asking import html
 from tests.leads.views.integrations.made import call, delivery, made
@@ -80,15 +81,19 @@ def test_dead_letters_are_found_by_their_index():
 
 @pytest.mark.django_db
 def test_what_wants_somebody(cast, as_):
+    def wanted():
+        found = counts.of(cast.otto, NOW, counts.Wanted(of_all=True))
+        return found[counts.GIVEN_UP][0], found[counts.STANDING][0]
+
     row = made("Warehouse")
-    assert health.stuck(cast.otto) == 0
+    assert wanted() == (0, 0)
     delivery(row, "dead")
     made("Paused", paused_why="They move")
     made("Gone", is_active=False, paused_why="The address answers 410: it wants no more.")
     made("Waits", paused_why="Rate limit", paused_until=NOW)
     made("Off", is_active=False)
-    assert health.stuck(cast.otto) == 3
+    assert wanted() == (1, 2)
     for _ in range(120):
         delivery(row, "dead")
-    assert health.stuck(cast.otto) == 102
+    assert wanted() == (100, 2)
     assert '<span class="badge">99+</span>' in html(as_(cast.otto).get("/integrations/"))

@@ -111,7 +111,7 @@ def test_the_anonymous_are_sent_to_sign_in(client: Client, mine: Handoff, path: 
 
 def test_a_post_without_its_token_is_refused(cast: Cast, mine: Handoff) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(cast.femke, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(cast.femke, backend="handoff_site.sessions.Backend")
     assert client.post(f"/handoffs/{mine.pk}/accept/").status_code == 403
     assert _state(mine) == "assigned"
 
