@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -19,11 +20,11 @@ from django.views.decorators.http import require_safe
 
 from handoff_site.models import Heartbeat
 from handoff_site.tasks import WORKER
-from leads.models import Notification
+from leads.models import Connection, Delivery, Notification
 
 # The supervisor restarts a cluster before this; older than that, nobody is looking after the worker.
 WORKER_LATE = timedelta(minutes=3)
-MAIL_LATE = timedelta(minutes=15)
+DELIVERY_LATE = timedelta(minutes=15)
 
 
 @cache
@@ -45,9 +46,18 @@ def worker_age(now: datetime) -> timedelta | None:
 
 
 def oldest_undelivered(now: datetime) -> timedelta | None:
-    """How long the oldest message that may go out has waited; None when none has. Raises django.db.Error."""
+    """How long the oldest mail or delivery that may go out has waited; None when none has. What a connection
+    that is switched off is owed does not count. Raises django.db.Error."""
     waiting = Notification.objects.filter(mail=Notification.Mail.PENDING, mail_after__lte=now)
-    due = waiting.order_by("mail_after").values_list("mail_after", flat=True).first()
+    mail = waiting.order_by("mail_after").values_list("mail_after", flat=True).first()
+    # One look into the index of what is due for each connection, however much that is.
+    owed = Delivery.objects.filter(
+        connection=OuterRef("pk"), done_at__isnull=True, locked_until__isnull=True, next_attempt_at__lte=now
+    )
+    oldest = Subquery(owed.order_by("next_attempt_at").values("next_attempt_at")[:1])
+    owing = Connection.objects.filter(is_active=True).annotate(owed_since=oldest)
+    moments = [mail, *owing.order_by().values_list("owed_since", flat=True)]
+    due = min((moment for moment in moments if moment is not None), default=None)
     return None if due is None else now - due
 
 
@@ -79,7 +89,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         if not missing:
             checks["worker"] = _late("heartbeat_age", worker_age(now), WORKER_LATE, never=False)
             checks["delivery"] = _late(
-                "oldest_undelivered_age", oldest_undelivered(now), MAIL_LATE, never=True
+                "oldest_undelivered_age", oldest_undelivered(now), DELIVERY_LATE, never=True
             )
     except Error:
         checks = {"database": {"ok": False}}

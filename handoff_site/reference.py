@@ -46,6 +46,7 @@ SCHEDULES = (
     ("Incoming calls", "leads.tasks.take_calls", Schedule.MINUTES, 1),
     ("Sync audit", "leads.tasks.audit_sync", Schedule.DAILY, None),
     ("Sync audits", "leads.tasks.sync_audits", Schedule.MINUTES, 1),
+    ("Polling", "leads.tasks.poll", Schedule.MINUTES, 1),
     ("Pruning", "leads.tasks.prune", Schedule.DAILY, None),
     ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
     ("Rule reviews", "leads.tasks.review_rules", Schedule.DAILY, None),

@@ -31,6 +31,7 @@ from leads import (
     rule_reviews,
 )
 from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, SyncRun, UsedLink
+from leads.outbox import waking
 from routing import reviews
 
 logger = logging.getLogger(__name__)
@@ -41,13 +42,14 @@ MOST_SECONDS, MOST_REPAIRING, MOST_DRAINED, MOST_LOOKED_AT = 30, 15, 200, 4000
 # locks rows. They work in short turns, between which mail and heartbeat have their place.
 SHARED, MOST_HELPERS = 300, 3
 TURN_SECONDS, MOST_TURNS = 10, 6
-DELIVERING_SECONDS = 40
+# The last calls of a turn may take 40 seconds more (leads.connectors.base).
+DELIVERING_SECONDS, TAKING_SECONDS = 15, 15
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
 READ_MESSAGES_KEPT = timedelta(days=90)
 # Long after a link of a mail has expired, nobody asks whether it was used.
 USED_LINKS_KEPT = timedelta(days=30)
-PRUNED_AT_ONCE = 5000
+PRUNED_AT_ONCE = 2000
 
 
 def sweep() -> int:
@@ -90,20 +92,45 @@ def deliver_mail() -> int:
 
 
 def deliver() -> int:
-    """Send what is owed to other systems; returns how many were delivered. Where much is owed another worker
-    shares in it; what is left when the time is up is gone on with at once."""
+    """Send what is owed to other systems, for one turn; returns how many were delivered. Where much is owed
+    another worker shares in it; what is left goes on in another turn, behind what waits by then."""
     outbox.release(timezone.now())
     sent, ends = 0, time.monotonic() + DELIVERING_SECONDS
-    while (owed := connectors.due(timezone.now())) and (left := ends - time.monotonic()) > 1:
-        for one in owed:
-            # Each has its share of the time: one that answers slowly does not hold up the others.
-            sent += connectors.deliver(one, timezone.now, seconds=left / len(owed))
+    while owed := connectors.due(timezone.now()):
+        left = ends - time.monotonic()
+        if left <= 0 or any(connectors.is_much(one, timezone.now()) for one in owed):
+            waking.ask(waking.DELIVER)
+        if left <= 0:
+            break
+        # Each has its share of the time: one that answers slowly does not hold up the others.
+        share = left / len(owed)
+        delivered = sum(connectors.deliver(one, timezone.now, seconds=share) for one in owed)
+        sent += delivered
+        # It looks once more, for what came in meanwhile; what only failed waits for its time.
+        if not delivered and time.monotonic() < ends:
+            break
     return sent
 
 
 def take_calls() -> int:
-    """Take in what other systems have sent and was only stored; returns how many calls."""
-    return connectors.take_waiting(timezone.now, seconds=MOST_SECONDS)
+    """Take in what other systems have sent and was only stored, for one turn; returns how many calls. What is
+    left goes on in another turn."""
+    began = time.monotonic()
+    taken = connectors.take_waiting(timezone.now, seconds=TAKING_SECONDS)
+    if taken and time.monotonic() - began >= TAKING_SECONDS:
+        waking.ask(waking.TAKE_CALLS)
+    return taken
+
+
+def poll() -> int:
+    """Read what changed in other systems that their calls did not tell; returns how many events came."""
+    came, ends = 0, time.monotonic() + MOST_SECONDS
+    waiting = connectors.due_for_polling(timezone.now())
+    for number, one in enumerate(waiting):
+        left = (ends - time.monotonic()) / (len(waiting) - number)
+        if left > 1:
+            came += connectors.poll(one, timezone.now, seconds=left).get("events", 0)
+    return came
 
 
 def enrich() -> int:
@@ -175,11 +202,12 @@ def review_rules() -> int:
 
 def prune() -> int:
     """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions,
-    the rows of old imports, what became of acts on many.
+    the rows of old imports, what became of acts on many, what has long left for other systems or come in.
 
-    Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
+    Never receipts (they make a retry harmless for ever) and never anything of the log. In batches, each a
+    transaction of its own, until all is gone or the time is up. Returns the rows.
     """
-    now = timezone.now()
+    now, ends = timezone.now(), time.monotonic() + MOST_SECONDS
     doomed: tuple[QuerySet[Any], ...] = (
         RememberedAnswer.objects.filter(at__lt=now - ANSWERS_KEPT),
         Notification.objects.filter(read_at__lt=now - READ_MESSAGES_KEPT).exclude(
@@ -189,9 +217,14 @@ def prune() -> int:
         Session.objects.filter(expire_date__lt=now),
         *imports.old(now),
         bulk.old(now),
+        *outbox.old(now),
     )
     pruned = 0
     for rows in doomed:
-        keys = list(rows.order_by().values_list("pk", flat=True)[:PRUNED_AT_ONCE])
-        pruned += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+        while keys := list(rows.order_by().values_list("pk", flat=True)[:PRUNED_AT_ONCE]):
+            pruned += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+            if len(keys) < PRUNED_AT_ONCE or time.monotonic() > ends:
+                break
+    while outbox.empty_bodies(now, PRUNED_AT_ONCE) == PRUNED_AT_ONCE and time.monotonic() < ends:
+        pass
     return pruned

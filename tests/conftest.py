@@ -151,3 +151,11 @@ def _emptied_through_the_door() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty())
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobody_is_woken() -> Iterator[None]:
+    """A worker that is asked for some seconds later would come into another test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leads.outbox.waking.later", lambda task, wait: None)
+        yield

@@ -14,8 +14,12 @@ from urllib.parse import urlsplit
 import httpcore
 from django.conf import settings
 
+from leads.connectors.bounded import BoundedStream, Deadline
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST = 500
+# Of the addresses of a name, so many are tried.
+MOST_TRIED = 4
 
 
 class Forbidden(ValueError):
@@ -67,27 +71,38 @@ def _literal(host: str) -> Address | None:
 
 def _refuse_private(address: Address) -> None:
     """Raises Forbidden for whatever is not a public unicast address, also when it hides in an IPv6 one."""
-    hidden: Address | None = None
+    reached: Address = address
     if isinstance(address, ipaddress.IPv6Address):
-        hidden = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        # NAT64 (RFC 6052) and the deprecated IPv4-compatible form carry their IPv4 in the last 32 bits.
-        if hidden is None and (address in _NAT64 or address in _COMPATIBLE):
-            hidden = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    reached = hidden or address
-    if not reached.is_global or reached.is_multicast or reached.is_reserved:
-        raise Forbidden("The address leads into a private network.")
+        # Mapped and NAT64 (RFC 6052) addresses are nothing but another spelling of their IPv4.
+        spelt = address.ipv4_mapped
+        if address in _NAT64:
+            spelt = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if spelt is None and address not in _UNICAST:
+            raise Forbidden(PRIVATE)
+        reached = spelt or address.sixtofour or address
+    is_listed = any(reached in network for network in _REFUSED if network.version == reached.version)
+    if is_listed or not reached.is_global or reached.is_multicast or reached.is_reserved:
+        raise Forbidden(PRIVATE)
 
 
+PRIVATE = "The address leads into a private network."
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
+# RFC 4291: all of IPv6 that is routed. Site-local and IPv4-compatible addresses are not.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+# What the registries of special addresses have (RFC 6890, 9637) and the standard library has not in full.
+_REFUSED = (
+    ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24"),
+    ipaddress.ip_network("2001::/32"), ipaddress.ip_network("3fff::/20"),
+)  # fmt: skip
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Connects to what a name stands for only where that may be called; see the room's words."""
+    """Connects to what a name stands for only where that may be called, and for no longer than the call."""
 
-    def __init__(self, allowed: Sequence[str] | None = None) -> None:
+    def __init__(self, allowed: Sequence[str] | None = None, deadline: Deadline | None = None) -> None:
         self._inner = httpcore.SyncBackend()
         self._allowed = allowed
+        self._deadline = deadline or Deadline()
 
     def connect_tcp(
         self,
@@ -97,17 +112,32 @@ class GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
+        options = list(socket_options) if socket_options is not None else None
+        problem: Exception = httpcore.ConnectError(f"{host} is not known")
+        for address in self._addresses(host, port):
+            left = self._deadline.left(timeout)
+            try:
+                stream = self._inner.connect_tcp(address, port, left, local_address, options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                problem = error
+            else:
+                return BoundedStream(stream, self._deadline)
+        raise problem
+
+    def _addresses(self, host: str, port: int) -> Sequence[str]:
+        """What is connected to, checked: the addresses of a name and not the name, which could stand for
+        something else a moment later. Raises Forbidden and httpcore.ConnectError."""
         if host in _private_hosts(self._allowed):
-            return self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+            return [host]
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"{host} is not known") from error
-        addresses = [str(entry[4][0]) for entry in found]
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         # One private among several is reason enough: which of them is used would be chance.
         for address in addresses:
             _refuse_private(ipaddress.ip_address(address.partition("%")[0]))
-        return self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        return addresses[:MOST_TRIED]
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)

@@ -22,6 +22,8 @@ from leads.models import Connection, Delivery
 from leads.outbox import Outcome, Result, Wanted
 
 Values = Mapping[str, str]
+# One claim's calls begin within this time and end within that one: well before the lease and the task do.
+BEGIN_SECONDS, END_SECONDS = 10.0, 40.0
 
 
 class NotOffered(Exception):
@@ -105,6 +107,17 @@ class Connector:
         self.http = http
         self.options: Mapping[str, Any] = connection.options
         self.secrets: Mapping[str, str] = sealing.open_sealed(connection.sealed)
+        self._begins_until: float | None = None
+
+    def start(self) -> None:
+        """An attempt begins: its calls share `END_SECONDS`."""
+        self._begins_until = time.monotonic() + BEGIN_SECONDS
+        self.http.give(END_SECONDS)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether another call of this attempt may begin. What has to wait is `Result.LEFT`."""
+        return self._begins_until is None or time.monotonic() < self._begins_until
 
     def push(self, wanted: Sequence[Wanted], now: datetime) -> list[Pushed]:
         """Write these leads' states, at most `batch`, one a lead; what came of each, in order."""
@@ -156,6 +169,11 @@ def forgotten_ids(delivery: Delivery) -> list[tuple[str, str]]:
 
 class Unreadable(Exception):
     """What came in makes no sense and never will. The message holds no personal data."""
+
+
+class Denied(Unreachable):
+    """Our credentials are refused, fresh ones too: everything waits until somebody looks. The message is fit
+    for a page and holds no secret."""
 
 
 def failed(error: Unreachable, request: str = "") -> Outcome:

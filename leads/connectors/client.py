@@ -7,6 +7,7 @@ means is the connector's. Never logs a header, a body or an address with a query
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ import httpx
 from django.utils import timezone
 
 from leads.connectors.addresses import Forbidden, GuardedBackend, checked_url
+from leads.connectors.bounded import Deadline
 
 MOST_BYTES = 4 * 1024 * 1024
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
+# A call as a whole, from looking the name up to the last byte of the answer.
+CALL_SECONDS = 25.0
 
 
 class Unreachable(Exception):
@@ -51,24 +55,24 @@ class Answer:
     def retry_after(self) -> timedelta | None:
         """What `Retry-After` asks for, in seconds or as a date; None without one that can be read."""
         raw = self.headers.get("retry-after", "").strip()
-        if raw.isdigit():
+        if re.fullmatch("[0-9]{1,9}", raw):
             return timedelta(seconds=min(int(raw), 7 * 86400))
         try:
             return max(timedelta(0), parsedate_to_datetime(raw) - timezone.now()) if raw else None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
 
 
 class _Transport(httpx.BaseTransport):
     """httpx over connections that are checked when they are made."""
 
-    def __init__(self, allowed: Sequence[str] | None) -> None:
+    def __init__(self, allowed: Sequence[str] | None, deadline: Deadline) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=20,
             max_keepalive_connections=10,
             keepalive_expiry=30,
-            network_backend=GuardedBackend(allowed),
+            network_backend=GuardedBackend(allowed, deadline),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -113,8 +117,10 @@ class Http:
     ) -> None:
         self._base = base_url.rstrip("/")
         self._allowed = allowed
+        self._deadline = Deadline()
+        self._ends: float | None = None
         self._client = httpx.Client(
-            transport=_Transport(allowed),
+            transport=_Transport(allowed, self._deadline),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
@@ -131,6 +137,10 @@ class Http:
 
     def close(self) -> None:
         self._client.close()
+
+    def give(self, seconds: float) -> None:
+        """All further calls together have so many seconds."""
+        self._ends = time.monotonic() + seconds
 
     def call(
         self,
@@ -150,6 +160,10 @@ class Http:
         url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
         checked_url(url.partition("?")[0], allowed=self._allowed)
         began = time.monotonic()
+        left = CALL_SECONDS if self._ends is None else min(CALL_SECONDS, self._ends - began)
+        if left <= 0:
+            raise Unreachable("There was no time left for this call.")
+        self._deadline.set(left)
         sent = dict(headers or {})
         if data is not None:
             content = json.dumps(data, separators=(",", ":")).encode()

@@ -18,19 +18,23 @@ from typing import TypeVar
 
 import structlog
 from django.db import transaction
+from django.db.models import Count, Exists, OuterRef
 
 from leads.connectors.addresses import Forbidden
-from leads.connectors.base import Connector, NotOffered, Pushed
+from leads.connectors.base import Connector, Denied, NotOffered, Pushed
 from leads.connectors.client import Http, Unreachable
 from leads.connectors.kinds import CONNECTORS
-from leads.models import Connection, Delivery, ExternalId, RemoteRecord
-from leads.outbox import Outcome, Result, Wanted, claim, settle, wanted
+from leads.models import Connection, Delivery, ExternalId, Lead, RemoteRecord
+from leads.outbox import MOST_WORKERS, Outcome, Result, Wanted, budget_wait, claim, lets, settle, wanted
 from leads.sealing import CannotOpen
 
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
+# With so many due at one connection a second worker shares in them.
+SHARED = 300
+SHORTEST_WAIT = 0.01
 # An answer of a shape that the connector did not expect. It is logged with its place, tried again, and given
 # up in the end like any other failure; the rest of the outbox goes on.
 UNEXPECTED = (LookupError, TypeError, ValueError, AttributeError)
@@ -49,21 +53,38 @@ def opened(connection: Connection) -> Iterator[Connector]:
 
 
 def due(now: datetime) -> list[Connection]:
-    """The active connections to which something is owed by now."""
-    owed = Delivery.objects.filter(done_at__isnull=True, locked_until__isnull=True, next_attempt_at__lte=now)
-    return list(Connection.objects.filter(is_active=True, pk__in=owed.values("connection")).order_by("pk"))
+    """The connections to which something is owed by now and may be sent, but for those that enough workers
+    are at already. Who answers well comes first: who does not is waited for longest."""
+    owed = Delivery.objects.filter(
+        connection=OuterRef("pk"), done_at__isnull=True, locked_until__isnull=True, next_attempt_at__lte=now
+    )
+    found = Connection.objects.filter(Exists(owed), is_active=True).order_by("failures", "pk")
+    leased = Delivery.objects.filter(locked_until__isnull=False, locked_until__gt=now).order_by()
+    at_it = dict(leased.values_list("connection").annotate(Count("locked_by", distinct=True)))
+    return [one for one in found if lets(one, now) and at_it.get(one.pk, 0) < MOST_WORKERS]
+
+
+def is_much(connection: Connection, now: datetime) -> bool:
+    """Whether so much is due that another worker should share in it."""
+    owed = Delivery.objects.filter(connection=connection, done_at__isnull=True, locked_until__isnull=True)
+    return owed.filter(next_attempt_at__lte=now).order_by()[:SHARED].count() == SHARED
 
 
 def deliver(connection: Connection, clock: Clock, *, seconds: float, worker: str = "") -> int:
-    """Send what this connection is owed, for so many seconds at most; how many were delivered."""
+    """Send what this connection is owed, for about so many seconds; how many were delivered. Where only the
+    rate budget is in the way, it is waited for."""
     ends, worker, sent = time.monotonic() + seconds, worker or worker_name(), 0
     try:
         with opened(connection) as connector:
-            while time.monotonic() < ends:
+            while (left := ends - time.monotonic()) > 0:
                 rows = claim(connection.pk, connector.batch, clock(), worker, calls=connector.calls)
-                if not rows:
+                if rows:
+                    sent += _attempt(connector, rows, clock, worker)
+                    continue
+                wait = budget_wait(connection.pk, clock(), calls=connector.calls)
+                if wait is None or wait.total_seconds() >= left:
                     break
-                sent += _attempt(connector, rows, clock, worker)
+                time.sleep(max(SHORTEST_WAIT, wait.total_seconds()))
     except CannotOpen as error:
         Connection.objects.filter(pk=connection.pk).update(paused_why=str(error), paused_until=None)
     return sent
@@ -71,6 +92,7 @@ def deliver(connection: Connection, clock: Clock, *, seconds: float, worker: str
 
 def _attempt(connector: Connector, rows: Sequence[Delivery], clock: Clock, worker: str) -> int:
     """The one attempt that was claimed for these rows; how many were delivered."""
+    connector.start()
     outcomes: dict[int, Outcome] = {}
     states = [row for row in rows if row.kind == Delivery.Kind.STATE]
     erasures = [row for row in rows if row.kind == Delivery.Kind.ERASE]
@@ -103,7 +125,12 @@ def _itself(outcome: Outcome) -> Outcome:
 def _tried(call: Callable[[], list[T]], number: int, of: Callable[[Outcome], T]) -> list[T]:
     """What the connector says of each, or the same failure for all of them when it could not say."""
     try:
-        return call()
+        results = call()
+        if len(results) != number:
+            raise ValueError(f"{len(results)} outcomes of {number} deliveries")
+        return results
+    except Denied as error:
+        outcome = Outcome(Result.UNAUTHORISED, error=str(error))
     except Unreachable as error:
         outcome = Outcome(Result.TRANSIENT, error=str(error))
     except (NotOffered, Forbidden) as error:
@@ -117,7 +144,25 @@ def _tried(call: Callable[[], list[T]], number: int, of: Callable[[Outcome], T])
 
 
 def _remember(connection: Connection, written: Sequence[tuple[Wanted, Pushed]], now: datetime) -> None:
-    """The records that were written: their ids, the values that stand there now, and for which revision."""
+    """The records that were written: their ids, the values that stand there now, and for which revision.
+
+    A lead may have been merged while its state was on its way: then its record went with the merge, unless
+    it is one that nobody knows yet."""
+    if not written:
+        return
+    merged = Lead.objects.filter(pk__in=[want.lead_id for want, _ in written], merged_into__isnull=False)
+    into = dict(merged.values_list("pk", "merged_into_id"))
+    records = RemoteRecord.objects.filter(connection=connection, lead__in=set(into.values()))
+    known = set(records.values_list("object", "remote_id")) if into else set()
+    # In the order of the leads, whose rows are locked in it everywhere.
+    written = sorted(
+        (
+            (want, result)
+            for want, result in written
+            if want.lead_id not in into or (result.object, result.remote_id) not in known
+        ),
+        key=lambda pair: pair[0].lead_id,
+    )
     rows = [
         RemoteRecord(
             connection=connection,
@@ -140,7 +185,10 @@ def _remember(connection: Connection, written: Sequence[tuple[Wanted, Pushed]], 
     )
     new = [
         ExternalId(
-            lead_id=want.lead_id, system=connection.id_system, object=result.object, value=result.remote_id
+            lead_id=into.get(want.lead_id, want.lead_id),
+            system=connection.id_system,
+            object=result.object,
+            value=result.remote_id,
         )
         for want, result in written
         if result.remote_id

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leads.connectors.base import Connector
+from leads.connectors.mautic import Mautic
 from leads.connectors.standard_webhooks import StandardWebhooks
 from leads.models import Connection
 
 CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
+    Connection.Kind.MAUTIC: Mautic,
     Connection.Kind.WEBHOOK: StandardWebhooks,
 }

@@ -12,15 +12,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import F
 
-from leads import intake
+from leads.connectors import arriving
 from leads.connectors.base import Arrived, Unreadable
 from leads.connectors.client import Unreachable
 from leads.connectors.delivering import UNEXPECTED, opened
 from leads.models import Connection, InboundCall
+from leads.outbox import waking
 from leads.sealing import CannotOpen
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,8 @@ def digest(text: str) -> str:
 
 
 def store(connection: Connection, arrived: Arrived, identity: str, now: datetime) -> bool:
-    """Keep a call; False when it came before (then it is counted, and marked when its body differs)."""
+    """Keep a call, and ask for somebody to take it in; False when it came before (then it is counted, and
+    marked when its body differs)."""
     body_digest = hashlib.sha256(arrived.body).hexdigest()
     try:
         with transaction.atomic():
@@ -54,6 +56,7 @@ def store(connection: Connection, arrived: Arrived, identity: str, now: datetime
         again.exclude(body_digest=body_digest).update(differing_repeats=F("differing_repeats") + 1)
         return False
     Connection.objects.filter(pk=connection.pk).update(last_in_at=now)
+    waking.soon(waking.TAKE_CALLS, now, [now])
     return True
 
 
@@ -64,14 +67,16 @@ def take_waiting(clock: Callable[[], datetime], *, seconds: float) -> int:
         call = _claim(clock())
         if call is None:
             break
-        _take(call, clock())
-        taken += 1
+        if call.status == Status.WAITING:
+            _take(call, clock())
+            taken += 1
     return taken
 
 
 @transaction.atomic
 def _claim(now: datetime) -> InboundCall | None:
-    """The oldest waiting call, its try counted and its next one set: a crash costs one try."""
+    """The oldest waiting call, its try counted and its next one set: a crash costs one try, and what brings
+    every worker down is given up like all else."""
     skips = database.features.has_select_for_update_skip_locked
     waiting = InboundCall.objects.select_for_update(of=("self",), skip_locked=skips).select_related(
         "connection"
@@ -79,6 +84,11 @@ def _claim(now: datetime) -> InboundCall | None:
     call = waiting.filter(status=Status.WAITING, try_after__lte=now).order_by("try_after", "id").first()
     if call is None:
         return None
+    if call.tries >= MOST_TRIES:
+        call.status, call.done_at = Status.FAILED, now
+        call.error = "Whoever took it in never came to an end."
+        call.save(update_fields=["status", "done_at", "error"])
+        return call
     call.tries += 1
     call.try_after = now + RETRY * 2 ** min(call.tries, 10)
     call.save(update_fields=["tries", "try_after"])
@@ -90,20 +100,17 @@ def _take(call: InboundCall, now: datetime) -> None:
     try:
         with opened(call.connection) as connector:
             events = connector.translate(bytes(call.body), call.identity, call.received_at)
-        answers = intake.receive(events, None, now, quiet=call.connection.is_quiet) if events else []
+        counts = arriving.take(call.connection, events, now)
     except Unreadable as problem:
         call.status, error = Status.FAILED, str(problem)
     except (Unreachable, CannotOpen) as problem:
         error = str(problem)
-    except UNEXPECTED as problem:
+    except (*UNEXPECTED, DatabaseError) as problem:
         log.exception("a stored call could not be taken in", call=call.pk)
         error = f"It could not be understood ({type(problem).__name__})."
     else:
         call.status = Status.TAKEN if events else Status.IGNORED
-        counts: dict[str, int] = {}
-        for answer in answers:
-            counts[answer["status"]] = counts.get(answer["status"], 0) + 1
-        call.outcome = {"events": len(events), **counts}
+        call.outcome = counts
     if error and call.tries >= MOST_TRIES:
         call.status = Status.FAILED
     call.error = error[:300]

@@ -49,6 +49,10 @@ class StandardWebhooks(Connector):
         return [self._post(delivery, now) for delivery in deliveries]
 
     def _post(self, delivery: Delivery, now: datetime) -> Outcome:
+        if not self.has_time:
+            return Outcome(Result.LEFT)
+        if not self.keys():
+            return Outcome(Result.UNAUTHORISED, error="there is no signing secret")
         body = delivery.body.encode()
         request = f"POST {delivery.type} {delivery.message_id}, {len(body)} bytes"
         signed = signatures.headers(self.keys(), delivery.message_id, now, body)

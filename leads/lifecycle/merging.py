@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
-from leads import choosing, identity, qualification
+from leads import choosing, identity, outbox, qualification
 from leads.choices import EventKind, LeadType, NextStep, Stage, State, TriggerKind
 from leads.lifecycle import remembered
 from leads.lifecycle.act import Act, Invalid
@@ -51,6 +51,7 @@ def merge(keep: Lead, gone: Lead, act: Act, take: Collection[str] = ()) -> Lead:
     memory = remembered.before(keep, gone)
     _move_handoffs(Book(act), keep, gone)
     _move_rows(keep, gone)
+    outbox.follow(keep.pk, gone.pk, act.now)
     _join(keep, gone, act, take)
     identity.move_pairs(keep.pk, gone.pk, act.user, act.now)
     identity.find_duplicates([keep], act.now)

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 
+from leads import outbox
 from leads.lifecycle.book import encode
 from leads.models import (
     Activity,
     Complaint,
+    Delivery,
     DuplicatePair,
     EnrichmentAttempt,
     ExternalId,
@@ -24,12 +26,13 @@ from leads.models import (
     Lead,
     LeadAlias,
     Receipt,
+    RemoteRecord,
     Score,
     TriageItem,
 )
 
 # Rows of a lead that a merge moves; aliases are put back by address, for some come and go with it.
-MOVED: Mapping[str, type[Model]] = {
+MOVED: dict[str, type[Model]] = {
     "activities": Activity,
     "scores": Score,
     "external_ids": ExternalId,
@@ -37,7 +40,10 @@ MOVED: Mapping[str, type[Model]] = {
     "enrichment_attempts": EnrichmentAttempt,
     "receipts": Receipt,
     "triage_items": TriageItem,
+    "deliveries": Delivery,
 }
+# Of these each lead has one at most in each system.
+RECORDS = "remote_records"
 _LEFT_OUT = frozenset({"id", "created_at", "updated_at"})
 CHUNK = 500
 
@@ -49,8 +55,8 @@ def before(keep: Lead, gone: Lead) -> dict[str, Any]:
         "keep": row(keep),
         "gone": row(gone),
         "ids": {
-            name: list(model._default_manager.filter(lead=gone).values_list("pk", flat=True))
-            for name, model in MOVED.items()
+            name: list(_moving(model, gone).order_by().values_list("pk", flat=True))
+            for name, model in (MOVED | {RECORDS: RemoteRecord}).items()
         },
         "aliases": [
             [lead_id, key, encode(at)]
@@ -64,6 +70,12 @@ def before(keep: Lead, gone: Lead) -> dict[str, Any]:
         ),
         "handoffs": {str(pk): number for pk, number in _revisions(both)},
     }
+
+
+def _moving(model: type[Model], gone: Lead) -> QuerySet[Any]:
+    rows = model._default_manager.filter(lead=gone)
+    # What has left stays where it was logged.
+    return rows.filter(done_at__isnull=True) if model is Delivery else rows
 
 
 def after(memory: dict[str, Any], keep: Lead, gone: Lead) -> dict[str, Any]:
@@ -108,6 +120,8 @@ def rows_back(memory: Mapping[str, Any], keep: Lead, gone: Lead, at: datetime) -
     for name, model in MOVED.items():
         for ids in _chunks(memory["ids"].get(name, ())):
             model._default_manager.filter(pk__in=ids, lead=keep).update(lead=gone)
+    for ids in _chunks(memory["ids"].get(RECORDS, [])):
+        outbox.records_back(ids, keep.pk, gone.pk)
     answered = Complaint.objects.filter(pk__in=memory["open_reports"], cleared_at=at)
     answered.update(cleared_at=None, cleared_by=None)
 

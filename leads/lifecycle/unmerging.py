@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from leads import outbox
 from leads.choices import EventKind, Stage, State
 from leads.lifecycle import guard, remembered
 from leads.lifecycle.act import Act, Refused
@@ -53,6 +54,8 @@ def unmerge(merge_id: int, act: Act) -> Merge:
     book = Book(act)
     book.remember(handoffs)
     _handoffs_back(book, merge, handoffs)
+    # Which of the two the other systems heard of last is not known: both are said again.
+    outbox.owe_present([keep.pk, gone.pk], act.now)
     merge.undone_at, merge.undone_by = act.now, act.user
     merge.save(update_fields=["undone_at", "undone_by"])
     recheck_leads([keep.pk, gone.pk], act)

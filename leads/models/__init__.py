@@ -5,7 +5,7 @@ from leads.models.agreement import Agreement, MqlDefinition, PreflightSettings, 
 from leads.models.audit import Finding, SyncRun
 from leads.models.backtest import Backtest, BacktestMove
 from leads.models.company import Company
-from leads.models.connection import Connection, InboundCall, RemoteRecord
+from leads.models.connection import Connection, FieldConflict, InboundCall, RemoteRecord
 from leads.models.event import Event, FiredStep, RedactionDoor, RoutingDecision
 from leads.models.handoff import ContactAttempt, Deferral, Handoff, Note, Rejection
 from leads.models.imports import ImportFailure, ImportPart, ImportPreset, LeadImport
@@ -38,6 +38,7 @@ __all__ = [
     "EnrichmentAttempt",
     "Event",
     "ExternalId",
+    "FieldConflict",
     "Finding",
     "FiredStep",
     "Handoff",

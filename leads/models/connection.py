@@ -64,6 +64,8 @@ class Connection(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True)
     cursor = models.JSONField(default=dict, blank=True)
     polled_at = models.DateTimeField(null=True, blank=True)
+    # The lease of the worker that polls it now.
+    polling_until = models.DateTimeField(null=True, blank=True, editable=False)
     last_in_at = models.DateTimeField(null=True, blank=True)
     last_out_at = models.DateTimeField(null=True, blank=True)
 
@@ -78,8 +80,8 @@ class Connection(models.Model):
 
     history = HistoricalRecords(
         excluded_fields=[
-            "sealed", "hook_digest", "cursor", "polled_at", "last_in_at", "last_out_at", "failures",
-            "outcomes", "trips", "probe_at", "tokens", "tokens_at",
+            "sealed", "hook_digest", "cursor", "polled_at", "polling_until", "last_in_at", "last_out_at",
+            "failures", "outcomes", "trips", "probe_at", "tokens", "tokens_at",
         ]
     )  # fmt: skip
 
@@ -98,7 +100,8 @@ class RemoteRecord(models.Model):
 
     `written` are the values of our last write by their field names, with the revision that they stand for:
     the same values coming back are an echo. `seen` is what was last read. Values, not persons: status,
-    reason, dates, owner ids; what else is mapped is compared, not kept.
+    reason, dates, owner ids; what else is mapped is compared, not kept. For that `facts` has a keyed digest
+    of each fact that it last said of the person, by our names ("lead.phone"), and since when: [digest, time].
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="records")
@@ -111,6 +114,7 @@ class RemoteRecord(models.Model):
     written_at = models.DateTimeField(null=True, blank=True)
     seen = models.JSONField(default=dict, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [
@@ -129,6 +133,40 @@ class RemoteRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection_id}/{self.object}/{self.remote_id} of {self.lead_id}"
+
+
+class FieldConflict(models.Model):
+    """Two systems say different things of one person, and one of them is the stated owner of that field: its
+    value stands in the lead, and what the other says is kept here until they agree.
+
+    `value` is personal data: an erasure deletes these rows.
+    """
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="field_conflicts")
+    field = models.CharField(max_length=120)
+    owner = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    other = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    value = models.CharField(max_length=2000, blank=True)
+    said_at = models.DateTimeField(help_text="when the other system's value was from, by its own word")
+    found_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["lead", "field"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead", "field", "other"], name="one_conflict_per_field_and_system"
+            ),
+        ]
+        indexes = [
+            # the sync audit: what is not settled, the latest first
+            models.Index(
+                fields=["-found_at"], condition=Q(settled_at__isnull=True), name="field_conflict_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} of {self.lead_id}: {self.owner_id} over {self.other_id}"
 
 
 class InboundCall(models.Model):

@@ -1,26 +1,23 @@
-"""Who sends what: claimed in order, leased, counted before the attempt, settled after it.
+"""Who sends what: claimed in order, leased, counted before the attempt.
 
-Owns the claim (of one lead and connection only the oldest that is not settled), the lease that returns after
-a crash, and what an outcome makes of a row and of its connection's breaker. Each function is one short
-transaction; nothing is sent in here, so none is ever open while another system answers.
+Owns the claim (of one lead and connection only the oldest that is not settled) and what stands in its way:
+a pause, the breaker, the rate budget. One short transaction; nothing is sent in here, so none is ever open
+while another system answers. What came of it is `leads.outbox.settling`.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from django.db import connection as database
 from django.db import transaction
 
-from leads.models import Connection, Delivery, DeliveryAttempt
-from leads.outbox.patience import Breaker, Bucket, most_attempts, wait
+from leads.models import Connection, Delivery
+from leads.outbox.patience import Breaker, Bucket
 
 LEASE = timedelta(seconds=90)
-KEPT_TEXT = 2000
+# More than so many at one connection gain nothing: they queue for its row.
+MOST_WORKERS = 2
 Status = Delivery.Status
 
 # Written out: SQLite compares no parameter with an index's condition, and the whole is one look into the
@@ -34,35 +31,8 @@ WHERE d.connection_id = %s AND d.done_at IS NULL AND d.locked_until IS NULL AND 
   )
 ORDER BY d.next_attempt_at, d.id LIMIT %s
 """
-
-
-class Result(StrEnum):
-    """What came of an attempt."""
-
-    DONE = "done"
-    TRANSIENT = "transient"
-    # Asked to wait: it says nothing about the other side's health.
-    THROTTLED = "throttled"
-    PERMANENT = "permanent"
-    # Our credentials are refused, even fresh ones: everything waits until somebody looks.
-    UNAUTHORISED = "unauthorised"
-    # The other side wants no more of this (410 of a webhook).
-    GONE = "gone"
-    # Not tried after all (no budget left); the attempt is not counted.
-    LEFT = "left"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One delivery's attempt. `request` and `answer` are for the log, cut short, without secrets."""
-
-    result: Result
-    status: int | None = None
-    error: str = ""
-    retry_after: timedelta | None = None
-    request: str = ""
-    answer: str = ""
-    milliseconds: int = 0
+# A change that is being made may be about to withdraw or supersede it: then it is that change's, not ours.
+_LOCKED = " FOR NO KEY UPDATE OF d SKIP LOCKED"
 
 
 @transaction.atomic
@@ -74,28 +44,22 @@ def claim(connection_id: int, most: int, now: datetime, worker: str, *, calls: i
     budget. The connection's row is the lock, so that two workers never hold two of one lead.
     """
     connection = Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
-    if not connection.is_active or is_paused(connection, now):
-        return []
-    allowed = breaker_of(connection).lets(now)
-    if allowed == 0:
-        return []
-    wanted = min(most, allowed) if allowed else most
-    with database.cursor() as cursor:
-        cursor.execute(_DUE, [connection_id, now, wanted])
-        ids = [row[0] for row in cursor.fetchall()]
+    allowed = _allowed(connection, now)
+    bucket = bucket_of(connection, calls)
+    room = bucket.room(now) // calls if calls else (most if bucket.room(now) else 0)
+    wanted = min(most, room) if allowed is None else min(most, room, allowed)
+    ids = _due(connection_id, now, wanted) if wanted else []
     if not ids:
         return []
-    given, bucket = bucket_of(connection).take(len(ids) * calls if calls else 1, now)
-    if not given:
-        return []
-    ids = ids[: given // calls] if calls else ids
-    connection.tokens, connection.tokens_at = bucket.tokens, bucket.at
-    if allowed:
-        # The probe: nobody else makes one while this one is under way.
-        connection.probe_at = now + LEASE
-    connection.save(update_fields=["tokens", "tokens_at", "probe_at"])
-    claimed = Delivery.objects.filter(pk__in=ids)
-    rows = sorted(claimed, key=lambda row: ids.index(row.pk))
+    spent = bucket.less(len(ids) * calls if calls else 1, now)
+    # The probe: nobody else makes one while this one is under way.
+    probe_at = None if allowed is None else now + LEASE
+    # No save: what a worker does is no edit of the connection, and not in its history.
+    Connection.objects.filter(pk=connection_id).update(
+        tokens=spent.tokens, tokens_at=spent.at, probe_at=probe_at
+    )
+    found = {row.pk: row for row in Delivery.objects.filter(pk__in=ids)}
+    rows = [found[pk] for pk in ids]
     for row in rows:
         row.status, row.attempts = Status.SENDING, row.attempts + 1
         row.locked_until, row.locked_by = now + LEASE, worker
@@ -109,14 +73,22 @@ def spend(connection_id: int, calls: int, now: datetime) -> timedelta:
     again when there are not enough, else nothing. More than the burst is never there at once, so that takes
     all of it."""
     connection = Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
-    wanted = min(calls, connection.burst)
-    given, bucket = bucket_of(connection).take(wanted, now)
-    if given < wanted:
-        missing = wanted - bucket_of(connection).filled(now).tokens
-        return timedelta(seconds=max(0.01, missing / connection.rate))
-    connection.tokens, connection.tokens_at = bucket.tokens, bucket.at
-    connection.save(update_fields=["tokens", "tokens_at"])
+    wanted, bucket = min(calls, connection.burst), bucket_of(connection)
+    if bucket.room(now) < wanted:
+        return max(timedelta(milliseconds=10), bucket.wait(now, wanted))
+    spent = bucket.less(wanted, now)
+    Connection.objects.filter(pk=connection_id).update(tokens=spent.tokens, tokens_at=spent.at)
     return timedelta(0)
+
+
+def budget_wait(connection_id: int, now: datetime, *, calls: int = 1) -> timedelta | None:
+    """How long until the rate budget lets go what is due; None when it is not the budget that is in the way,
+    or nothing is due."""
+    connection = Connection.objects.get(pk=connection_id)
+    bucket, least = bucket_of(connection, calls), calls or 1
+    if bucket.room(now) >= least or _allowed(connection, now) == 0 or not _due(connection_id, now, 1):
+        return None
+    return bucket.wait(now, least)
 
 
 def is_paused(connection: Connection, now: datetime) -> bool:
@@ -124,165 +96,32 @@ def is_paused(connection: Connection, now: datetime) -> bool:
     return bool(connection.paused_why) and (connection.paused_until is None or connection.paused_until > now)
 
 
+def lets(connection: Connection, now: datetime) -> bool:
+    """Whether anything may be sent through it now, as far as it is not a matter of budget."""
+    return _allowed(connection, now) != 0
+
+
 def breaker_of(connection: Connection) -> Breaker:
     return Breaker(connection.failures, connection.outcomes, connection.trips, connection.probe_at)
 
 
-def bucket_of(connection: Connection) -> Bucket:
-    return Bucket(connection.rate, connection.burst, connection.tokens, connection.tokens_at)
+def bucket_of(connection: Connection, calls: int = 1) -> Bucket:
+    """Its rate budget, which holds at least what one delivery costs: less would never let one go."""
+    burst = max(connection.burst, calls, 1)
+    return Bucket(connection.rate, burst, connection.tokens, connection.tokens_at)
 
 
-@transaction.atomic
-def settle(
-    connection_id: int,
-    outcomes: Sequence[tuple[Delivery, Outcome]],
-    now: datetime,
-    worker: str,
-    chance: random.Random | None = None,
-) -> int:
-    """Write down what came of claimed deliveries; how many were delivered. A row whose lease has gone to
-    another worker meanwhile is left to that one."""
-    dice = chance or random.SystemRandom()
-    connection = Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
-    mine = set(
-        Delivery.objects.select_for_update(no_key=True)
-        .filter(pk__in=[row.pk for row, _ in outcomes], status=Status.SENDING, locked_by=worker)
-        .values_list("pk", flat=True)
-    )
-    held = [(row, outcome) for row, outcome in outcomes if row.pk in mine]
-    overtaken = _overtaken([row for row, outcome in held if outcome.result != Result.DONE])
-    for row, outcome in held:
-        _apply(row, outcome, now, dice, is_overtaken=row.pk in overtaken)
-    Delivery.objects.bulk_update(
-        [row for row, _ in held],
-        [
-            "status",
-            "attempts",
-            "next_attempt_at",
-            "locked_until",
-            "locked_by",
-            "last_status",
-            "last_error",
-            "done_at",
-        ],
-    )
-    DeliveryAttempt.objects.bulk_create(
-        [
-            DeliveryAttempt(
-                delivery=row,
-                number=row.attempts,
-                at=now,
-                milliseconds=outcome.milliseconds,
-                status=outcome.status,
-                outcome=str(outcome.result),
-                request=outcome.request[:KEPT_TEXT],
-                answer=outcome.answer[:KEPT_TEXT],
-                error=outcome.error[:300],
-            )
-            for row, outcome in held
-            if outcome.result != Result.LEFT
-        ],
-        ignore_conflicts=True,
-    )
-    _tell_connection(connection, [outcome for _, outcome in held], now)
-    return sum(outcome.result == Result.DONE for _, outcome in held)
+def _allowed(connection: Connection, now: datetime) -> int | None:
+    """How many may be sent at once: None for any number."""
+    if not connection.is_active or is_paused(connection, now):
+        return 0
+    return breaker_of(connection).lets(now)
 
 
-def _overtaken(rows: Sequence[Delivery]) -> set[int]:
-    """Of states that were not written: those for which a newer one of the same lead waits."""
-    states = [row for row in rows if row.kind == Delivery.Kind.STATE]
-    if not states:
-        return set()
-    newest: dict[tuple[int, int | None], int] = {}
-    waiting = Delivery.objects.filter(
-        connection=states[0].connection_id, lead__in=[row.lead_id for row in states], done_at__isnull=True
-    ).filter(kind=Delivery.Kind.STATE)
-    for pk, lead_id in waiting.values_list("pk", "lead_id"):
-        key = (states[0].connection_id, lead_id)
-        newest[key] = max(newest.get(key, 0), pk)
-    return {row.pk for row in states if newest.get((row.connection_id, row.lead_id), 0) > row.pk}
-
-
-def _apply(
-    row: Delivery, outcome: Outcome, now: datetime, dice: random.Random, *, is_overtaken: bool
-) -> None:
-    is_state = row.kind in (Delivery.Kind.STATE, Delivery.Kind.ERASE)
-    row.locked_until, row.locked_by = None, ""
-    row.last_status, row.last_error = outcome.status, outcome.error[:300]
-    gives_up = outcome.result in (Result.PERMANENT, Result.GONE)
-    gives_up |= outcome.result == Result.TRANSIENT and row.attempts >= most_attempts(is_state)
-    if outcome.result == Result.DONE:
-        row.status, row.done_at = Status.DONE, now
-    elif is_overtaken:
-        row.status, row.done_at = Status.SUPERSEDED, now
-    elif gives_up:
-        row.status, row.done_at = Status.DEAD, now
-    else:
-        row.status = Status.PENDING
-        row.next_attempt_at = now + wait(is_state, row.attempts, dice.random(), outcome.retry_after)
-        if outcome.result == Result.LEFT:
-            row.attempts, row.next_attempt_at = row.attempts - 1, now
-        elif outcome.result == Result.UNAUTHORISED:
-            # It says nothing about this row, which goes first once somebody has looked at the connection.
-            row.next_attempt_at = now
-
-
-def _tell_connection(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
-    tried = [outcome for outcome in outcomes if outcome.result != Result.LEFT]
-    if not tried:
-        return
-    # An answer that refuses one row is an answer all the same.
-    answered = [outcome.result != Result.TRANSIENT for outcome in tried if outcome.result != Result.THROTTLED]
-    # A batch that failed as a whole is one failure, not one for each of its rows.
-    shortened = [answered[0]] if answered and not any(answered) else answered
-    breaker = breaker_of(connection).after(shortened, now)
-    if not answered and breaker.is_open:
-        # The probe was asked to wait: another one then.
-        breaker = replace(breaker, probe_at=now)
-    connection.failures, connection.outcomes = breaker.failures, breaker.outcomes
-    connection.trips, connection.probe_at = breaker.trips, breaker.probe_at
-    waits = [one.retry_after for one in tried if one.result == Result.THROTTLED and one.retry_after]
-    if waits:
-        connection.paused_why = "The other side asked to wait (rate limit)."
-        connection.paused_until = now + max(waits)
-    for outcome in tried:
-        if outcome.result == Result.UNAUTHORISED:
-            connection.paused_why = f"The credentials are refused: {outcome.error}"[:300]
-            connection.paused_until = None
-        if outcome.result == Result.GONE:
-            connection.is_active = False
-            connection.paused_why = "The address answers 410: it wants no more."
-            connection.paused_until = None
-    if any(outcome.result == Result.DONE for outcome in tried):
-        connection.last_out_at = now
-    connection.save(
-        update_fields=[
-            "failures", "outcomes", "trips", "probe_at",
-            "paused_why", "paused_until", "is_active", "last_out_at",
-        ]
-    )  # fmt: skip
-
-
-def release(now: datetime, dice: random.Random | None = None) -> int:
-    """Give back what a worker that ended never settled; how many. The attempt stays counted: it may have
-    reached the other side."""
-    chance = dice or random.SystemRandom()
-    given = 0
-    with transaction.atomic():
-        rows = list(
-            Delivery.objects.select_for_update(
-                no_key=True, skip_locked=database.features.has_select_for_update_skip_locked
-            ).filter(locked_until__isnull=False, locked_until__lte=now)[:1000]
-        )
-        overtaken: set[int] = set()
-        for connection_id in {row.connection_id for row in rows}:
-            overtaken |= _overtaken([row for row in rows if row.connection_id == connection_id])
-        for row in rows:
-            lost = Outcome(Result.TRANSIENT, error="The worker that sent it ended before it knew the answer.")
-            _apply(row, lost, now, chance, is_overtaken=row.pk in overtaken)
-            given += 1
-        Delivery.objects.bulk_update(
-            rows,
-            ["status", "attempts", "next_attempt_at", "locked_until", "locked_by", "last_error", "done_at"],
-        )
-    return given
+def _due(connection_id: int, now: datetime, most: int) -> list[int]:
+    """The keys of what is due, locked where rows are."""
+    locks = database.features.has_select_for_update_skip_locked and database.in_atomic_block
+    moment = database.ops.adapt_datetimefield_value(now)
+    with database.cursor() as cursor:
+        cursor.execute(_DUE + (_LOCKED if locks else ""), [connection_id, moment, most])
+        return [row[0] for row in cursor.fetchall()]

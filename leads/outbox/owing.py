@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from leads.choices import EventKind, LeadType
-from leads.models import Connection, Delivery, Event, ExternalId, Handoff, RemoteRecord
-from leads.outbox import catalogue
+from leads.models import Connection, Delivery, DeliveryAttempt, Event, ExternalId, Handoff, RemoteRecord
+from leads.outbox import catalogue, waking
 
 Kind, Status = Delivery.Kind, Delivery.Status
 # An act can be taken back for ten seconds; two more, so that what is taken back at the last moment is
@@ -62,7 +62,7 @@ def owe(events: Sequence[Event], now: datetime) -> None:
                     rows.append(_row(connection, event, Kind.MESSAGE, now, name))
             elif connection.kind in KEEPS_STATE and kind in LOGGED and connection.options.get("activities"):
                 rows.append(_row(connection, event, Kind.EVENT, now, str(kind)))
-    Delivery.objects.bulk_create(rows, batch_size=500)
+    _write(rows, now)
 
 
 def owe_states(connection: Connection, lead_ids: Collection[int], now: datetime) -> int:
@@ -86,16 +86,17 @@ def owe_states(connection: Connection, lead_ids: Collection[int], now: datetime)
         )
         for lead_id, handoff in newest.items()
     ]
-    Delivery.objects.bulk_create(rows, batch_size=500)
-    return len(rows)
+    return _write(rows, now)
 
 
 def owe_erasure(lead_ids: Collection[int], now: datetime) -> int:
     """These people are to be forgotten wherever a record of them is kept; how many rows that was. Call it
     before their ids are emptied: the rows hold the ids there and nothing else. Whatever still waits for these
-    leads is withdrawn."""
+    leads is withdrawn, and the log of attempts emptied."""
     waiting = Delivery.objects.filter(lead__in=lead_ids, done_at__isnull=True, status=Status.PENDING)
     waiting.exclude(kind=Kind.ERASE).update(status=Status.WITHDRAWN, done_at=now, body="")
+    # What others answered may have repeated what they know of the person.
+    DeliveryAttempt.objects.filter(delivery__lead__in=lead_ids).update(request="", answer="", error="")
     keepers = list(Connection.objects.filter(is_active=True, kind__in=[str(kind) for kind in KEEPS_STATE]))
     records: dict[tuple[int, int], set[tuple[str, str]]] = {}
     known = RemoteRecord.objects.filter(lead__in=lead_ids, connection__in=keepers).exclude(remote_id="")
@@ -119,7 +120,12 @@ def owe_erasure(lead_ids: Collection[int], now: datetime) -> int:
         )
         for (connection_id, lead_id), found in records.items()
     ]
+    return _write(rows, now)
+
+
+def _write(rows: Sequence[Delivery], now: datetime) -> int:
     Delivery.objects.bulk_create(rows, batch_size=500)
+    waking.soon(waking.DELIVER, now, {row.next_attempt_at for row in rows})
     return len(rows)
 
 

@@ -1,7 +1,7 @@
 """How long to wait, and when to stop asking: backoff, the breaker, the rate budget. Pure.
 
 Owns the numbers. Every function is given the moment, and the chance as a number between 0 and 1. Knows no
-row and no system: `leads.outbox.claiming` keeps what these give back.
+row and no system: `leads.outbox.claiming` and `settling` keep what these give back.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ WEBHOOK_WAITS = tuple(
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 MOST_STATE_ATTEMPTS = 100
 LONGEST_RETRY_AFTER = timedelta(hours=24)
+# Who says "too many" and not until when is left alone for so long (HubSpot's shortest window is ten seconds).
+THROTTLED_WAIT = timedelta(seconds=10)
 
 # The breaker: open after so many transient failures in a row, or when half of the last ones failed.
 IN_A_ROW, LOOKED_AT, SHARE = 5, 20, 0.5
@@ -44,6 +46,13 @@ def wait(is_state: bool, attempts: int, chance: float, retry_after: timedelta | 
         waiting = WEBHOOK_WAITS[min(attempts, len(WEBHOOK_WAITS)) - 1] * (1 + chance / 10)
     asked = min(retry_after or timedelta(0), LONGEST_RETRY_AFTER)
     return max(waiting, asked)
+
+
+def throttled_wait(chance: float, retry_after: timedelta | None = None) -> timedelta:
+    """How long to wait where the other side asked for it: as long as it said, up to a day, and up to a tenth
+    longer, so that what was asked to wait together does not come back together."""
+    asked = THROTTLED_WAIT if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER)
+    return asked * (1 + chance / 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +114,16 @@ class Bucket:
             self, tokens=min(float(self.burst), self.tokens + passed * self.rate), at=max(now, self.at)
         )
 
-    def take(self, wanted: int, now: datetime) -> tuple[int, Bucket]:
-        """How many of the wanted calls may be made now, and the bucket after them."""
-        full = self.filled(now)
-        given = min(wanted, int(full.tokens))
-        return given, replace(full, tokens=full.tokens - given)
+    def room(self, now: datetime) -> int:
+        """How many calls may be made now."""
+        return int(self.filled(now).tokens)
 
-    def wait(self, now: datetime) -> timedelta:
-        """How long until the next call may be made."""
-        missing = 1 - self.filled(now).tokens
+    def less(self, calls: int, now: datetime) -> Bucket:
+        """The bucket after so many calls, for which there was room."""
+        full = self.filled(now)
+        return replace(full, tokens=full.tokens - calls)
+
+    def wait(self, now: datetime, calls: int = 1) -> timedelta:
+        """How long until so many calls may be made."""
+        missing = calls - self.filled(now).tokens
         return timedelta(seconds=max(0.0, missing / self.rate))

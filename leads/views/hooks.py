@@ -7,6 +7,8 @@ some senders drop what they think was refused.
 
 from __future__ import annotations
 
+import re
+
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -30,12 +32,12 @@ MOST_BYTES = 1024 * 1024
 @require_POST
 def hook(request: HttpRequest, secret: str) -> JsonResponse:
     """200 once it is stored or was stored before; 401 without a fitting signature; 404 for an address that is
-    nobody's; 413 for a body that is too long."""
+    nobody's; 413 for a body that is too long; 503 when we can't verify it now."""
     connection = Connection.objects.filter(hook_digest=connectors.digest(secret), is_active=True).first()
     if connection is None:
         return JsonResponse({"status": "unknown"}, status=404)
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > MOST_BYTES:
+    if not re.fullmatch("[0-9]{1,9}", length) or int(length) > MOST_BYTES:
         return JsonResponse({"status": "too_large"}, status=413)
     now = timezone.now()
     arrived = Arrived(
@@ -51,8 +53,9 @@ def hook(request: HttpRequest, secret: str) -> JsonResponse:
     except Refused as problem:
         log.warning("a call was refused", connection=connection.slug, reason=str(problem))
         return JsonResponse({"status": "refused", "reason": str(problem)}, status=401)
-    except (NotOffered, CannotOpen) as problem:
-        log.error("a call could not be verified", connection=connection.slug, reason=str(problem))
+    except (NotOffered, CannotOpen, ValueError) as problem:
+        # A secret that is none, or that nobody can open: ours to mend, and the sender's to send again.
+        log.error("a call could not be verified", connection=connection.slug, reason=type(problem).__name__)
         return JsonResponse({"status": "unavailable"}, status=503)
     is_new = connectors.store(connection, arrived, identity, now)
     return JsonResponse({"status": "stored" if is_new else "duplicate"})

@@ -1,0 +1,76 @@
+"""The worker is asked for when something is about to be due, so that nothing waits for the next minute.
+
+Owns asking after the commit, at the second at which it is due: once a second a process at most, and never
+while one that was asked for still waits, so that a burst of changes is no burst of tasks. Only a nudge: what
+is lost with a process that ends, the schedule's next minute finds. Does no work itself.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+
+import structlog
+from django.db import Error, connections, transaction
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+log = structlog.get_logger(__name__)
+
+DELIVER, TAKE_CALLS = "leads.tasks.deliver", "leads.tasks.take_calls"
+# Nobody is woken for what is due later than this: the schedule comes before it.
+LATEST = 30.0
+# So many of the waiting tasks are looked at, the newest first.
+LOOKED_AT = 100
+
+# Task and second (of the monotonic clock) that were asked for and are still to come.
+_asked: set[tuple[str, int]] = set()
+_lock = threading.Lock()
+
+
+def soon(task: str, now: datetime, moments: Iterable[datetime]) -> None:
+    """Ask for this task at these moments, once this transaction has committed."""
+    waits = {math.ceil((moment - now).total_seconds()) for moment in moments}
+    for wait in sorted({max(0, wait) for wait in waits}):
+        if wait <= LATEST:
+            transaction.on_commit(partial(later, task, wait), robust=True)
+
+
+def later(task: str, wait: float) -> None:
+    """Ask for this task in so many seconds, at the end of that second; what was asked for already is not
+    asked for again."""
+    at = math.floor(time.monotonic() + wait) + 1
+    with _lock:
+        if (task, at) in _asked:
+            return
+        _asked.add((task, at))
+    timer = threading.Timer(at - time.monotonic(), _wake, (task, at))
+    timer.daemon = True
+    timer.start()
+
+
+def _wake(task: str, at: int) -> None:
+    with _lock:
+        _asked.discard((task, at))
+    try:
+        ask(task)
+    except Error:
+        # The schedule will.
+        log.warning("the worker could not be asked for", task=task)
+    finally:
+        # This thread ends here, and so do its connections.
+        connections.close_all()
+
+
+def ask(task: str) -> bool:
+    """Ask for this task now, unless one waits that nobody has begun; whether it was."""
+    waiting = OrmQ.objects.filter(lock__lte=timezone.now()).order_by("-pk")[:LOOKED_AT]
+    if any(one.task.get("func") == task for one in waiting):
+        return False
+    async_task(task)
+    return True
