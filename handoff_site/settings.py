@@ -7,6 +7,7 @@ secret: without SECRET_KEY a debug run makes a key of its own under var/, and an
 
 import logging
 import os
+import re
 import secrets
 import zoneinfo
 from collections.abc import Callable
@@ -310,6 +311,13 @@ if not isinstance(ENRICHMENT_MAPPING, dict):
 # Hosts that connections may call by plain http and though they lead into a private network, such as those of
 # a test system on this machine. Everything else must be a public https address.
 CONNECTOR_PRIVATE_HOSTS: list[str] = env.list("CONNECTOR_PRIVATE_HOSTS", default=[])
+
+# Salesforce's API is versioned by release, in every path; each is supported for three years.
+SALESFORCE_API_VERSION = env.str("SALESFORCE_API_VERSION", default="68.0")
+if not re.fullmatch(r"\d\d\.0", SALESFORCE_API_VERSION):
+    raise ImproperlyConfigured(
+        f"SALESFORCE_API_VERSION must be a version such as 68.0, not {SALESFORCE_API_VERSION!r}"
+    )
 
 # Called after each good sweep, so that a dead worker is noticed from outside.
 HEARTBEAT_URL = _web_address("HEARTBEAT_URL")
