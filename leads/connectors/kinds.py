@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leads.connectors.base import Connector
+from leads.connectors.hubspot import HubSpot
 from leads.connectors.mautic import Mautic
 from leads.connectors.salesforce import Salesforce
 from leads.connectors.standard_webhooks import StandardWebhooks
@@ -17,4 +18,5 @@ CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
     Connection.Kind.MAUTIC: Mautic,
     Connection.Kind.SALESFORCE: Salesforce,
     Connection.Kind.WEBHOOK: StandardWebhooks,
+    Connection.Kind.HUBSPOT: HubSpot,
 }

@@ -53,6 +53,9 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
         ("HEARTBEAT_URL", "https://example.com:port/", "HEARTBEAT_URL must be an address"),
         ("HEARTBEAT_URL", "https://example.com/a b", "HEARTBEAT_URL must be an address"),
         ("HEARTBEAT_URL", "nonsense", "HEARTBEAT_URL must be an address"),
+        ("HUBSPOT_API_VERSION", "v3", "HUBSPOT_API_VERSION must be a version such as 2026-09, not 'v3'"),
+        ("HUBSPOT_API_VERSION", "2026-09/../v3", "HUBSPOT_API_VERSION must be a version"),
+        ("HUBSPOT_API_VERSION", "2026-04", "HUBSPOT_API_VERSION must be a version"),
     ],
 )
 def test_nonsense_stops_with_a_line_that_names_it(name: str, value: str, line: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.doubles.hubspot.portal import HubSpot
 
 LIMIT = 100
+# With histories [2: the words of the refusal, as others met them].
+LIMIT_WITH_HISTORY = 50
 Problem = tuple[str, str, dict[str, Any]]
 
 
@@ -58,6 +60,10 @@ def _read(
     hubspot: HubSpot, kind: str, body: dict[str, Any], inputs: list[dict[str, Any]]
 ) -> tuple[list[Any], list[Any]]:
     wanted = [str(name) for name in body.get("properties") or []]
+    told = [str(name) for name in body.get("propertiesWithHistory") or []]
+    if told and len(inputs) > LIMIT_WITH_HISTORY:
+        words = "The maximum number of inputs supported in a batch request for property histories is 50."
+        raise Refused(refusals.invalid(words))
     found: dict[str, dict[str, Any]] = {}
     missing = []
     for item in inputs:
@@ -68,6 +74,8 @@ def _read(
         else:
             # The same record asked for twice, or by an id that was merged, comes once.
             found[record.id] = objects.shown(kind, record, wanted)
+            if told:
+                found[record.id]["propertiesWithHistory"] = objects.with_history(record, told)
     if not missing:
         return list(found.values()), []
     message = f"Could not get some {kind.upper()} objects, they may be deleted or not exist."

@@ -17,8 +17,10 @@ from tests.doubles.wire import plain
 if TYPE_CHECKING:
     from tests.doubles.hubspot.portal import HubSpot
 
-SINGULAR = {"contacts": "contact", "companies": "company", "deals": "deal", "leads": "object"}
-TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "leads": "0-136"}
+SINGULAR = {
+    "contacts": "contact", "companies": "company", "deals": "deal", "leads": "object", "notes": "object"
+}  # fmt: skip
+TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "leads": "0-136", "notes": "0-46"}
 MOST = 100
 
 
@@ -87,7 +89,7 @@ class Events:
 
     def _event(self, kind: str, what: str, by: str, **more: Any) -> dict[str, Any]:
         self.number += 1
-        generic = self.hubspot.generic_events or kind == "leads"
+        generic = self.hubspot.generic_events or SINGULAR[kind] == "object"
         event = {
             "eventId": 1000 + self.number - (self.number % 7 == 0),
             "subscriptionId": 3000 + hash_of(kind, what, more.get("propertyName", "")),

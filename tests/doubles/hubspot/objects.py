@@ -23,12 +23,14 @@ ALWAYS = {
     "companies": ("createdate", "hs_lastmodifieddate", "hs_object_id"),
     "leads": ("createdate", "hs_lastmodifieddate", "hs_object_id"),
     "deals": ("createdate", "hs_lastmodifieddate", "hs_object_id"),
+    "notes": ("createdate", "hs_lastmodifieddate", "hs_object_id"),
 }
 BY_ITSELF = {
     "contacts": ("email", "firstname", "lastname"),
     "companies": ("domain", "name"),
     "leads": ("hs_lead_name", "hs_pipeline_stage"),
     "deals": ("amount", "closedate", "dealname", "dealstage", "pipeline"),
+    "notes": ("hs_note_body", "hs_timestamp"),
 }
 PRIMARY_CONTACT = 578
 
@@ -113,7 +115,7 @@ def create(hubspot: HubSpot, kind: str, body: dict[str, Any], by: str) -> Record
         _check_lead(hubspot, values, body.get("associations") or [])
     record = hubspot.books[kind].add(hubspot.next_id(), values, by)
     for association in body.get("associations") or []:
-        _associate(record, association)
+        _associate(hubspot, kind, record, association)
     hubspot.events.created(kind, record, values, by)
     return record
 
@@ -195,8 +197,13 @@ def _check_lead(hubspot: HubSpot, values: dict[str, str], associations: list[dic
         )
 
 
-def _associate(record: Record, association: dict[str, Any]) -> None:
-    kinds = {578: "contacts", 580: "companies"}
+def _associate(hubspot: HubSpot, own: str, record: Record, association: dict[str, Any]) -> None:
+    """Both records know of each other. Types: lead to contact and company [V, 2], deal to contact 3 and note
+    to contact 202 [V]."""
+    kinds = {578: "contacts", 580: "companies", 3: "contacts", 202: "contacts"}
     for kind in association.get("types", []):
         to = kinds.get(kind.get("associationTypeId"), "others")
         record.extra.setdefault("associations", {}).setdefault(to, []).append(str(association["to"]["id"]))
+        other = hubspot.books[to].get(str(association["to"]["id"])) if to in hubspot.books else None
+        if other is not None:
+            other.extra.setdefault("associations", {}).setdefault(own, []).append(record.id)

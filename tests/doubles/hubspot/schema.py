@@ -69,6 +69,7 @@ def _numbers(names: str) -> list[Property]:
 
 HANDOFF = [
     Property("handoff_external_id", "Handoff id", unique=True),
+    Property("handoff_id", type="number"),
     Property("handoff_revision", type="number"),
     Property("handoff_deferred_until", type="datetime"),
     Property("handoff_first_contact_at", type="datetime"),
@@ -97,7 +98,7 @@ def first() -> dict[str, dict[str, Property]]:
             "firstname lastname jobtitle phone mobilephone company website numemployees industry country"
             " state city zip hs_language hs_timezone hs_analytics_source hs_analytics_source_data_1"
             " hs_analytics_source_data_2 hs_latest_source hs_additional_emails hs_email_optout"
-            " associatedcompanyid hs_linkedin_url"
+            " associatedcompanyid hs_linkedin_url recent_conversion_event_name recent_conversion_date"
         ),
     ]
     leads = [
@@ -115,7 +116,8 @@ def first() -> dict[str, dict[str, Property]]:
         *_texts("dealname dealstage pipeline closedate hs_is_closed_won hs_is_closed deal_currency_code"),
         *_numbers("amount"),
     ]
-    every = {"contacts": contacts, "companies": companies, "leads": leads, "deals": deals}
+    notes = [*COMMON, Property("hs_timestamp", type="datetime"), Property("hs_note_body")]
+    every = {"contacts": contacts, "companies": companies, "leads": leads, "deals": deals, "notes": notes}
     return {kind: {prop.name: prop for prop in props} for kind, props in every.items()}
 
 

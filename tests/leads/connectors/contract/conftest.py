@@ -17,10 +17,11 @@ from leads.models import Connection, Delivery, Handoff
 from routing.models import User
 from tests import doubles
 from tests.conftest import NOW
+from tests.leads.connectors.contract.hubspot import PlayedHubSpot
 from tests.leads.connectors.contract.mautic import PlayedMautic
 from tests.leads.connectors.contract.systems import System
 
-SYSTEMS: tuple[type[System], ...] = (PlayedMautic,)
+SYSTEMS: tuple[type[System], ...] = (PlayedMautic, PlayedHubSpot)
 
 # Acts may be taken back for ten seconds; those of a made handoff are done a minute after NOW.
 LATER = timedelta(minutes=2)
