@@ -32,8 +32,8 @@ class Salesforce(Keeper):
     Secrets: `client_id` of an External Client App with `client_secret` (client credentials; the base address
     is then the org's My Domain), or with `username` and `private_key` (JWT bearer). Options: see OPTIONS.
     Leads need the custom fields Handoff_Id__c (text, external id, unique), Handoff_Status__c and
-    Handoff_Reason__c (text), Handoff_Revision__c (number), Handoff_Deferred_Until__c and
-    Handoff_First_Contact_At__c (date and time).
+    Handoff_Reason__c (text), Handoff_Number__c and Handoff_Revision__c (number),
+    Handoff_Deferred_Until__c and Handoff_First_Contact_At__c (date and time).
     """
 
     USUAL = USUAL

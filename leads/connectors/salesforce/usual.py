@@ -32,6 +32,8 @@ def _status(name: str, status: str = "") -> dict[str, str]:
 
 USUAL = Map(
     fields={
+        # A revision counts within its handoff, so it says nothing without it.
+        "handoff_id": "Handoff_Number__c",
         "revision": "Handoff_Revision__c",
         "reason": "Handoff_Reason__c",
         "owner": OWNER,
