@@ -31,6 +31,7 @@ class PlayedSalesforce(System):
     revision = "Handoff_Revision__c"
     writes = r"^PATCH .*/composite/sobjects"
     tokens = "/oauth2/token"
+    some = r'"Handoff_Id__c":"\d*[37]"'
     faults = {
         # It has no 429, and never says how long.
         "wait": {"kind": "request_limit"},
