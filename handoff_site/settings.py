@@ -313,6 +313,13 @@ if not isinstance(ENRICHMENT_MAPPING, dict):
 # a test system on this machine. Everything else must be a public https address.
 CONNECTOR_PRIVATE_HOSTS: list[str] = env.list("CONNECTOR_PRIVATE_HOSTS", default=[])
 
+# Salesforce's API is versioned by release, in every path; each is supported for three years.
+SALESFORCE_API_VERSION = env.str("SALESFORCE_API_VERSION", default="68.0")
+if not re.fullmatch(r"\d\d\.0", SALESFORCE_API_VERSION):
+    raise ImproperlyConfigured(
+        f"SALESFORCE_API_VERSION must be a version such as 68.0, not {SALESFORCE_API_VERSION!r}"
+    )
+
 # HubSpot's API is versioned by date, in every path; each version is supported for 18 months.
 HUBSPOT_API_VERSION = env.str("HUBSPOT_API_VERSION", default="2026-09")
 if not re.fullmatch(r"20\d\d-(03|09)(-beta)?", HUBSPOT_API_VERSION):

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from leads.connectors.base import Connector
 from leads.connectors.hubspot import HubSpot
 from leads.connectors.mautic import Mautic
+from leads.connectors.salesforce import Salesforce
 from leads.connectors.standard_webhooks import StandardWebhooks
 from leads.models import Connection
 
 CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
     Connection.Kind.MAUTIC: Mautic,
+    Connection.Kind.SALESFORCE: Salesforce,
     Connection.Kind.WEBHOOK: StandardWebhooks,
     Connection.Kind.HUBSPOT: HubSpot,
 }

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0016_connections'),
+        ('leads', '0017_conflicts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -334,3 +334,18 @@ def test_an_assertion_with_a_wrong_signature(outer: Doubles, control: httpx.Clie
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     outer.salesforce.configure(public_key="")
     assert token(control, grant_type=JWT_BEARER, assertion=forged).status_code == 200
+
+
+def test_tasks_go_onto_living_leads_and_contacts(outer: Doubles, salesforce: httpx.Client, jane: str) -> None:
+    def noted(who: str, **fields: Any) -> httpx.Response:
+        return salesforce.post("/sobjects/Task", json={"WhoId": who, "Subject": "Call 7", **fields})
+
+    assert noted(jane).status_code == 201
+    assert refused(noted(jane, Body="x")) == (400, "INVALID_FIELD")
+    assert refused(noted(jane, Subject="x" * 256)) == (400, "STRING_TOO_LONG")
+    contact = outer.salesforce.convert(jane)["values"]["ConvertedContactId"]
+    assert refused(noted(jane)) == (400, "CANNOT_UPDATE_CONVERTED_LEAD")
+    assert noted(contact).status_code == 201
+    query = f"SELECT WhoId FROM Task WHERE WhoId = '{contact}' AND Subject LIKE '%Call%'"
+    found = salesforce.get("/query", params={"q": query}).json()["records"]
+    assert [each["WhoId"] for each in found] == [contact]

@@ -40,6 +40,12 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
         ("ENRICHMENT_MAPPING", "{", "ENRICHMENT_MAPPING must be a JSON object"),
         ("ENRICHMENT_MAPPING", "[]", "ENRICHMENT_MAPPING must be a JSON object"),
         ("EMAIL_URL", "nonsense", "EMAIL_URL"),
+        (
+            "SALESFORCE_API_VERSION",
+            "v68",
+            "SALESFORCE_API_VERSION must be a version such as 68.0, not 'v68'",
+        ),
+        ("SALESFORCE_API_VERSION", "68.0/../v20.0", "SALESFORCE_API_VERSION must be a version"),
         ("SECURE_SSL", "2", "SECURE_SSL must be 1 or 0, not '2'"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("HEARTBEAT_URL", "ftp://example.com/x", "HEARTBEAT_URL must be an address such as https://"),

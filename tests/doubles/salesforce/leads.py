@@ -3,7 +3,7 @@
 Required LastName and Company [V]; read-only conversion fields and SystemModstamp [V]; Status from the org's
 picklist [V], never a converted one by update [R]; converted leads refuse updates [R]; id and external id not
 in the body [V]; DUPLICATES_DETECTED when the org's duplicate rule is on, unless the header allows saving [R].
-The five `Handoff_..__c` fields are the customer's own, made beforehand.
+The `Handoff_..__c` fields are the customer's own, made beforehand.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WRITABLE = {
     "Country", "State", "City", "PostalCode", "Street", "CurrencyIsoCode",
     EXTERNAL_ID, "Handoff_Status__c", "Handoff_Reason__c", "Handoff_Deferred_Until__c",
     "Handoff_First_Contact_At__c",
-    "Handoff_Revision__c", "Handoff_Note__c",
+    "Handoff_Number__c", "Handoff_Revision__c", "Handoff_Note__c",
 }  # fmt: skip
 READ_ONLY = {
     "Id", "IsDeleted", "Name", "IsConverted", "ConvertedDate", "ConvertedAccountId", "ConvertedContactId",
@@ -35,7 +35,7 @@ READ_ONLY = {
     "SystemModstamp",
     "MasterRecordId", "LastActivityDate",
 }  # fmt: skip
-NUMBERS = {"AnnualRevenue", "NumberOfEmployees", "Handoff_Revision__c"}
+NUMBERS = {"AnnualRevenue", "NumberOfEmployees", "Handoff_Number__c", "Handoff_Revision__c"}
 MOMENTS = {"CreatedDate": "created", "SystemModstamp": "touched", "LastModifiedDate": "touched"}
 DATES = {"Handoff_Deferred_Until__c", "Handoff_First_Contact_At__c"}
 REQUIRED = ("LastName", "Company")

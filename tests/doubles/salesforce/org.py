@@ -30,7 +30,7 @@ VERSION = re.compile(r"v\d\d\.0")
 
 
 class Salesforce(System):
-    """An org. `leads`, `users`, `opportunities` are its records, by 18-character id."""
+    """An org. `leads`, `users`, `opportunities`, `tasks` are its records, by 18-character id."""
 
     name = "salesforce"
     SETTINGS: dict[str, Any] = {
@@ -60,7 +60,7 @@ class Salesforce(System):
         self.clear()
 
     def clear(self) -> None:
-        self.leads, self.users, self.opportunities = (Book(self.clock) for _ in range(3))
+        self.leads, self.users, self.opportunities, self.tasks = (Book(self.clock) for _ in range(4))
         self.external_ids = [leads.EXTERNAL_ID]
         self.leads.index(leads.EXTERNAL_ID, "Email")
         self.statuses = list(leads.STATUSES)
@@ -157,6 +157,8 @@ class Salesforce(System):
     def _data(self, call: Call, version: str, rest: list[str]) -> Answer:
         if rest[0] == "sobjects" and rest[1:2] == ["Lead"]:
             return self._lead(call, version, rest[2:])
+        if rest == ["sobjects", "Task"] and call.method == "POST":
+            return self._task(_object(call))
         if rest[:2] == ["composite", "sobjects"]:
             return self._collection(call, version, rest[2:])
         if rest[0] in ("query", "queryAll") and call.method == "GET":
@@ -197,6 +199,19 @@ class Salesforce(System):
             "METHOD_NOT_ALLOWED",
             f"HTTP Method '{method}' not allowed. Allowed are HEAD,GET,PATCH,DELETE",
         )
+
+    def _task(self, values: dict[str, Any]) -> Answer:
+        """A Task on a lead that lives and was not converted, or on the contact that one became [R]."""
+        unknown = [name for name in values if name not in queries.TASK_FIELDS]
+        if unknown:
+            raise Trouble(400, "INVALID_FIELD", f"No such column '{unknown[0]}' on sobject of type Task")
+        who = str(values.get("WhoId") or "")
+        if len(str(values.get("Subject") or "")) > 255:
+            raise Trouble(400, "STRING_TOO_LONG", "Subject: data value too large (max length=255)")
+        if not who.startswith("003") and self.living(who).values.get("IsConverted"):
+            raise refusals.CONVERTED()
+        made = self.tasks.add(self.next_id("00T"), values, API)
+        return answer(201, {"id": made.id, "success": True, "errors": []})
 
     def _by_external_id(self, call: Call, version: str, external: str, key: str) -> Answer:
         # The end of the path is taken for a file's extension.
@@ -337,7 +352,8 @@ class Salesforce(System):
     def as_json(self) -> dict[str, Any]:
         return {
             "leads": self.leads.as_json(), "users": self.users.as_json(),
-            "opportunities": self.opportunities.as_json(), "usage": self.usage,
+            "opportunities": self.opportunities.as_json(), "tasks": self.tasks.as_json(),
+            "usage": self.usage,
         }  # fmt: skip
 
 

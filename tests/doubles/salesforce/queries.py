@@ -1,5 +1,5 @@
-"""Queries over the org: leads, users, opportunities and the statuses of a lead, in pages; and what Lead is
-described as.
+"""Queries over the org: leads, users, opportunities, tasks, the statuses of a lead, in pages; and how Lead is
+described.
 
 `totalSize, done, nextRecordsUrl, records` [V, section 3]; the page's size by `Sforce-Query-Options:
 batchSize=` [V]; a page is a snapshot of when the query was asked, and the last page ends its locator [R].
@@ -26,6 +26,9 @@ OPPORTUNITY_FIELDS = (
     "CreatedDate",
     "SystemModstamp", "LastModifiedDate", "IsDeleted",
 )  # fmt: skip
+TASK_FIELDS = (
+    "Id", "WhoId", "Subject", "Description", "Status", "ActivityDate", "TaskSubtype", "CreatedDate",
+)  # fmt: skip
 STATUS_FIELDS = ("Id", "ApiName", "MasterLabel", "IsConverted", "IsDefault", "SortOrder")
 
 
@@ -36,6 +39,7 @@ def check_names(org: Salesforce, table: str, names: list[str]) -> None:
         "User": set(USER_FIELDS),
         "Opportunity": set(OPPORTUNITY_FIELDS),
         "LeadStatus": set(STATUS_FIELDS),
+        "Task": set(TASK_FIELDS),
     }[table]
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -80,7 +84,7 @@ def _rows(org: Salesforce, table: str, deleted: bool) -> list[Record]:
             values = {"ApiName": name, "MasterLabel": name, "IsConverted": converted, "IsDefault": default}
             rows.append(Record(f"01J5e{place:010d}AAA", 0.0, {**values, "SortOrder": place}))
         return rows
-    books = {"Lead": org.leads, "User": org.users, "Opportunity": org.opportunities}
+    books = {"Lead": org.leads, "User": org.users, "Opportunity": org.opportunities, "Task": org.tasks}
     if table not in books:
         raise Trouble(400, "INVALID_TYPE", f"sObject type '{table}' is not supported.")
     return list(books[table].all.values() if deleted else books[table])

@@ -19,9 +19,10 @@ from tests import doubles
 from tests.conftest import NOW
 from tests.leads.connectors.contract.hubspot import PlayedHubSpot
 from tests.leads.connectors.contract.mautic import PlayedMautic
+from tests.leads.connectors.contract.salesforce import PlayedSalesforce
 from tests.leads.connectors.contract.systems import System
 
-SYSTEMS: tuple[type[System], ...] = (PlayedMautic, PlayedHubSpot)
+SYSTEMS: tuple[type[System], ...] = (PlayedMautic, PlayedHubSpot, PlayedSalesforce)
 
 # Acts may be taken back for ten seconds; those of a made handoff are done a minute after NOW.
 LATER = timedelta(minutes=2)

@@ -76,7 +76,7 @@ class Storm:
             # Every call may be struck but for the few that are refused of a batch.
             more: dict[str, Any] = {"match": ""}
             if name == "held":
-                more = {"item_match": r'"id":"?\d*[37]"?[,}]'}
+                more = {"item_match": self.system.some}
             self.system.fault(name, times=-1, probability=share / 100, **more)
 
     def run(self, changes: int) -> None:
