@@ -8,6 +8,7 @@ from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
 from leads.lifecycle.draining import drain, drain_soon
+from leads.lifecycle.erasing import erase
 from leads.lifecycle.lifting import lift
 from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge, reopen
@@ -38,6 +39,7 @@ __all__ = [
     "disqualify",
     "drain",
     "drain_soon",
+    "erase",
     "fire",
     "hand_on",
     "lift",

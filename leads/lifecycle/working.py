@@ -180,6 +180,7 @@ def opportunity(
     A second report about it updates amount and stage; the first `at` stays.
     """
     handoff = guard.locked(handoff_id)
+    guard.require_person(handoff, "record an opportunity")
     guard.require_fresh(handoff, revision, act, "record an opportunity")
     book = Book(act)
     record_opportunity(book, handoff, external_id, amount, currency, stage, at)

@@ -12,6 +12,7 @@ from leads.models.lead import DuplicatePair, ExternalId, Lead, LeadAlias, Merge
 from leads.models.lists import BulkRow, BulkRun, DefaultView, SavedView
 from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
+from leads.models.privacy import ErasedKey, PrivacyAct
 from leads.models.proposal import Proposal, ProposalComment, Signature
 from leads.models.search import SearchWord
 
@@ -30,6 +31,7 @@ __all__ = [
     "Deferral",
     "DuplicatePair",
     "EnrichmentAttempt",
+    "ErasedKey",
     "Event",
     "ExternalId",
     "FiredStep",
@@ -47,6 +49,7 @@ __all__ = [
     "Notification",
     "Preference",
     "PreflightSettings",
+    "PrivacyAct",
     "Proposal",
     "ProposalComment",
     "Receipt",
