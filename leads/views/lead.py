@@ -20,10 +20,10 @@ from leads.lifecycle import Act, Invalid
 from leads.models import ExternalId, Handoff, Lead, LeadAlias, Merge, PrivacyAct, Score
 from leads.presenters import pairs, people, privacy, qualifying, repair, signals, times
 from leads.presenters.company import CompanyCard
+from leads.presenters.flags import Flag
 from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.privacy import ActLine
 from leads.presenters.repair import Input
-from leads.presenters.rows import Flag
 from leads.presenters.signals import Timeline
 from leads.querysets import Sight, sight_of
 from leads.views import access, colleagues, pane
@@ -46,7 +46,6 @@ class Person:
     phone: Link | None
     linkedin: Link | None
     there: str
-    consent: Sequence[str]
     flags: Sequence[Flag]
     handoffs: Sequence[people.HandoffLine]
     card: CompanyCard
@@ -155,11 +154,10 @@ def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime)
         lead=found,
         name=people.name_of(found, personal=personal),
         sub=people.sub_of(found),
-        email=mail(found.email) if personal else None,
-        phone=phone(found.phone) if personal else None,
+        email=mail(found.email, is_refused=found.email_opt_out) if personal else None,
+        phone=phone(found.phone, is_refused=found.do_not_call) if personal else None,
         linkedin=outside(found.linkedin_url, "LinkedIn") if personal else None,
         there=times.there(found.timezone, now),
-        consent=pane.consent_words(found),
         flags=people.flags(found, newest),
         handoffs=[people.handoff_line(row, qualifying.trigger_sentence(row, now), now) for row in handoffs],
         card=pane.card_of(found),
