@@ -55,7 +55,7 @@ def is_theirs(cells: Sequence[str], held: Held, *, by_name: bool) -> bool:
 
 def _parts(held: Held) -> int:
     changed = []
-    for part in _mentioning(ImportPart.objects.select_related("lead_import"), "rows", held):
+    for part in mentioning(ImportPart.objects.select_related("lead_import"), "rows", held):
         done = part.lead_import.status not in UNFINISHED and part.lead_import.status != "mapping"
         rows = [
             [number, *([""] * len(cells))] if is_theirs(cells, held, by_name=done) else [number, *cells]
@@ -70,7 +70,7 @@ def _parts(held: Held) -> int:
 
 def _failures(held: Held) -> int:
     changed = []
-    for failure in _mentioning(ImportFailure.objects.all(), "cells", held):
+    for failure in mentioning(ImportFailure.objects.all(), "cells", held):
         if is_theirs(failure.cells, held, by_name=True):
             failure.cells = [""] * len(failure.cells)
             failure.problems = [{"column": "", "message": GONE}]
@@ -82,7 +82,7 @@ def _failures(held: Held) -> int:
 def _list(model: type[Model], column: str, held: Held) -> int:
     """Views and acts on many whose address or words name the person: what names them is taken out."""
     changed: list[Any] = []
-    for row in _mentioning(model._default_manager.all(), column, held):
+    for row in mentioning(model._default_manager.all(), column, held):
         was = getattr(row, column)
         if (value := _CLEAN[column](was, held, row.pk)) != was:
             setattr(row, column, value)
@@ -115,7 +115,7 @@ def _names(text: str, held: Held) -> bool:
     return any(needle in folded for needle in held.needles)
 
 
-def _mentioning(rows: QuerySet[Any], column: str, held: Held) -> Iterable[Any]:
+def mentioning(rows: QuerySet[Any], column: str, held: Held) -> Iterable[Any]:
     """Rows whose column may hold one of the words, as the database finds them: by the longest part that every
     spelling of a word has, for addresses of lists are encoded and names stand in two cells."""
     parts = {max(_pieces(needle), key=len, default="") for needle in held.needles}

@@ -1,18 +1,20 @@
-"""A person's data as such, by hand: erase it, after a look at what that means and a number typed.
+"""A person's data as such, by hand: erase it, after a look and a number typed; hand it out to the person.
 
-Owns the page. Marketing ops and admins do this, and only for a lead that is still somebody. The erasing is
-`leads.lifecycle`.
+Owns the pages and the file. Marketing ops and admins do this, and only for a lead that is still somebody. The
+erasing is `leads.lifecycle`, what is handed out `leads.disclosing`.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
-from leads import lifecycle
+from leads import disclosing, lifecycle
 from leads.choices import Why
 from leads.erasure.held import cluster
 from leads.lifecycle import Act, Invalid
@@ -28,7 +30,7 @@ from leads.models import (
     Rejection,
     Score,
 )
-from leads.presenters import people, privacy
+from leads.presenters import disclosure, people, privacy, times
 from leads.views import access
 from leads.views.shell import shell_of, tell
 from routing.people import ADMIN, MARKETING
@@ -57,6 +59,43 @@ def erase(request: HttpRequest, pk: int) -> HttpResponse:
         return _page(request, lead, errors)
     tell(request, "Erased. Whoever held an open lead of this person was told, without a name.")
     return redirect("leads:lead", pk)
+
+
+@require_GET
+def held(request: HttpRequest, pk: int) -> HttpResponse:
+    """All that is held about the person, for reading and printing; opening it is logged."""
+    lead, frame = _somebody(request, pk), shell_of(request)
+    found = disclosing.hand_out(lead, Act(frame.now, frame.user))
+    values = {
+        "lead": lead,
+        "name": people.name_of(lead, personal=True),
+        "org": settings.ORG_NAME,
+        "made": times.exact(frame.now, frame.now),
+        "sections": disclosure.sections(found, frame.now),
+        "duplicates": found["possible_duplicates"],
+    }
+    response = render(request, "leads/people/held.html", values)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_GET
+def data(request: HttpRequest, pk: int) -> HttpResponse:
+    """The same as a JSON file; taking it is logged."""
+    lead, frame = _somebody(request, pk), shell_of(request)
+    found = disclosing.hand_out(lead, Act(frame.now, frame.user))
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    response = HttpResponse(text, content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="person-{lead.pk}.json"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _somebody(request: HttpRequest, pk: int) -> Lead:
+    lead = _find(request, pk)
+    if lead.erased_at is not None:
+        raise Http404("nobody any more")
+    return lead
 
 
 def _find(request: HttpRequest, pk: int) -> Lead:
