@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 
 from leads import erasure, explaining, identity
 from leads.choices import EventKind
@@ -31,6 +31,7 @@ from leads.models import (
     Notification,
     PrivacyAct,
     Receipt,
+    RoutingDecision,
     Score,
 )
 from leads.notifications import HEADS
@@ -194,9 +195,11 @@ def _handoffs(held: Held) -> list[Json]:
     """Each handoff with all that is written about it; a fixed number of queries for all of them."""
     handoffs = Handoff.objects.filter(pk__in=held.handoffs).select_related("assignee", "queue")
     beside = ("notes__by", "rejections__by", "rejections__reason", "deferral_rows__by", "attempts__by")
-    found = list(
-        handoffs.prefetch_related(*beside, "waivers__by", "inspections", "decisions").order_by("mql_at", "pk")
+    decided = RoutingDecision.objects.select_related("ruleset").defer("ruleset__document")
+    read = handoffs.prefetch_related(
+        *beside, "waivers__by", "inspections", Prefetch("decisions", decided.order_by("at", "pk"))
     )
+    found = list(read.order_by("mql_at", "pk"))
     events: dict[int, list[Event]] = {}
     log = Event.objects.filter(handoff__in=held.handoffs).select_related("user", "api_key")
     for event in log.order_by("handoff", "number"):

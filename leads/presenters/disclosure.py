@@ -42,6 +42,8 @@ INNER = {
     "checks": "Checks",
     "routing": "Routing",
 }
+# In the file alone: since when each field says what it says.
+LEFT_OUT = frozenset({"as_of"})
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -77,8 +79,8 @@ def sections(held: Mapping[str, Any], now: datetime) -> list[Section]:
             continue
         if isinstance(part, list):
             found.append(Section(name, title, entries=[_entry(row, now) for row in part]))
-        else:
-            found.append(Section(name, title, facts=_facts(part, now)))
+        elif facts := _facts({key: value for key, value in part.items() if key not in LEFT_OUT}, now):
+            found.append(Section(name, title, facts=facts))
     return found
 
 
