@@ -16,8 +16,18 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from leads import backtesting, bulk, completion, escalation, imports, lifecycle, notifications, rule_reviews
-from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, UsedLink
+from leads import (
+    backtesting,
+    bulk,
+    completion,
+    escalation,
+    imports,
+    lifecycle,
+    notifications,
+    retention,
+    rule_reviews,
+)
+from leads.models import Backtest, Handoff, LeadImport, RememberedAnswer, UsedLink
 from routing import reviews
 
 logger = logging.getLogger(__name__)
@@ -30,7 +40,6 @@ SHARED, MOST_HELPERS = 300, 3
 TURN_SECONDS, MOST_TURNS = 10, 6
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
-READ_MESSAGES_KEPT = timedelta(days=90)
 # Long after a link of a mail has expired, nobody asks whether it was used.
 USED_LINKS_KEPT = timedelta(days=30)
 PRUNED_AT_ONCE = 5000
@@ -127,24 +136,30 @@ def review_rules() -> int:
 
 
 def prune() -> int:
-    """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions,
-    the rows of old imports, what became of acts on many.
+    """Delete what nobody needs again: remembered answers, used links, expired sessions, imports that were
+    never started, what became of acts on many; then what was kept for long enough.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. Returns the rows.
     """
     now = timezone.now()
     doomed: tuple[QuerySet[Any], ...] = (
         RememberedAnswer.objects.filter(at__lt=now - ANSWERS_KEPT),
-        Notification.objects.filter(read_at__lt=now - READ_MESSAGES_KEPT).exclude(
-            mail=Notification.Mail.PENDING
-        ),
         UsedLink.objects.filter(used_at__lt=now - USED_LINKS_KEPT),
         Session.objects.filter(expire_date__lt=now),
-        *imports.old(now),
+        imports.old(now),
         bulk.old(now),
     )
     pruned = 0
     for rows in doomed:
         keys = list(rows.order_by().values_list("pk", flat=True)[:PRUNED_AT_ONCE])
         pruned += rows.model._default_manager.filter(pk__in=keys).delete()[0]
-    return pruned
+    return pruned + retain()
+
+
+def retain() -> int:
+    """Empty what is older than its retention period, for one slice; returns how much. While there is more to
+    do the next slice is asked for at once."""
+    done, is_more = retention.run(timezone.now())
+    if is_more:
+        async_task("leads.tasks.retain")
+    return sum(done.values())

@@ -55,6 +55,11 @@ FINDING = ("check", "passed", "waived")
 ITEM = ("handoff", "trigger", "at", "reason")
 
 
+# What a retention period takes of a row that lives on: its id is needed to know a repeat.
+ACTIVITY_WORDS: Mapping[str, Any] = {"title": "", "url": "", "campaign": "", "properties": {}}
+ANSWER_WORDS: Mapping[str, Any] = {"answer": {}}
+
+
 @dataclass(frozen=True)
 class Blank:
     """Rows that stay, with these columns emptied. `by` are the paths to the lead or handoff they are of."""
@@ -111,13 +116,13 @@ EMPTIED: tuple[Blank | Reduce | Delete, ...] = (
     Delete(DuplicatePair, ("first", "second")),
     Blank(Merge, ("keep", "gone"), {"memory": {}}),
     # What they did, and what was thought of it. Kinds, moments and points stay: figures count them.
-    Blank(Activity, (LEAD,), {"external_id": "", "title": "", "url": "", "campaign": "", "properties": {}}),
+    Blank(Activity, (LEAD,), {"external_id": "", **ACTIVITY_WORDS}),
     Blank(Score, (LEAD,), {"reasons": {}}),
     Blank(Complaint, (LEAD,), {"text": ""}),
     Blank(EnrichmentAttempt, (LEAD,), {"fields": [], "detail": ""}),
     Reduce(TriageItem, (LEAD,), "data", _kept(ITEM)),
     # What came in and what was answered. By its event's hash a repeat is still known.
-    Blank(Receipt, (LEAD,), {"body_digest": "", "answer": {}}),
+    Blank(Receipt, (LEAD,), {"body_digest": "", **ANSWER_WORDS}),
     # What people wrote about them.
     Blank(Note, (HANDOFF,), {"text": ""}),
     Blank(Rejection, (HANDOFF,), {"note": "", "seen": ""}),

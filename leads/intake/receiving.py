@@ -218,12 +218,24 @@ def _repeats(wave: Sequence[Incoming]) -> tuple[list[Incoming], dict[int, Answer
         if receipt is None:
             fresh.append(item)
             continue
-        answer: Answer = {**receipt.answer, "status": "duplicate"}
+        answer: Answer = {**_forgotten(receipt), **receipt.answer, "status": "duplicate"}
         if receipt.body_digest and receipt.body_digest != item.digest:
             answer["reason"] = "different_body"
             Receipt.objects.filter(pk=receipt.pk).update(differing_repeats=F("differing_repeats") + 1)
         answers[item.number] = answer
     return fresh, answers
+
+
+def _forgotten(receipt: Receipt) -> Answer:
+    """The answer of a receipt of which only the identity was kept for so long."""
+    return {
+        "id": receipt.event_id,
+        "status": receipt.status,
+        "reason": receipt.reason or None,
+        "lead": None,
+        "handoff": None,
+        "errors": [],
+    }
 
 
 def _receipts(

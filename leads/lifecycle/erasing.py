@@ -19,7 +19,7 @@ from leads import erasure, identity
 from leads.choices import CompanyStage, EventKind, Stage, State, Why
 from leads.erasure.emptying import blank
 from leads.erasure.held import cluster, person_keys
-from leads.lifecycle.act import Act, Invalid
+from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.book import Book
 from leads.lifecycle.completing import recheck_leads
 from leads.lifecycle.draining import free
@@ -31,14 +31,21 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/#-]{0,39}")
 
 @transaction.atomic
 def erase(
-    lead_id: int, act: Act, why: Why, *, reference: str = "", as_of: datetime | None = None
+    lead_id: int,
+    act: Act,
+    why: Why,
+    *,
+    reference: str = "",
+    as_of: datetime | None = None,
+    unless_since: datetime | None = None,
 ) -> PrivacyAct:
     """Erase the person that this lead is, with all that was merged into it. A second time does nothing and
     gives the first entry back.
 
     Events of before `as_of` (now by default) that come later are known by keyed hashes of the person's
     addresses and ids; not where it was only kept for long enough: who comes back then is simply new.
-    Raises Invalid for a reference that is none; Lead.DoesNotExist.
+    Raises Invalid for a reference that is none; Lead.DoesNotExist; with `unless_since` Refused when something
+    is open or was said of the person since then.
     """
     leads = _locked(lead_id)
     reference = _case(reference, leads)
@@ -46,6 +53,8 @@ def erase(
         return PrivacyAct.objects.filter(lead=leads[0], kind=PrivacyAct.Kind.ERASED).earliest("at", "pk")
     held = erasure.held_of([lead.pk for lead in leads])
     handoffs = _handoffs(leads)
+    if unless_since is not None and _is_alive(leads, handoffs, unless_since):
+        raise Refused("The person is known to sales again.", code="not_allowed")
     pairs = DuplicatePair.objects.filter(Q(first__in=held.leads) | Q(second__in=held.leads))
     others = {pk for pair in pairs.values_list("first_id", "second_id") for pk in pair} - set(held.leads)
     erasure.remember(held.keys if why != Why.RETENTION else held.events, as_of or act.now)
@@ -109,6 +118,10 @@ def _handoffs(leads: Sequence[Lead]) -> list[Handoff]:
     for handoff in handoffs:
         handoff.lead = by_id[handoff.lead_id]
     return handoffs
+
+
+def _is_alive(leads: Sequence[Lead], handoffs: Sequence[Handoff], since: datetime) -> bool:
+    return any(row.is_open for row in handoffs) or any(lead.updated_at >= since for lead in leads)
 
 
 def _end(book: Book, handoffs: Sequence[Handoff]) -> None:
