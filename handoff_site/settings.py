@@ -96,6 +96,7 @@ if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY must be set (or DEBUG=1 for a development run)")
     SECRET_KEY = _debug_key()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # Former keys: what they sealed and signed is still read while the key is changed.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
@@ -296,6 +297,12 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Handoff <handoff@loc
 # Intake
 INTAKE_RATE = _integer("INTAKE_RATE", 600, 1, 1_000_000)
 INTAKE_BURST = _integer("INTAKE_BURST", 3000, 1, 10_000_000)
+# How many days what is personal is kept, 0 for ever (see leads.retention). Where law differs, nothing is
+# assumed: people, what they did and answers to other systems go only where somebody says so.
+RETENTION_DAYS = {
+    kind: _integer(f"RETENTION_{kind.upper()}_DAYS", days, 0, 36_500)
+    for kind, days in (("people", 0), ("activities", 0), ("receipts", 0), ("imports", 30), ("messages", 90))
+}
 # The limiter counts in each web process; it divides its rate by this number to hold the whole.
 WEB_PROCESSES = _integer("WEB_PROCESSES", 1, 1, 256)
 

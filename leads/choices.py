@@ -182,6 +182,15 @@ class EventKind(TextChoices):
     UNDONE = "undone", "Undone"
 
 
+class Why(TextChoices):
+    """Why a person was erased. The first two are a human's to give."""
+
+    ASKED = "asked", "The person asked for it"
+    NO_BASIS = "no_basis", "It should never have been stored"
+    SENDER = "sender", "Erased in another system"
+    RETENTION = "retention", "Kept for long enough"
+
+
 class Check(TextChoices):
     BUSINESS_EMAIL = "business_email", "Business e-mail"
     FULL_NAME = "full_name", "First and last name"

@@ -176,6 +176,8 @@ def _write(lead_id: int, values: Mapping[str, Any], act: Act) -> tuple[set[str],
     lead = Lead.objects.select_for_update(of=("self",)).select_related("company").get(pk=lead_id)
     if lead.merged_into_id is not None:
         raise Invalid({"": "This lead was merged into another; edit that one."})
+    if lead.erased_at is not None:
+        raise Invalid({"": "This person was erased; there is nothing left to edit."})
     _refuse_placeholders(lead, values)
     changed: set[str] = set()
     domain_before = identity.company_domain(lead.email_key or "", "")

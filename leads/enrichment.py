@@ -244,7 +244,8 @@ def begin(
     The row stands before the attempt, so that a crash counts and a second worker does not ask too.
     """
     with transaction.atomic():
-        Lead.objects.select_for_update(of=("self",)).get(pk=lead_id)
+        if Lead.objects.select_for_update(of=("self",)).get(pk=lead_id).erased_at is not None:
+            return None
         earlier = EnrichmentAttempt.objects.filter(lead_id=lead_id, provider=provider.name)
         last = earlier.order_by("-at").first()
         if last is not None and not again:
@@ -265,6 +266,9 @@ def finish(attempt: EnrichmentAttempt, fields: dict[str, Any], problem: str = ""
             lead = (
                 Lead.objects.select_for_update(of=("self",)).select_related("company").get(pk=attempt.lead_id)
             )
+            if lead.erased_at is not None:
+                # Erased while the provider was asked: what it said is not kept.
+                return []
             filled, refused = apply(lead, lead.company, fields, attempt.at)
             if "company" in filled or "lead.phone" in filled:
                 identity.find_duplicates([lead], attempt.at)

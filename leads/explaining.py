@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
+from leads import erasure
 from leads.lifecycle import placing
 from leads.models import Handoff, RoutingDecision
 from leads.notifications import holder_words
@@ -30,6 +31,14 @@ BY = {
     "returned": "because it came back to them",
 }
 _NO_RULES = engine.Ruleset({})
+
+
+ERASED = "The person was erased since: of the facts only what figures need is kept."
+
+
+def is_erased(decision: RoutingDecision) -> bool:
+    """Whether the facts it was decided on went with the person: it can be read, not made again."""
+    return bool(decision.facts.get(erasure.ERASED))
 
 
 class Looked(NamedTuple):
@@ -81,6 +90,8 @@ class Teller:
 
     def rules(self, decision: RoutingDecision) -> list[str]:
         """What each rule said, and to whom the one that matched sends it."""
+        if is_erased(decision):
+            return [ERASED]
         return engine.explain(rules_of(decision), facts_of(decision), decision.trace, self.name)
 
     def candidates(self, decision: RoutingDecision) -> list[Looked]:
@@ -89,7 +100,8 @@ class Teller:
 
     def sentences(self, decision: RoutingDecision) -> list[str]:
         """The whole decision: what each rule said, then who was looked at and who took it."""
-        told = self.rules(decision) + [str(looked) for looked in self.candidates(decision)]
+        told = self.rules(decision)
+        told += [str(looked) for looked in self.candidates(decision)]
         return [*told, "Nobody could take it."] if decision.outcome == "nobody" else told
 
     def _looked(self, candidate: Mapping[str, Any]) -> Looked:

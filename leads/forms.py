@@ -85,6 +85,7 @@ class ContactForm(VerbForm):
         required=False, min_value=1, error_messages={"invalid": "Choose one of the lead's signals."}
     )
     note = forms.CharField(required=False, max_length=TEXT_LIMIT)
+    asked_for = forms.MultipleChoiceField(required=False, choices=Channel.choices)
     next_touch = forms.DateField(required=False, error_messages={"invalid": "Write the date as 2026-03-31."})
 
     def arguments(self) -> dict[str, Any]:
@@ -95,6 +96,8 @@ class ContactForm(VerbForm):
             "at": self.cleaned_data["at"],
             "activity_id": self.cleaned_data["activity_id"],
             "note": self.cleaned_data["note"],
+            # The tick stands beside the channel that it is for.
+            "asked_for": self.cleaned_data["channel"] in self.cleaned_data["asked_for"],
             "next_touch_at": at_opening(touch) if touch else None,
         }
 

@@ -215,9 +215,9 @@ def find(identities: Sequence[Identity]) -> list[Match]:
 
     matches = []
     for identity in identities:
-        known = [key for key in identity.external_ids if key in id_owner]
+        known = [key for key in identity.external_ids if id_owner.get(key) in leads]
         named = [leads[id_owner[key]] for key in known]
-        by_mail = leads[mail_owner[identity.email_key]] if identity.email_key in mail_owner else None
+        by_mail = leads.get(mail_owner.get(identity.email_key, 0))
         if by_mail is not None:
             named.append(by_mail)
         first = named[0] if named else None
@@ -240,7 +240,9 @@ def _load(ids: set[int]) -> dict[int, Lead]:
         lead = found[pk]
         while lead.merged_into_id:
             lead = found[lead.merged_into_id]
-        result[pk] = lead
+        # Erased while this waited for the row: it stands for nobody any more.
+        if lead.erased_at is None:
+            result[pk] = lead
     return result
 
 

@@ -83,6 +83,11 @@ def sees_personal_data(user: User) -> bool:
     return not is_only_viewer(user)
 
 
+def handles_personal_data(user: User) -> bool:
+    """Whether this person erases people and hands out what is held about them."""
+    return is_marketing(user) or is_admin(user)
+
+
 def relations(user: User, handoff: Handoff) -> set[str]:
     """How this person stands to a handoff that they see (its assignee and queue are loaded if there are)."""
     if is_only_viewer(user) or not user.is_active:

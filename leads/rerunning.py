@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from leads.explaining import facts_of, rules_of
+from leads.explaining import facts_of, is_erased, rules_of
 from leads.models import RoutingDecision
 from routing.engine import PERSONAL, Decision, Ruleset, Target, decide
 from routing.models import Queue
@@ -21,10 +21,14 @@ _PUT_IN = ("re_engaged", "returned", "manager")
 
 
 def differences(decisions: Sequence[RoutingDecision]) -> list[list[str]]:
-    """For each decision what comes out otherwise than it was kept, as sentences; [] for the same answer."""
+    """For each decision what comes out otherwise than it was kept, as sentences; [] for the same answer,
+    and where the facts were erased with the person."""
     slugs = dict(Queue.objects.values_list("slug", "pk")) if decisions else {}
-    found = []
+    found: list[list[str]] = []
     for decision in decisions:
+        if is_erased(decision):
+            found.append([])
+            continue
         rules = rules_of(decision)
         again = decide(rules, facts_of(decision))
         found.append([

@@ -28,11 +28,12 @@ from leads import (
     lifecycle,
     notifications,
     outbox,
+    retention,
     rule_reviews,
 )
 from leads.connecting import first_sync as syncing
 from leads.connecting import removing
-from leads.models import Backtest, Handoff, LeadImport, Notification, RememberedAnswer, SyncRun, UsedLink
+from leads.models import Backtest, Handoff, LeadImport, RememberedAnswer, SyncRun, UsedLink
 from leads.outbox import waking
 from routing import reviews
 
@@ -48,7 +49,6 @@ TURN_SECONDS, MOST_TURNS = 10, 6
 DELIVERING_SECONDS, TAKING_SECONDS = 15, 15
 # A retry with the same key comes within hours, not weeks.
 ANSWERS_KEPT = timedelta(days=7)
-READ_MESSAGES_KEPT = timedelta(days=90)
 # Long after a link of a mail has expired, nobody asks whether it was used.
 USED_LINKS_KEPT = timedelta(days=30)
 PRUNED_AT_ONCE = 2000
@@ -221,8 +221,9 @@ def review_rules() -> int:
 
 
 def prune() -> int:
-    """Delete what nobody needs again: remembered answers, long-read messages, used links, expired sessions,
-    the rows of old imports, what became of acts on many, what has long left for other systems or come in.
+    """Delete what nobody needs again: remembered answers, used links, expired sessions, imports that were
+    never started, what became of acts on many, what has long left for other systems or come in; then what
+    was kept for long enough.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. In batches, each a
     transaction of its own, until all is gone or the time is up. Returns the rows.
@@ -230,12 +231,9 @@ def prune() -> int:
     now, ends = timezone.now(), time.monotonic() + MOST_SECONDS
     doomed: tuple[QuerySet[Any], ...] = (
         RememberedAnswer.objects.filter(at__lt=now - ANSWERS_KEPT),
-        Notification.objects.filter(read_at__lt=now - READ_MESSAGES_KEPT).exclude(
-            mail=Notification.Mail.PENDING
-        ),
         UsedLink.objects.filter(used_at__lt=now - USED_LINKS_KEPT),
         Session.objects.filter(expire_date__lt=now),
-        *imports.old(now),
+        imports.old(now),
         bulk.old(now),
         *outbox.old(now),
     )
@@ -247,4 +245,13 @@ def prune() -> int:
                 break
     while outbox.empty_bodies(now, PRUNED_AT_ONCE) == PRUNED_AT_ONCE and time.monotonic() < ends:
         pass
-    return pruned
+    return pruned + retain()
+
+
+def retain() -> int:
+    """Empty what is older than its retention period, for one slice; returns how much. While there is more to
+    do the next slice is asked for at once."""
+    done, is_more = retention.run(timezone.now())
+    if is_more:
+        async_task("leads.tasks.retain")
+    return sum(done.values())

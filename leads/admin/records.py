@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from leads.admin.base import Kept, Shown, ShownInline, save_changed
 from leads.identity import normalise_email
-from leads.models import Company, Event, ExternalId, Handoff, Lead, Receipt, RoutingDecision
+from leads.models import Company, Event, ExternalId, Handoff, Lead, PrivacyAct, Receipt, RoutingDecision
 
 
 class ExternalIdInline(ShownInline):
@@ -99,6 +99,15 @@ class RoutingDecisionAdmin(Shown):
     search_fields = ("=handoff__id",)
     search_help_text = "The handoff's id."
     ordering = ("-id",)
+
+
+@admin.register(PrivacyAct)
+class PrivacyActAdmin(Shown):
+    list_display = ("at", "kind", "lead_id", "by", "api_key", "why", "reference", "rows")
+    list_filter = ("kind", "why")
+    list_select_related = ("by", "api_key")
+    search_fields = ("=reference", "=lead__id")
+    search_help_text = "The number of a case or of a lead."
 
 
 @admin.register(Receipt)

@@ -113,6 +113,10 @@ class Contact(Acting):
         None, description="the signal it referred to: the id of one of the lead's activities"
     )
     note: Text | None = None
+    asked_for: bool | None = Field(
+        None,
+        description="they asked for this very contact: needed by a channel that their consent forbids",
+    )
     next_touch_at: Instant | None = Field(None, description="within a year; by default some business days on")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from leads.erasure import ERASED
 from leads.models import RoutingDecision
 from routing import hours
 from routing.backtest import Crowd, Holder, Past, Person, PoolFacts, QueueFacts, Seat, TurnTaken, Windows
@@ -176,6 +177,9 @@ class Decisions:
     def _kept(self, row: Sequence[Any], turn: Sequence[Any]) -> Kept | None:
         pk, handoff_id, at, outcome, ruleset_id, rule_id, facts, candidates, closed_at = row
         user_id, pool_id, released_at, given_back_at, shares = turn
+        if isinstance(facts, dict) and facts.get(ERASED):
+            # The facts went with the person: no rule can be asked about them.
+            return None
         try:
             known = Facts.from_json(facts)
         except InvalidFacts:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from leads import identity, preflight
+from leads import erasure, identity, preflight
 from leads.history.rows import Problem, Row
 from leads.models import Company, Handoff, RejectionReason
 from leads.reasons import SHIPPED
@@ -82,12 +83,16 @@ class Planner:
     def plan(self, rows: Sequence[Row], result: Result) -> list[Plan]:
         """The rows to write; the others are counted as unchanged or failed."""
         keys = [row.external_id for row in rows]
-        known = set(Handoff.objects.filter(history_key__in=keys).values_list("history_key", flat=True))
+        marks = {erasure.history_mark(key): key for key in keys}
+        found = Handoff.objects.filter(history_key__in=[*keys, *marks])
+        known = {marks.get(key, key) for key in found.values_list("history_key", flat=True) if key}
+        erased = _erased(rows)
         codes = {shipped.code for shipped in SHIPPED}
         codes.update(RejectionReason.objects.values_list("code", flat=True))
         plans = []
         for row in rows:
-            if row.external_id in known:
+            # Of somebody who was erased since, nothing of before is taken in again.
+            if row.external_id in known or row.external_id in erased:
                 result.unchanged += 1
                 continue
             email_key = identity.normalise_email(row.email) if row.email else ""
@@ -138,6 +143,14 @@ class Planner:
         result.people_created = len(new_people - {"user:"} - self._counted)
         self._counted |= new_leads | new_companies | new_people
         return result
+
+
+def _erased(rows: Sequence[Row]) -> set[str]:
+    """The rows, by their id, that are of before their person was erased; one query."""
+    keys = {row.external_id: f"mail:{identity.normalise_email(row.email)}" for row in rows if row.email}
+    since = erasure.erased_since(set(keys.values()))
+    none = datetime.min.replace(tzinfo=UTC)
+    return {row.external_id for row in rows if row.mql_at <= since.get(keys.get(row.external_id, ""), none)}
 
 
 def _unknown_words(row: Row, codes: set[str]) -> Iterator[Problem]:

@@ -21,13 +21,11 @@ from leads.imports.fields import FIELDS
 from leads.imports.guessing import ERROR_HEADING, PRODUCTS
 from leads.imports.mapping import Recipe
 from leads.imports.table import Numbered
-from leads.models import ImportFailure, ImportPart, ImportPreset, LeadImport
+from leads.models import ImportPart, ImportPreset, LeadImport
 from routing.models import User
 
 PART = 500
 SAMPLES = 50
-# The rows themselves are personal data: they go when the result has been looked at; the counts stay.
-ROWS_KEPT = timedelta(days=30)
 UNSTARTED_KEPT = timedelta(days=7)
 _CHOICES = ("kind", "dates", "source", "system")
 
@@ -228,11 +226,6 @@ def discard(run: LeadImport) -> bool:
     return bool(deleted)
 
 
-def old(now: datetime) -> tuple[QuerySet[Any], ...]:
-    """What nobody needs any more: the rows of finished imports, and imports that were never started."""
-    finished = {"lead_import__finished_at__lt": now - ROWS_KEPT}
-    return (
-        ImportPart.objects.filter(**finished),
-        ImportFailure.objects.filter(**finished),
-        LeadImport.objects.filter(status=LeadImport.Status.MAPPING, created_at__lt=now - UNSTARTED_KEPT),
-    )
+def old(now: datetime) -> QuerySet[LeadImport]:
+    """Imports that were never started. The rows of finished ones are `leads.retention`'s."""
+    return LeadImport.objects.filter(status=LeadImport.Status.MAPPING, created_at__lt=now - UNSTARTED_KEPT)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from leads import identity, preflight
-from leads.choices import size_band
+from leads.choices import ActivityKind, size_band
 from leads.intake.schema import CompanyIn, EventIn, LeadIn, SourceIn
 from leads.models import Company, Lead
 
@@ -73,6 +73,10 @@ def apply_lead(lead: Lead, event: EventIn, at: datetime, words: frozenset[str]) 
             value = getattr(given.consent, name)
             if value is not None and set_field(lead, name, value, at, words):
                 changed.add(name)
+    # Whoever unsubscribes says so by themselves, at that moment; told again it is no news.
+    for moment in _unsubscribed(event, at):
+        if set_field(lead, "email_opt_out", True, moment, words):
+            changed.add("email_opt_out")
     if "custom" in given.model_fields_set:
         entries = dict.fromkeys(lead.custom) if given.custom is None else given.custom
         if sum(set_entry(lead, "custom", key, value, at) for key, value in entries.items()):
@@ -84,6 +88,12 @@ def apply_lead(lead: Lead, event: EventIn, at: datetime, words: frozenset[str]) 
     if changed & {"phone", "country_code"}:
         lead.phone_key = identity.phone_key(lead.phone, lead.country_code)
     return changed
+
+
+def _unsubscribed(event: EventIn, at: datetime) -> list[datetime]:
+    """When the person unsubscribed, by this event's activities; never later than the event counts from."""
+    kind = ActivityKind.UNSUBSCRIBE
+    return [min(given.occurred_at or at, at) for given in event.data.activities if given.kind == kind]
 
 
 def _apply_source(lead: Lead, given: SourceIn, at: datetime, words: frozenset[str]) -> set[str]:

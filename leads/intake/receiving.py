@@ -17,10 +17,11 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q
 
-from leads import identity
-from leads.intake.schema import CompanyIn, EventIn, Problem, parse
+from leads import erasure, identity
+from leads.intake import late, persons
+from leads.intake.schema import ERASED, CompanyIn, EventIn, Problem, parse
 from leads.intake.storing import stated_domain
-from leads.intake.taken import Taken
+from leads.intake.taken import DUPLICATE, Outcome
 from leads.intake.wave import Wave
 from leads.lifecycle import Act
 from leads.lifecycle.book import Book
@@ -126,10 +127,20 @@ def _take(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dict[int,
         answers |= known
         if not wave:
             continue
+        act = Act(now, sender.user, sender.api_key)
+        first = wave[0].event
+        if first is not None and first.type in persons.ALONE:
+            answers |= _receipts(wave, [persons.take(first, act, sender.quiet)], sender.api_key, now)
+            continue
         matches = identity.find([item.event.identity() for item in wave if item.event])
+        verdicts = late.verdicts([item.event for item in wave if item.event], matches)
+        away: dict[int, tuple[Incoming, Outcome]] = {}
         seen: set[int] = set()
         kept, kept_matches, later = [], [], []
-        for item, match in zip(wave, matches, strict=True):
+        for item, match, verdict in zip(wave, matches, verdicts, strict=True):
+            if verdict and item.event is not None:
+                away[item.number] = (item, Outcome(item.event, verdict, late.REASON))
+                continue
             # Two events that name one lead by different keys: the second waits for its own wave.
             if match.lead is not None and match.lead.pk in seen:
                 later.append(item)
@@ -139,9 +150,11 @@ def _take(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dict[int,
             kept.append(item)
             kept_matches.append(match)
         todo = later + todo
-        book = Book(Act(now, sender.user, sender.api_key))
-        taken = Wave([i.event for i in kept if i.event], kept_matches, book, sender.quiet).run()
-        answers |= _receipts(kept, taken, sender.api_key, now)
+        if away:
+            items, outcomes = zip(*away.values(), strict=True)
+            answers |= _receipts(items, outcomes, sender.api_key, now)
+        taken = Wave([i.event for i in kept if i.event], kept_matches, Book(act), sender.quiet).run()
+        answers |= _receipts(kept, [done.outcome() for done in taken], sender.api_key, now)
     return answers
 
 
@@ -149,7 +162,7 @@ def _keys(item: Incoming) -> set[str]:
     """What must not happen twice at once: the event, its person, its company."""
     if item.event is None:
         return set()
-    keys = {f"event:{item.key[0]}:{item.key[1]}", *item.event.identity().keys}
+    keys = {f"event:{item.key[0]}:{item.key[1]}", *persons.keys(item.event)}
     if company := _company_key(item.event):
         keys.add(company)
     return keys
@@ -174,6 +187,10 @@ def _next_wave(todo: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]
     for position, item in enumerate(todo):
         keys = {f"event:{item.key[0]}:{item.key[1]}"}
         differs = False
+        if item.event is not None and item.event.type in persons.ALONE:
+            # It may be about anybody who comes before or after it.
+            end = max(position, 1)
+            return list(todo[:end]), list(todo[end:])
         if item.event is not None:
             keys |= item.event.identity().keys
             given = item.event.data.company
@@ -201,42 +218,63 @@ def _repeats(wave: Sequence[Incoming]) -> tuple[list[Incoming], dict[int, Answer
         if receipt is None:
             fresh.append(item)
             continue
-        answer: Answer = {**receipt.answer, "status": "duplicate"}
-        if receipt.body_digest != item.digest:
+        answer: Answer = {**_forgotten(receipt), **receipt.answer, "status": "duplicate"}
+        if receipt.body_digest and receipt.body_digest != item.digest:
             answer["reason"] = "different_body"
             Receipt.objects.filter(pk=receipt.pk).update(differing_repeats=F("differing_repeats") + 1)
         answers[item.number] = answer
     return fresh, answers
 
 
+def _forgotten(receipt: Receipt) -> Answer:
+    """The answer of a receipt of which only the identity was kept for so long."""
+    return {
+        "id": receipt.event_id,
+        "status": receipt.status,
+        "reason": receipt.reason or None,
+        "lead": None,
+        "handoff": None,
+        "errors": [],
+    }
+
+
 def _receipts(
-    items: Sequence[Incoming], taken: Sequence[Taken], api_key: ApiKey | None, now: datetime
+    items: Sequence[Incoming], outcomes: Sequence[Outcome], api_key: ApiKey | None, now: datetime
 ) -> dict[int, Answer]:
+    """The answers, each kept as a receipt; of an event about somebody who was erased only its hash is."""
     answers: dict[int, Answer] = {}
-    rows = []
-    for item, done in zip(items, taken, strict=True):
+    rows: list[Receipt] = []
+    forgotten: list[str] = []
+    for item, done in zip(items, outcomes, strict=True):
         answer: Answer = {
             "id": done.event.id,
             "status": done.status,
             "reason": done.reason or None,
-            "lead": lead_json(done.lead),
+            "lead": lead_json(done.lead) if done.lead is not None else None,
             "handoff": handoff_json(done.handoff) if done.handoff else None,
             "errors": [],
         }
         answers[item.number] = answer
+        if done.status == DUPLICATE:
+            continue
+        is_gone = done.event.type == ERASED or done.reason == late.REASON
+        own = late.own_key(done.event)
+        forgotten += [own] if is_gone else []
         rows.append(
             Receipt(
                 source=done.event.source,
-                event_id=done.event.id,
+                event_id=f"erased:{erasure.digest(own)}" if is_gone else done.event.id,
                 kind=done.event.type[:40],
-                body_digest=item.digest,
+                body_digest="" if is_gone else item.digest,
                 status=done.status,
                 reason=done.reason,
-                answer=answer,
+                answer={} if is_gone else answer,
                 lead=done.lead,
                 api_key=api_key,
                 received_at=now,
             )
         )
     Receipt.objects.bulk_create(rows)
+    if forgotten:
+        erasure.remember(forgotten, now)
     return answers

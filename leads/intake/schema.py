@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from leads import identity
 from leads.choices import ActivityKind, TriggerKind
+from leads.identity import Identity
 from leads.intake.kinds import (
     STRING_LIMIT,
     Amount,
@@ -38,12 +39,15 @@ EVENT_TYPES = (
     "lead.updated",
     "lead.scored",
     "lead.activity",
+    "lead.merged",
+    "lead.erased",
     "opportunity.created",
     "opportunity.won",
     "opportunity.lost",
 )
-NOT_YET = ("lead.merged", "lead.erased")
+MERGED, ERASED = "lead.merged", "lead.erased"
 ACTIVITY_LIMIT = 200
+MERGED_LIMIT = 50
 DEPTH_LIMIT = 8
 KEYS_LIMIT = 200
 NUMBER_BITS = 63
@@ -206,8 +210,32 @@ class OpportunityIn(Part):
     stage: Annotated[str, Field(max_length=100)] = ""
 
 
+class MergedFromIn(Part):
+    """A lead that is one with `lead` from now on: its id in a system, its address, or both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["system", "id"], "properties": {"id": {"minLength": 1}}},
+                {"required": ["email"], "properties": {"email": {"type": "string", "format": "email"}}},
+            ]
+        }
+    )
+
+    system: Annotated[str, Field(max_length=60)] = ""
+    object: Annotated[str, Field(max_length=60)] = ""
+    id: Annotated[str, Field(max_length=200)] = ""
+    email: Annotated[str, Field(max_length=320)] | None = None
+
+    def identity(self) -> identity.Identity:
+        """How it names a person; without any key where it names nobody."""
+        ids = ((self.system, self.object, self.id),) if self.system and self.id else ()
+        return identity.Identity(identity.normalise_email(self.email or ""), ids)
+
+
 class DataIn(Part):
     lead: LeadIn
+    merged_from: Annotated[list[MergedFromIn], Field(max_length=MERGED_LIMIT)] = []
     company: CompanyIn | None = None
     score: ScoreIn | None = None
     activities: Annotated[list[ActivityIn], Field(max_length=ACTIVITY_LIMIT)] = []
@@ -216,17 +244,21 @@ class DataIn(Part):
     opportunity: OpportunityIn | None = None
 
 
+def _needs(pattern: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:
+    """A condition for OpenAPI: events of these types have this part of `data`."""
+    data = {"required": [name], "properties": {name: shape}}
+    return {"if": {"properties": {"type": {"pattern": pattern}}}, "then": {"properties": {"data": data}}}
+
+
 class EventIn(Part):
     """One CloudEvents 1.0 object with our `data`."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"type": {"pattern": r"^opportunity\."}}},
-            "then": {
-                "properties": {
-                    "data": {"required": ["opportunity"], "properties": {"opportunity": {"type": "object"}}}
-                }
-            },
+            "allOf": [
+                _needs(r"^opportunity\.", "opportunity", {"type": "object"}),
+                _needs(r"^lead\.merged$", "merged_from", {"minItems": 1}),
+            ]
         }
     )
 
@@ -246,6 +278,10 @@ class EventIn(Part):
             self._identity = identity.Identity(identity.normalise_email(lead.email or ""), ids)
         return self._identity
 
+    def others(self) -> list[Identity]:
+        """How a merge names the leads that go into this one."""
+        return [given.identity() for given in self.data.merged_from] if self.type == MERGED else []
+
 
 def parse(raw: Any) -> tuple[EventIn | None, list[Problem]]:
     """The event, or the problems that make it invalid, each with pointer, code and detail."""
@@ -255,9 +291,6 @@ def parse(raw: Any) -> tuple[EventIn | None, list[Problem]]:
     _walk(raw, (), problems, 0)
     if problems:
         return None, problems
-    if raw.get("type") in NOT_YET:
-        detail = f"{raw['type']} is not taken yet."
-        return None, [_problem("/type", "not_yet", detail)]
     try:
         event = EventIn.model_validate(raw)
     except ValidationError as error:
@@ -269,7 +302,7 @@ def parse(raw: Any) -> tuple[EventIn | None, list[Problem]]:
 def _beyond_shape(event: EventIn) -> list[Problem]:
     found = []
     if event.type not in EVENT_TYPES:
-        known = ", ".join((*EVENT_TYPES, *NOT_YET))
+        known = ", ".join(EVENT_TYPES)
         found.append(_problem("/type", "unknown_type", f"type is one of {known}."))
     who = event.identity()
     # What is no address names nobody; with an id beside it the pre-flight checks will hold it.
@@ -281,6 +314,12 @@ def _beyond_shape(event: EventIn) -> list[Problem]:
             found.append(_problem("/data/lead", "no_identity", detail))
     if event.type.startswith("opportunity.") and event.data.opportunity is None:
         found.append(_problem("/data/opportunity", "missing", "This type needs data.opportunity."))
+    if event.type == MERGED and not event.data.merged_from:
+        found.append(_problem("/data/merged_from", "missing", "This type needs data.merged_from."))
+    for number, other in enumerate(event.others()):
+        if not other.keys:
+            detail = "A merged lead needs a system and its id there, or an e-mail address."
+            found.append(_problem(f"/data/merged_from/{number}", "no_identity", detail))
     opportunity = event.data.opportunity
     if opportunity is not None and opportunity.amount is not None and not opportunity.currency:
         found.append(_problem("/data/opportunity/currency", "missing", "An amount needs its currency."))

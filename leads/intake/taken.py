@@ -10,7 +10,19 @@ from leads.intake.schema import EventIn
 from leads.models import Activity, Company, Handoff, Lead, Score
 from leads.qualification import Trigger
 
-PROCESSED, IGNORED = "processed", "ignored"
+PROCESSED, IGNORED, DUPLICATE = "processed", "ignored", "duplicate"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the sender of an event is told, and of which lead and handoff. Without a lead it is of nobody who
+    is known, or of somebody who was erased."""
+
+    event: EventIn
+    status: str = PROCESSED
+    reason: str = ""
+    lead: Lead | None = None
+    handoff: Handoff | None = None
 
 
 @dataclass
@@ -39,3 +51,7 @@ class Taken:
     handoff: Handoff | None = None
     status: str = PROCESSED
     reason: str = ""
+
+    def outcome(self) -> Outcome:
+        """What the sender is told."""
+        return Outcome(self.event, self.status, self.reason, self.lead, self.handoff)

@@ -9,6 +9,7 @@ from leads.lifecycle.adopting import adopt, resend
 from leads.lifecycle.answering import accept, claim, defer, note, reject, resume, view
 from leads.lifecycle.completing import clear_complaint, discard, recheck, recheck_leads, waive
 from leads.lifecycle.draining import drain, drain_soon
+from leads.lifecycle.erasing import erase
 from leads.lifecycle.lifting import lift
 from leads.lifecycle.mending import mend
 from leads.lifecycle.merging import different, merge, reopen
@@ -40,6 +41,7 @@ __all__ = [
     "disqualify",
     "drain",
     "drain_soon",
+    "erase",
     "fire",
     "hand_on",
     "lift",

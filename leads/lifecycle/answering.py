@@ -329,6 +329,7 @@ def resume_in(book: Book, handoff: Handoff) -> None:
 def note(handoff_id: int, act: Act, *, text: str, revision: int | None = None) -> Handoff:
     """Write something down. By sales it is activity; by anybody else it is not."""
     handoff = guard.locked(handoff_id)
+    guard.require_person(handoff, "write a note")
     text = guard.bounded("text", text, required=True)
     if _just_noted(handoff, act, text):
         return handoff

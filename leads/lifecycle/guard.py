@@ -121,7 +121,16 @@ def _who(event: Event | None) -> str:
     return event.user.email if event is not None and event.user is not None else "system"
 
 
+def require_person(handoff: Handoff, wanted: str) -> None:
+    """Nothing more is done with, or written about, somebody who was erased (the lead is loaded)."""
+    at = handoff.lead.erased_at
+    if at is not None:
+        message = f"Cannot {wanted}: the person was erased at {at:%Y-%m-%d %H:%M} UTC."
+        raise Refused(message, code="not_allowed", state=str(handoff.state), by="system", at=at)
+
+
 def require_state(handoff: Handoff, states: Iterable[State], wanted: str) -> None:
+    require_person(handoff, wanted)
     if handoff.is_history or handoff.state not in tuple(states):
         raise refusal(handoff, wanted)
 

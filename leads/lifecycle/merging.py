@@ -46,6 +46,8 @@ def merge(keep: Lead, gone: Lead, act: Act, take: Collection[str] = ()) -> Lead:
     rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
     by_id = {lead.pk: lead for lead in rows.filter(pk__in=(keep.pk, gone.pk)).order_by("pk")}
     keep, gone = by_id[keep.pk], by_id[gone.pk]
+    if keep.erased_at or gone.erased_at:
+        raise Invalid({"lead": "One of the two was erased."})
     if keep.merged_into_id or gone.merged_into_id:
         raise Invalid({"lead": "One of the two was merged already."})
     memory = remembered.before(keep, gone)

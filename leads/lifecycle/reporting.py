@@ -32,6 +32,7 @@ def report(
 ) -> Handoff:
     """Say what is wrong: a field, words, or both. The same again, while it is open, is one report."""
     handoff = guard.locked(handoff_id)
+    guard.require_person(handoff, "report wrong data")
     if field and field not in COMPLAINT_FIELDS:
         raise Invalid({"field": "This is not something that can be reported."})
     words = guard.bounded("text", text, required=not field)

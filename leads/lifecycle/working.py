@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from leads import consent
 from leads.choices import CLOSED, NOT_A_SIGNAL, Channel, Disposition, EventKind, Outcome, Stage, State
 from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid
@@ -54,13 +55,15 @@ def contact(
     activity_id: int | None = None,
     note: str = "",
     next_touch_at: datetime | None = None,
+    asked_for: bool = False,
     revision: int | None = None,
 ) -> Handoff:
     """Log an outreach attempt; accepts first if need be. `at` is when it was made, now by default.
 
     `activity_id` is the signal it referred to: one of the lead's activities. The earliest attempt is
     the first contact, even if it is logged later. The same attempt again is one: of the same moment, or
-    where no moment is given, within ten seconds.
+    where no moment is given, within ten seconds. By a channel that the lead has forbidden it is Invalid,
+    unless the lead `asked_for` this very contact; the event then says so.
     """
     handoff = guard.locked(handoff_id)
     guard.require_fresh(handoff, revision, act, "log a contact")
@@ -70,6 +73,14 @@ def contact(
     is_now = at is None
     at = act.now if at is None else at
     _check_contact(handoff, act, channel, outcome, at, activity_id, next_touch_at)
+    codes: dict[str, Any] = {}
+    if channel in consent.forbidden(handoff.lead):
+        if not asked_for:
+            words = (
+                f"{consent.REFUSED[Channel(channel)]} Choose another way, or say that they asked for this."
+            )
+            raise Invalid({"asked_for": words})
+        codes["asked_for"] = True
     # A sender's clock may be minutes ahead of ours; nobody is contacted before they qualified.
     at = max(at, handoff.mql_at)
     text = guard.bounded("note", note)
@@ -128,6 +139,7 @@ def contact(
         outcome=outcome,
         activity=activity_id,
         logged_late=late,
+        **codes,
     )
     withdraw_flags(book, handoff, at, active_since)
     book.save()
@@ -180,6 +192,7 @@ def opportunity(
     A second report about it updates amount and stage; the first `at` stays.
     """
     handoff = guard.locked(handoff_id)
+    guard.require_person(handoff, "record an opportunity")
     guard.require_fresh(handoff, revision, act, "record an opportunity")
     book = Book(act)
     record_opportunity(book, handoff, external_id, amount, currency, stage, at)

@@ -15,6 +15,7 @@ from leads.models.lists import BulkRow, BulkRun, DefaultView, SavedView
 from leads.models.notification import Notification, Preference, UsedLink
 from leads.models.outbox import Delivery, DeliveryAttempt
 from leads.models.preflight import Complaint, EnrichmentAttempt, Inspection, Waiver
+from leads.models.privacy import ErasedKey, PrivacyAct
 from leads.models.proposal import Proposal, ProposalComment, Signature
 from leads.models.search import SearchWord
 
@@ -36,6 +37,7 @@ __all__ = [
     "DeliveryAttempt",
     "DuplicatePair",
     "EnrichmentAttempt",
+    "ErasedKey",
     "Event",
     "ExternalId",
     "FieldConflict",
@@ -56,6 +58,7 @@ __all__ = [
     "Notification",
     "Preference",
     "PreflightSettings",
+    "PrivacyAct",
     "Proposal",
     "ProposalComment",
     "Receipt",

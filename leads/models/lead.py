@@ -13,7 +13,8 @@ class Lead(models.Model):
     """One person. Unique by normalised e-mail (`email_key`), also known by ids in other systems.
 
     `field_times` maps a field to the ISO time of the fact it holds: older facts never overwrite newer.
-    `name_key` is the normalised name with its words sorted, for duplicate search.
+    `name_key` is the normalised name with its words sorted, for duplicate search. After `erased_at` the row
+    stands for nobody any more: only what figures count by is left in it.
     """
 
     email = models.CharField(max_length=320, blank=True)
@@ -47,6 +48,7 @@ class Lead(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged_from"
     )
     field_times = models.JSONField(default=dict, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -54,6 +56,22 @@ class Lead(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["email_key"], name="one_lead_per_email"),
             models.CheckConstraint(condition=~Q(email_key=""), name="lead_email_null_not_empty"),
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=True)
+                | Q(
+                    email="",
+                    email_key__isnull=True,
+                    first_name="",
+                    last_name="",
+                    name_key="",
+                    job_title="",
+                    phone="",
+                    phone_key="",
+                    linkedin_url="",
+                    postal_code="",
+                ),
+                name="erased_lead_is_nobody",
+            ),
         ]
         indexes = [
             # identity.find_duplicates: same phone

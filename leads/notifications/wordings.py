@@ -179,6 +179,11 @@ WORDINGS: dict[str, Wording] = {
     "merged": Wording(
         "Closed by a merge", "{lead} turned out to be somebody else's lead as well and is closed.", Todo.KNOW
     ),
+    "erased": Wording(
+        "A lead was erased",
+        "A lead that you held was erased, with everything about the person. Nothing is left to do.",
+        Todo.KNOW,
+    ),
     "out_of_territory": Wording(
         "Rule to review",
         "A rep called {lead} out of territory. Review the rule{rule}.",

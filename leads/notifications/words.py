@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_date, parse_datetime
 
 from leads.choices import Check, LeadType, State, TriggerKind
+from leads.consent import REFUSED, forbidden
 from leads.models import Handoff, Notification
 from leads.notifications.wordings import (
     ANSWER,
@@ -91,6 +92,7 @@ class Words:
     lead: str = ""
     company: str = ""
     lead_type: str = ""
+    consent: str = ""
     due: tuple[str, str] | None = None
 
 
@@ -132,6 +134,7 @@ def words(notification: Notification) -> Words:
         lead=plain(handoff.lead.full_name),
         company=company_words(handoff),
         lead_type=str(LeadType(handoff.effective_type).label),
+        consent=consent_words(handoff),
         due=(CLOCKS[wording.clock], at) if at else None,
     )
 
@@ -245,6 +248,12 @@ def company_words(handoff: Handoff) -> str:
     """The company's name or domain; "" when neither is known."""
     company = handoff.lead.company
     return plain(company.name or company.domain or "") if company else ""
+
+
+def consent_words(handoff: Handoff) -> str:
+    """What the lead has forbidden, for whoever may contact them; "" for nothing."""
+    shut = forbidden(handoff.lead)
+    return " ".join(words for channel, words in REFUSED.items() if channel in shut)
 
 
 def holder_words(handoff: Handoff) -> str:

@@ -14,6 +14,7 @@ from leads.models import Handoff, RejectionReason
 
 # How a form's fields are called on the page.
 LABELS = {
+    "asked_for": "Consent",
     "at": "When",
     "activity_id": "What it referred to",
     "channel": "How",

@@ -13,9 +13,9 @@ from typing import Any
 
 from leads.choices import LeadType
 from leads.models import Handoff
-from leads.presenters import people, rows, times
+from leads.presenters import consent, people, rows, times
 from leads.presenters.clocks import Clock, holders_calendar, of_handoff
-from leads.presenters.rows import Flag
+from leads.presenters.flags import Flag
 from leads.presenters.signals import cut
 from routing import hours
 
@@ -94,7 +94,8 @@ COLUMNS = (
 BY_CODE = {column.code: column for column in COLUMNS}
 SHOWN = tuple(column.code for column in COLUMNS if column.is_shown)
 HEADER = (
-    "handoff", "lead", "name", "job title", "company", "e-mail", "state", "holder", "due",
+    "handoff", "lead", "name", "job title", "company", "e-mail", "no e-mail", "do not call", "state",
+    "holder", "due",
     *(column.label.lower() for column in COLUMNS),
 )  # fmt: skip
 
@@ -144,6 +145,8 @@ def line(handoff: Handoff, *, personal: bool) -> tuple[Any, ...]:
         lead.job_title,
         lead.company.name if lead.company else "",
         lead.email if personal else "",
+        consent.yes(lead.email_opt_out),
+        consent.yes(lead.do_not_call),
         people.state_words(handoff),
         people.holder_words(handoff),
         handoff.next_due_at,

@@ -41,18 +41,22 @@ def outside(url: str, text: str = "") -> Link | None:
     return Link(shown)
 
 
-def mail(address: str) -> Link | None:
-    """A mailto link that cannot carry more than the address."""
+def mail(address: str, *, is_refused: bool = False) -> Link | None:
+    """A mailto link that cannot carry more than the address; none for whoever opted out of mail."""
     if not address:
         return None
+    if is_refused:
+        return Link(address)
     is_address = address.count("@") == 1 and not re.search(r"[\s<>\"?&,;:]", address)
     return Link(address, f"mailto:{quote(address, safe='@+.-_')}" if is_address else "")
 
 
-def phone(number: str) -> Link | None:
-    """A tel link of digits only."""
+def phone(number: str, *, is_refused: bool = False) -> Link | None:
+    """A tel link of digits only; none for whoever asked not to be called."""
     if not number:
         return None
+    if is_refused:
+        return Link(number)
     digits = re.sub(r"[^\d+]", "", number)
     return Link(number, f"tel:{digits}" if re.fullmatch(r"\+?\d{4,18}", digits) else "")
 

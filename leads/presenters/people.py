@@ -12,8 +12,8 @@ from datetime import datetime
 
 from leads.choices import LeadType, State
 from leads.models import Handoff, Lead, Score
-from leads.presenters import times
-from leads.presenters.rows import Flag
+from leads.presenters import consent, times
+from leads.presenters.flags import Flag
 from leads.presenters.signals import cut
 
 
@@ -88,7 +88,7 @@ def row(lead: Lead, handoff: Handoff | None, now: datetime, *, personal: bool) -
 
 
 def flags(lead: Lead, handoff: Handoff | None) -> tuple[Flag, ...]:
-    found = []
+    found = [*consent.flags(lead)]
     if handoff is not None and handoff.is_open and handoff.effective_type == LeadType.DEMO:
         found.append(Flag("Demo", "accent"))
     if lead.suppressed_at is not None:

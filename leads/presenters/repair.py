@@ -16,7 +16,7 @@ from leads.choices import Check, LeadType
 from leads.models import Complaint, DuplicatePair, Handoff, Lead
 from leads.presenters import rows, times
 from leads.presenters.clocks import Clock, of_handoff
-from leads.presenters.rows import Flag
+from leads.presenters.flags import Flag
 from leads.presenters.signals import cut
 from routing import hours
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from leads.choices import Channel, EventKind, LeadType, Outcome, State
 from leads.models import ContactAttempt, Deferral, Event, Handoff
-from leads.presenters import times
+from leads.presenters import consent, times
 from leads.presenters.clocks import Clock, of_handoff
+from leads.presenters.flags import Flag
 from leads.presenters.qualifying import why_row
 from leads.presenters.signals import cut
 from routing import hours
@@ -25,14 +26,6 @@ SPOKEN_CHANNEL = {
     Channel.DIRECT_MESSAGE: "by direct message",
     Channel.MEETING: "in a meeting",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A word beside a name. tone: "accent", "line", "soon", "late" or "" (a note)."""
-
-    label: str
-    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +96,9 @@ def company_of(handoff: Handoff) -> str:
 
 
 def flags_of(handoff: Handoff, *, has_duplicate: bool = False, is_weak: bool = False) -> tuple[Flag, ...]:
-    """What stands beside the name: what is hot, then what is doubtful, then what went wrong."""
-    flags = []
+    """What stands beside the name: what is forbidden, then what is hot, then what is doubtful, then what
+    went wrong."""
+    flags = [*consent.flags(handoff.lead)]
     if handoff.effective_type == LeadType.DEMO:
         flags.append(Flag("Demo", "accent"))
     if handoff.priority:

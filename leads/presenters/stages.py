@@ -205,11 +205,18 @@ def history(
     for deferral in deferrals:
         text = f"Deferred to {times.moment(deferral.until, now)}"
         add(deferral.at, person(deferral.by_id), text, deferral.explanation, deferral.undone_at is not None)
+    asked_for = {
+        event.recorded_at
+        for event in events
+        if event.kind == EventKind.CONTACTED and isinstance(event.data, dict) and event.data.get("asked_for")
+    }
     for attempt in attempts:
         text = attempt_words(attempt)
         text = f"{text[0].upper()}{text[1:]}"
         if attempt.activity_id is None:
             text += ", generic"
+        if attempt.recorded_at in asked_for:
+            text += ", which they had asked for"
         if attempt.logged_late:
             text += f", logged {times.day(attempt.recorded_at, now)}"
         add(attempt.at, person(attempt.by_id), text, attempt.note, attempt.undone_at is not None)

@@ -13,7 +13,7 @@ from leads.choices import State
 from leads.models import Handoff
 from leads.presenters import rows, times
 from leads.presenters.clocks import Clock, holders_calendar, of_handoff
-from leads.presenters.rows import Flag
+from leads.presenters.flags import Flag
 from routing import hours
 
 

@@ -124,6 +124,16 @@ TERMS = (
         "Which leads belong together, by region or segment, with an owner and its people.",
     ),
     Term(
+        "do-not-call",
+        "Do not call",
+        "They asked for no calls. A call is logged only where they asked for that very one.",
+    ),
+    Term(
+        "no-mail",
+        "No e-mail",
+        "They opted out of e-mail. A mail is logged only where they asked for that very one.",
+    ),
+    Term(
         "cool-off",
         "Cool-off",
         "How long a rejected lead is left alone. A new demo request ends it.",

@@ -12,7 +12,8 @@ from typing import Any
 
 from leads.choices import NextStep, TriggerKind
 from leads.models import Handoff, Rejection, TriageItem
-from leads.presenters import people, rows, times
+from leads.presenters import consent, people, rows, times
+from leads.presenters.flags import Flag
 from leads.presenters.repair import PairLine
 from leads.presenters.signals import cut
 from leads.receivers import Receiver
@@ -42,6 +43,7 @@ class Line:
     follows: str = ""
     again: str = ""
     may_lift: bool = False
+    flags: Sequence[Flag] = ()
 
 
 @dataclass
@@ -87,6 +89,7 @@ def rejection(
         rule=cut(handoff.rule_name, 80),
         follows=_follows(handoff, act, settled, now),
         again=_again(before),
+        flags=consent.flags(handoff.lead),
     )
 
 
@@ -137,6 +140,7 @@ def item(found: TriageItem, now: datetime) -> Line:
         lead=found.lead_id,
         handoff=handoff if isinstance(handoff, int) else None,
         may_lift=found.kind == SUPPRESSED,
+        flags=consent.flags(found.lead),
     )
 
 

@@ -46,7 +46,7 @@ def sees_all(user: User) -> bool:
 
 def leads_of(user: User) -> QuerySet[Lead]:
     """The leads this person sees; merged ones stand under the lead they went into."""
-    leads = Lead.objects.filter(merged_into__isnull=True)
+    leads = Lead.objects.filter(merged_into__isnull=True, erased_at__isnull=True)
     if sees_all(user):
         return leads
     return leads.filter(pk__in=Handoff.objects.visible_to(user).order_by().values("lead_id"))
@@ -54,7 +54,7 @@ def leads_of(user: User) -> QuerySet[Lead]:
 
 def few_of(user: User) -> QuerySet[Lead]:
     """The same leads, for a query that names few of them: each is asked whether it is theirs to see."""
-    leads = Lead.objects.filter(merged_into__isnull=True)
+    leads = Lead.objects.filter(merged_into__isnull=True, erased_at__isnull=True)
     if sees_all(user):
         return leads
     return leads.filter(Exists(Handoff.objects.visible_to(user).order_by().filter(lead=OuterRef("pk"))))
@@ -63,7 +63,7 @@ def few_of(user: User) -> QuerySet[Lead]:
 def some_of(user: User, many: int) -> QuerySet[Lead]:
     """The leads of some of the handoffs that this person sees: all of them, or so many handoffs' at least."""
     handoffs = Handoff.objects.visible_to(user).order_by().values("lead_id")[:many]
-    return Lead.objects.filter(merged_into__isnull=True, pk__in=handoffs).order_by()
+    return Lead.objects.filter(merged_into__isnull=True, erased_at__isnull=True, pk__in=handoffs).order_by()
 
 
 def companies_of(user: User) -> QuerySet[Company]:

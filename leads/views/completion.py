@@ -21,7 +21,7 @@ from leads import editing, enrichment, exports, identity, lifecycle, permissions
 from leads.choices import State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff
-from leads.presenters import clocks, repair, rows
+from leads.presenters import clocks, consent, repair, rows
 from leads.views import access, held, inbox, waiting
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.waiting import Params, Typed
@@ -29,7 +29,10 @@ from routing.people import ADMIN, MARKETING
 
 Result = EnrichmentAttempt.Result
 MOST_EXPORTED = 10_000
-HEADER = ("handoff", "due", "name", "company", "e-mail", "source", "type", "missing", "why")
+HEADER = (
+    "handoff", "due", "name", "company", "e-mail", "no e-mail", "do not call", "source", "type", "missing",
+    "why",
+)  # fmt: skip
 
 
 @require_safe
@@ -60,6 +63,8 @@ def _lines(params: Params) -> Iterator[tuple[Any, ...]]:
             rows.name_of(handoff),
             str(handoff.lead.company or ""),
             handoff.lead.email,
+            consent.yes(handoff.lead.email_opt_out),
+            consent.yes(handoff.lead.do_not_call),
             handoff.lead_source,
             handoff.effective_type,
             ", ".join(repair.label_of(code) for code in missing),

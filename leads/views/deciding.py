@@ -188,7 +188,7 @@ def _handoff(request: HttpRequest, pk: int) -> Handoff:
 
 
 def _other(typed: str) -> Lead | None:
-    found = Lead.objects.filter(merged_into__isnull=True)
+    found = Lead.objects.filter(merged_into__isnull=True, erased_at__isnull=True)
     if page := _PAGE.search(typed):
         typed = page[1]
     if (pk := number(typed)) is not None:

@@ -17,12 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from leads import editing, identity, lifecycle, permissions
 from leads.lifecycle import Act, Invalid
-from leads.models import ExternalId, Handoff, Lead, LeadAlias, Merge, Score
-from leads.presenters import pairs, people, qualifying, repair, signals, times
+from leads.models import ExternalId, Handoff, Lead, LeadAlias, Merge, PrivacyAct, Score
+from leads.presenters import pairs, people, privacy, qualifying, repair, signals, times
 from leads.presenters.company import CompanyCard
+from leads.presenters.flags import Flag
 from leads.presenters.links import Link, mail, outside, phone
+from leads.presenters.privacy import ActLine
 from leads.presenters.repair import Input
-from leads.presenters.rows import Flag
 from leads.presenters.signals import Timeline
 from leads.querysets import Sight, sight_of
 from leads.views import access, colleagues, pane
@@ -31,7 +32,7 @@ from leads.views.shell import shell_of, tell
 from routing.people import User
 from routing.prepared import prepared
 
-MOST_HANDOFFS, MOST_SCORES, MOST_COLLEAGUES, MOST_IDS, MOST_MERGES = 50, 12, 10, 20, 10
+MOST_HANDOFFS, MOST_SCORES, MOST_COLLEAGUES, MOST_IDS, MOST_MERGES, MOST_ACTS = 50, 12, 10, 20, 10, 10
 
 
 @dataclass
@@ -45,7 +46,6 @@ class Person:
     phone: Link | None
     linkedin: Link | None
     there: str
-    consent: Sequence[str]
     flags: Sequence[Flag]
     handoffs: Sequence[people.HandoffLine]
     card: CompanyCard
@@ -56,6 +56,9 @@ class Person:
     source: str
     since: str
     may_edit: bool
+    erased: str = ""
+    may_erase: bool = False
+    privacy: Sequence[ActLine] = ()
     merges: Sequence[pairs.MergeLine] = ()
     inputs: Sequence[Input] = ()
     alert: str = ""
@@ -144,17 +147,17 @@ def _open_form(person: Person, typed: dict[str, str], errors: dict[str, str]) ->
 def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime) -> Person:
     """The page's values; a constant number of queries."""
     personal = permissions.sees_personal_data(user)
+    handles_data = permissions.handles_personal_data(user)
     newest = next((row for row in handoffs if row.is_open), handoffs[0] if handoffs else None)
     activities, total = pane.activities_of(found)
     return Person(
         lead=found,
         name=people.name_of(found, personal=personal),
         sub=people.sub_of(found),
-        email=mail(found.email) if personal else None,
-        phone=phone(found.phone) if personal else None,
+        email=mail(found.email, is_refused=found.email_opt_out) if personal else None,
+        phone=phone(found.phone, is_refused=found.do_not_call) if personal else None,
         linkedin=outside(found.linkedin_url, "LinkedIn") if personal else None,
         there=times.there(found.timezone, now),
-        consent=pane.consent_words(found),
         flags=people.flags(found, newest),
         handoffs=[people.handoff_line(row, qualifying.trigger_sentence(row, now), now) for row in handoffs],
         card=pane.card_of(found),
@@ -166,7 +169,10 @@ def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime)
             signals.cut(part, 80) for part in (found.lead_source, found.channel, found.campaign) if part
         ),
         since=times.day(found.created_at, now),
-        may_edit=permissions.is_marketing(user),
+        may_edit=permissions.is_marketing(user) and found.erased_at is None,
+        erased=privacy.erased_words(found, now),
+        may_erase=handles_data and found.erased_at is None,
+        privacy=[privacy.act_line(row, now) for row in _acts(found.pk)] if handles_data else (),
         merges=_merges(found, now) if personal else (),
     )
 
@@ -198,6 +204,11 @@ def _scores(lead: int) -> QuerySet[Score]:
 @prepared
 def _merged(lead: int) -> QuerySet[Merge]:
     return Merge.objects.filter(keep=lead).select_related("gone", "by", "undone_by")[:MOST_MERGES]
+
+
+@prepared
+def _acts(lead: int) -> QuerySet[PrivacyAct]:
+    return PrivacyAct.objects.filter(lead=lead).select_related("by", "api_key")[:MOST_ACTS]
 
 
 @prepared

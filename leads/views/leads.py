@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from leads import exports, paging, permissions, saved_views
 from leads.filters import ORDER_WORDS, ORDERS, STATES, LeadFilter
 from leads.models import Lead, SavedView
-from leads.presenters import people
+from leads.presenters import consent, people
 from leads.search import finding
 from leads.views import latest, saved
 from leads.views.shell import shell_of
@@ -36,7 +36,7 @@ RECENT = 500
 MOST_OWN, NEWEST = 1_000, 1_000
 HEADER = (
     "lead", "first name", "last name", "job title", "company", "domain", "country", "source",
-    "e-mail", "phone", "state", "holder", "score", "qualified", "changed",
+    "e-mail", "phone", "no e-mail", "do not call", "state", "holder", "score", "qualified", "changed",
 )  # fmt: skip
 
 
@@ -105,6 +105,8 @@ def _some_lines(user: User, part: Sequence[Lead], personal: bool) -> Iterator[tu
             lead.lead_source,
             lead.email if personal else "",
             lead.phone if personal else "",
+            consent.yes(lead.email_opt_out),
+            consent.yes(lead.do_not_call),
             people.state_words(handoff) if handoff else "",
             people.holder_words(handoff) if handoff else "",
             handoff.score_total if handoff else None,

@@ -172,6 +172,7 @@ def _ask(
         "is_accept": link.verb == ACCEPT,
         "name": rows.name_of(found),
         "company": notifications.company_words(found),
+        "consent": notifications.consent_words(found),
         "type": LeadType(found.effective_type).label,
         "is_demo": found.effective_type == LeadType.DEMO,
         "due": _due(found.accept_due_at, clocks.answer_by(found, now), now),

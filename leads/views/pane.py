@@ -13,8 +13,9 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from leads import permissions, time_spent
+from leads import consent, permissions, time_spent
 from leads.choices import WEAK_SIGNALS, Channel, EventKind, Outcome, State
+from leads.consent import REFUSED
 from leads.forms import quick_dates
 from leads.lifecycle import reporting
 from leads.models import (
@@ -33,9 +34,9 @@ from leads.presenters import clocks, company, qualifying, rows, signals, spent, 
 from leads.presenters.actions import Action, Panel, ReasonGroup, actions, reason_groups
 from leads.presenters.clocks import Clock
 from leads.presenters.company import CompanyCard
+from leads.presenters.flags import Flag
 from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.qualifying import ScoreBar
-from leads.presenters.rows import Flag
 from leads.presenters.signals import Opener, Timeline
 from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
@@ -76,7 +77,9 @@ class Pane:
     linkedin: Link | None
     there: str
     language: str
-    consent: Sequence[str]
+    is_suppressed: bool
+    forbidden: Sequence[tuple[str, str]]
+    wants_none: bool
     actions: Sequence[Action]
     panel: Panel
     reasons: Sequence[ReasonGroup]
@@ -146,7 +149,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
     past = _past(handoff)
     personal = permissions.sees_personal_data(user)
     definition = handoff.definition
-    openers = signals.openers(activities, now) if handoff.is_open else []
+    openers = signals.openers(activities, now) if handoff.is_open and not consent.wants_none(lead) else []
     return Pane(
         handoff=handoff,
         lead=lead,
@@ -157,12 +160,14 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         clock=clocks.of_handoff(handoff, now, clocks.holders_calendar(handoff, worklist.default_calendar())),
         deadlines=clocks.deadlines(handoff, now),
         state_words=_state_words(handoff, now, user),
-        email=mail(lead.email) if personal else None,
-        phone=phone(lead.phone) if personal else None,
+        email=mail(lead.email, is_refused=lead.email_opt_out) if personal else None,
+        phone=phone(lead.phone, is_refused=lead.do_not_call) if personal else None,
         linkedin=outside(lead.linkedin_url, "LinkedIn") if personal else None,
         there=times.there(lead.timezone, now),
         language=times.language(signals.cut(lead.language, 35)),
-        consent=consent_words(lead),
+        is_suppressed=lead.suppressed_at is not None,
+        forbidden=[(code, words) for code, words in REFUSED.items() if code in consent.forbidden(lead)],
+        wants_none=consent.wants_none(lead),
         actions=buttons,
         panel=panel,
         reasons=_reasons(verbs),
@@ -276,8 +281,9 @@ def card_of(lead: Lead, decision: RoutingDecision | None = None) -> CompanyCard:
 
 def _usual_channel(lead: Lead, attempts: Sequence[ContactAttempt]) -> str:
     """How the next contact is likely made: as the last one was, else as the lead can be reached."""
+    shut = consent.forbidden(lead)
     last = next((attempt for attempt in attempts if attempt.undone_at is None), None)
-    if last is not None:
+    if last is not None and last.channel not in shut:
         return last.channel
     if lead.phone and not lead.do_not_call:
         return Channel.PHONE
@@ -318,18 +324,6 @@ def _state_words(handoff: Handoff, now: datetime, user: User) -> str:
     if handoff.assignee is not None and handoff.assignee_id != user.pk:
         return f"{handoff.get_state_display()}, held by {handoff.assignee}"
     return ""
-
-
-def consent_words(lead: Lead) -> list[str]:
-    """What the lead has forbidden, in words."""
-    found = []
-    if lead.email_opt_out:
-        found.append("Opted out of e-mail")
-    if lead.do_not_call:
-        found.append("Do not call")
-    if lead.suppressed_at is not None:
-        found.append("Suppressed")
-    return found
 
 
 def _source(handoff: Handoff) -> str:

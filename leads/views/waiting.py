@@ -43,6 +43,7 @@ _ROW_FIELDS = (
     "id", "state", "revision", "lead_type", "raised_at", "triggered_again_at", "priority", "missing",
     "lead_source", "completion_due_at", "no_activity_at", "black_hole_at",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
+    "lead__email_opt_out", "lead__do_not_call",
     "lead__company__name", "lead__company__domain",
     "policy__completion_minutes", "policy__completion_business",
 )  # fmt: skip

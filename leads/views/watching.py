@@ -25,6 +25,7 @@ _ROW_FIELDS = (
     "next_due_at", "next_touch_at", "deferred_until", "no_activity_at", "black_hole_at", "is_history",
     "priority",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
+    "lead__email_opt_out", "lead__do_not_call",
     "lead__company__name", "lead__company__domain",
     "policy__accept_minutes", "policy__accept_business", "policy__contact_minutes",
     "policy__contact_business", "policy__completion_minutes", "policy__completion_business",

@@ -45,6 +45,7 @@ _ROW_FIELDS = (
     "score_total", "accept_due_at", "contact_due_at", "next_due_at", "next_touch_at", "deferred_until",
     "no_activity_at", "black_hole_at", "mql_at", "updated_at", "priority",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
+    "lead__email_opt_out", "lead__do_not_call",
     "lead__company__name", "lead__company__domain",
     "policy__accept_minutes", "policy__accept_business",
     "policy__contact_minutes", "policy__contact_business",

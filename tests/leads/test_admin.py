@@ -32,6 +32,7 @@ from leads.models import (
     MqlDefinition,
     Notification,
     PreflightSettings,
+    PrivacyAct,
     Receipt,
     RejectionReason,
     RoutingDecision,
@@ -63,10 +64,11 @@ SignIn = Callable[[User], Client]
 REGISTERED = (
     User, Team, Absence, Calendar, Queue, Pool, Rule, Territory, NamedList, Draft, RuleReview, Ruleset,
     SlaPolicy, MqlDefinition, Agreement, RejectionReason, PreflightSettings, ApiKey, Lead, Company, Handoff,
-    Event, RoutingDecision, Receipt,
+    Event, RoutingDecision, Receipt, PrivacyAct,
 )  # fmt: skip
 ONLY_SHOWN = (
-    Lead, Handoff, Event, RoutingDecision, Receipt, Ruleset, SlaPolicy, RuleReview, MqlDefinition, Agreement,
+    Lead, Handoff, Event, RoutingDecision, Receipt, PrivacyAct, Ruleset, SlaPolicy, RuleReview, MqlDefinition,
+    Agreement,
 )  # fmt: skip
 
 
@@ -161,6 +163,7 @@ def test_records_are_only_shown(ada: Client, cast: Cast, model: Any) -> None:
         source="/x", event_id="1", kind="lead.scored", body_digest="", status="processed", answer={},
         received_at=NOW,
     )  # fmt: skip
+    PrivacyAct.objects.create(kind="exported", at=NOW, by=cast.ada)
     row = model.objects.first()
     before = model.objects.filter(pk=row.pk).values().get()
     page = ada.get(url(model, "change", row.pk))

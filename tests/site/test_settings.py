@@ -37,6 +37,8 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
         ("DATABASE_URL", "postgres://localhost:port/handoff", "DATABASE_URL"),
         ("INTAKE_RATE", "-1", "INTAKE_RATE must be between 1 and 1000000, not -1"),
         ("LOGIN_FAILURE_LIMIT", "1", "LOGIN_FAILURE_LIMIT must be between 2 and 100, not 1"),
+        ("RETENTION_PEOPLE_DAYS", "-1", "RETENTION_PEOPLE_DAYS must be between 0 and 36500, not -1"),
+        ("RETENTION_IMPORTS_DAYS", "a week", "RETENTION_IMPORTS_DAYS must be a whole number, not 'a week'"),
         ("ENRICHMENT_MAPPING", "{", "ENRICHMENT_MAPPING must be a JSON object"),
         ("ENRICHMENT_MAPPING", "[]", "ENRICHMENT_MAPPING must be a JSON object"),
         ("EMAIL_URL", "nonsense", "EMAIL_URL"),

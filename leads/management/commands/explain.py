@@ -30,6 +30,9 @@ class Command(BaseCommand):
             for sentence in teller.sentences(decision):
                 self.stdout.write(f"  {sentence}")
             others += bool(different)
+            if explaining.is_erased(decision):
+                self.stdout.write("  Re-run: not possible any more.")
+                continue
             answer = f"another answer. {' '.join(different)}" if different else "the same answer."
             self.stdout.write(f"  Re-run: {answer}")
         if others:

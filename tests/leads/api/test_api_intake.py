@@ -75,8 +75,8 @@ def test_an_invalid_event_alone_is_refused_with_pointers(send):
             "detail": "Control characters are not allowed.",
         }
     ]
-    body = problem(send.post("/intake", event(1, type="lead.erased")), 422)
-    assert body["errors"][0]["code"] == "not_yet"
+    body = problem(send.post("/intake", event(1, type="lead.merged")), 422)
+    assert [(e["pointer"], e["code"]) for e in body["errors"]] == [("/data/merged_from", "missing")]
     assert not Receipt.objects.exists()
 
 

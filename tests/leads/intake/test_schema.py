@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leads.choices import ActivityKind
-from leads.intake.schema import NOT_YET, parse
+from leads.intake.schema import parse
 from tests.factories import event
 
 
@@ -146,9 +146,25 @@ def test_a_key_that_is_too_long_is_named():
     assert problems(event(1, lead={"custom": {key: 1}})) == [(f"/data/lead/custom/{key}", "string_too_long")]
 
 
-@pytest.mark.parametrize("kind", NOT_YET)
-def test_not_yet(kind):
-    assert problems(event(1, type=kind)) == [("/type", "not_yet")]
+@pytest.mark.parametrize(
+    ("merged_from", "expected"),
+    [
+        (None, [("/data/merged_from", "missing")]),
+        ([], [("/data/merged_from", "missing")]),
+        ([{"email": "old@acme.com"}, {"system": "map", "id": "7"}], []),
+        ([{"email": "old@acme.com"}, {"system": "map"}], [("/data/merged_from/1", "no_identity")]),
+        ([{"email": "nobody"}], [("/data/merged_from/0", "no_identity")]),
+        ([{"system": "map", "id": 7}], [("/data/merged_from/0/id", "string_type")]),
+        ([{"email": "a@acme.com"}] * 51, [("/data/merged_from", "too_long")]),
+    ],
+)
+def test_a_merge_names_whom_it_merges(merged_from, expected):
+    made = event(1, type="lead.merged", merged_from=merged_from)
+    assert problems(made) == expected
+    # Of other events it is no part.
+    assert problems(made | {"type": "lead.updated"}) == [
+        x for x in expected if x[1] in ("string_type", "too_long")
+    ]
 
 
 @pytest.mark.parametrize("kind", ActivityKind.values)
