@@ -9,73 +9,19 @@ import logging
 import os
 import re
 import secrets
-import zoneinfo
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import environ
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from handoff_site.environment import boolean, env, integer, understood, web_address, zone
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 
 
-def _integer(name: str, default: int, low: int, high: int) -> int:
-    """An integer setting within bounds, or a start-up error naming the variable."""
-    raw = env.str(name, default=str(default))
-    try:
-        value = int(raw)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {raw!r}") from None
-    if not low <= value <= high:
-        raise ImproperlyConfigured(f"{name} must be between {low} and {high}, not {value}")
-    return value
-
-
-def _boolean(name: str, default: bool) -> bool:
-    raw = env.str(name, default="1" if default else "0").strip().lower()
-    if raw not in {"1", "0", "true", "false", "yes", "no", "on", "off"}:
-        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {raw!r}")
-    return raw in {"1", "true", "yes", "on"}
-
-
-def _zone(name: str, default: str) -> str:
-    value = env.str(name, default=default)
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ImproperlyConfigured(
-            f"{name} must be an IANA time zone such as Europe/Berlin, not {value!r}"
-        ) from None
-    return value
-
-
-def _web_address(name: str) -> str:
-    """An http or https address, or "" for none. Complaints do not repeat it: it may hold a key."""
-    raw = env.str(name, default="").strip()
-    try:
-        parts = urlsplit(raw)
-        is_sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_sound = False
-    if raw and not (is_sound and raw.isprintable() and " " not in raw):
-        raise ImproperlyConfigured(f"{name} must be an address such as https://heartbeat.example.com/key")
-    return raw
-
-
-def _understood(name: str, read: Callable[[], Any], wanted: str) -> Any:
-    """What `read` makes of a setting; its own complaints do not say which setting it is."""
-    try:
-        return read()
-    except (ImproperlyConfigured, ValueError, KeyError):
-        raise ImproperlyConfigured(f"{name} must be {wanted}") from None
-
-
-DEBUG = _boolean("DEBUG", False)
+DEBUG = boolean("DEBUG", False)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 
 
@@ -96,8 +42,6 @@ if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY must be set (or DEBUG=1 for a development run)")
     SECRET_KEY = _debug_key()
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-
 # Former keys: what they sealed and signed is still read while the key is changed.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 
@@ -105,7 +49,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 ORG_NAME = env.str("ORG_NAME", default="Handoff")
-ORG_TIME_ZONE = _zone("ORG_TIME_ZONE", "UTC")
+ORG_TIME_ZONE = zone("ORG_TIME_ZONE", "UTC")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -174,16 +118,16 @@ TEMPLATES = [
 # Web processes keep connections (on PostgreSQL, CONN_MAX_AGE 0 costs most of the throughput; on SQLite, to
 # open the file and fill the page cache anew is half of a small page's time); the worker does not, because
 # django-q2 forks and a kept connection would be shared between the halves of a fork.
-IS_WORKER = _boolean("HANDOFF_WORKER", False)
+IS_WORKER = boolean("HANDOFF_WORKER", False)
 DATABASES = {
-    "default": _understood(
+    "default": understood(
         "DATABASE_URL",
         lambda: env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'handoff.sqlite3'}"),
         "a sqlite:/// or postgres:// address",
     )
 }
 _database = DATABASES["default"]
-_database["CONN_MAX_AGE"] = 0 if IS_WORKER else _integer("CONN_MAX_AGE", 600, 0, 86400)
+_database["CONN_MAX_AGE"] = 0 if IS_WORKER else integer("CONN_MAX_AGE", 600, 0, 86400)
 if _database.get("ENGINE") == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     _database["OPTIONS"] = {
@@ -199,7 +143,7 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _options.setdefault("options", "-c jit=off -c random_page_cost=1.1")
     # Statements of `routing.prepared` are planned once a connection, from their third time on; not where a
     # pooler gives each transaction another connection.
-    _options["prepare_threshold"] = 2 if _boolean("KEEP_PLANS", True) else None
+    _options["prepare_threshold"] = 2 if boolean("KEEP_PLANS", True) else None
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -218,8 +162,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = _integer("LOGIN_FAILURE_LIMIT", 8, 2, 100)
-AXES_COOLOFF_TIME = _integer("LOGIN_COOLOFF_MINUTES", 15, 1, 1440) / 60
+AXES_FAILURE_LIMIT = integer("LOGIN_FAILURE_LIMIT", 8, 2, 100)
+AXES_COOLOFF_TIME = integer("LOGIN_COOLOFF_MINUTES", 15, 1, 1440) / 60
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
@@ -247,13 +191,13 @@ WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_ROOT = VAR_DIR / "media"
 
 # Safety
-SECURE_SSL = _boolean("SECURE_SSL", not DEBUG)
+SECURE_SSL = boolean("SECURE_SSL", not DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL
 SECURE_SSL_REDIRECT = SECURE_SSL
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL
-if _boolean("TRUST_PROXY", False):
+if boolean("TRUST_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_ENGINE = "handoff_site.sessions"
 SESSION_COOKIE_HTTPONLY = True
@@ -279,7 +223,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # Mail
-_mail = _understood(
+_mail = understood(
     "EMAIL_URL",
     lambda: env.email_url("EMAIL_URL", default="consolemail://"),
     "an address such as smtp+tls://user:password@host:587",
@@ -295,22 +239,22 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Handoff <handoff@localhost>")
 
 # Intake
-INTAKE_RATE = _integer("INTAKE_RATE", 600, 1, 1_000_000)
-INTAKE_BURST = _integer("INTAKE_BURST", 3000, 1, 10_000_000)
+INTAKE_RATE = integer("INTAKE_RATE", 600, 1, 1_000_000)
+INTAKE_BURST = integer("INTAKE_BURST", 3000, 1, 10_000_000)
 # How many days what is personal is kept, 0 for ever (see leads.retention). Where law differs, nothing is
 # assumed: people, what they did and answers to other systems go only where somebody says so.
 RETENTION_DAYS = {
-    kind: _integer(f"RETENTION_{kind.upper()}_DAYS", days, 0, 36_500)
+    kind: integer(f"RETENTION_{kind.upper()}_DAYS", days, 0, 36_500)
     for kind, days in (("people", 0), ("activities", 0), ("receipts", 0), ("imports", 30), ("messages", 90))
 }
 # The limiter counts in each web process; it divides its rate by this number to hold the whole.
-WEB_PROCESSES = _integer("WEB_PROCESSES", 1, 1, 256)
+WEB_PROCESSES = integer("WEB_PROCESSES", 1, 1, 256)
 
 # Enrichment over HTTP: off unless a URL is given. The mapping names response paths per field.
 ENRICHMENT_URL = env.str("ENRICHMENT_URL", default="")
 ENRICHMENT_KEY = env.str("ENRICHMENT_KEY", default="")
-ENRICHMENT_TIMEOUT = _integer("ENRICHMENT_TIMEOUT", 5, 1, 20)
-ENRICHMENT_MAPPING = _understood(
+ENRICHMENT_TIMEOUT = integer("ENRICHMENT_TIMEOUT", 5, 1, 20)
+ENRICHMENT_MAPPING = understood(
     "ENRICHMENT_MAPPING", lambda: env.json("ENRICHMENT_MAPPING", default={}), "a JSON object"
 )
 if not isinstance(ENRICHMENT_MAPPING, dict):
@@ -335,13 +279,13 @@ if not re.fullmatch(r"20\d\d-(03|09)(-beta)?", HUBSPOT_API_VERSION):
     )
 
 # Called after each good sweep, so that a dead worker is noticed from outside.
-HEARTBEAT_URL = _web_address("HEARTBEAT_URL")
+HEARTBEAT_URL = web_address("HEARTBEAT_URL")
 
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
 Q_CLUSTER = {
     "name": "handoff",
     "orm": "default",
-    "workers": _integer("WORKERS", 2, 1, 64),
+    "workers": integer("WORKERS", 2, 1, 64),
     "queue_limit": 2,
     "bulk": 1,
     "timeout": 60,

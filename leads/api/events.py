@@ -13,7 +13,7 @@ from ninja import Router, Schema
 
 from leads.api.auth import BearerKey
 from leads.api.errors import Problem
-from leads.api.handoffs import told
+from leads.api.etags import told
 from leads.outbox import catalogue, examples
 
 router = Router(tags=["events"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from leads.erasure import log, shared
 from leads.erasure.held import Held
@@ -22,9 +22,13 @@ from leads.models import (
     Complaint,
     ContactAttempt,
     Deferral,
+    Delivery,
+    DeliveryAttempt,
     DuplicatePair,
     EnrichmentAttempt,
     ExternalId,
+    FieldConflict,
+    Finding,
     Handoff,
     Inspection,
     Lead,
@@ -35,6 +39,7 @@ from leads.models import (
     Receipt,
     Rejection,
     RememberedAnswer,
+    RemoteRecord,
     RoutingDecision,
     Score,
     SearchWord,
@@ -62,11 +67,13 @@ ANSWER_WORDS: Mapping[str, Any] = {"answer": {}}
 
 @dataclass(frozen=True)
 class Blank:
-    """Rows that stay, with these columns emptied. `by` are the paths to the lead or handoff they are of."""
+    """Rows that stay, with these columns emptied. `by` are the paths to the lead or handoff they are of;
+    `but` are those of them that stay as they are."""
 
     model: type[Model]
     by: tuple[str, ...]
     values: Mapping[str, Any] = field(default_factory=dict)
+    but: Q | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,13 @@ EMPTIED: tuple[Blank | Reduce | Delete, ...] = (
     Reduce(RoutingDecision, (HANDOFF,), "facts", _facts),
     Blank(RoutingDecision, (HANDOFF,), {"account": {}}),
     Delete(Notification, (HANDOFF,)),
+    # What was to leave for other systems, what stands there, and where they differ. That they are asked to
+    # forget the person is owed beforehand, by their ids alone (`outbox.owe_erasure`).
+    Blank(Delivery, (LEAD,), {"body": "", "last_error": "", "note": ""}, but=Q(kind=Delivery.Kind.ERASE)),
+    Blank(DeliveryAttempt, ("delivery__lead",), {"request": "", "answer": "", "error": ""}),
+    Delete(RemoteRecord, (LEAD,)),
+    Delete(FieldConflict, (LEAD,)),
+    Delete(Finding, (LEAD,)),
     Blank(Handoff, ("pk",), {"trigger_reason": "", "opportunity_id": "", "opportunity_stage": ""}),
     Reduce(Handoff, ("pk",), "history_key", _mark),
 )
@@ -175,7 +189,8 @@ def _do(step: Blank | Reduce | Delete, held: Held) -> int:
         if isinstance(step, Delete):
             touched += rows.delete()[0]
         elif isinstance(step, Blank):
-            touched += rows.update(**step.values)
+            kept = rows if step.but is None else rows.exclude(step.but)
+            touched += kept.update(**step.values)
         else:
             touched += _reduce(step, rows)
     return touched

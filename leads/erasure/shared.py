@@ -18,7 +18,7 @@ from django.db.models.functions import Cast
 
 from leads import identity
 from leads.erasure.held import Held
-from leads.models import BulkRun, ImportFailure, ImportPart, SavedView
+from leads.models import BulkRun, ImportFailure, ImportPart, InboundCall, SavedView
 from leads.slices import UNFINISHED
 
 GONE = "The person was erased."
@@ -29,7 +29,7 @@ def redact(held: Held) -> int:
     """Take the person out of what is shared; how many rows were changed."""
     if not held.needles:
         return 0
-    touched = _parts(held) + _failures(held)
+    touched = _parts(held) + _failures(held) + _calls(held)
     for model, columns in _LISTS:
         touched += sum(_list(model, column, held) for column in columns)
     return touched
@@ -77,6 +77,20 @@ def _failures(held: Held) -> int:
             changed.append(failure)
     ImportFailure.objects.bulk_update(changed, ["cells", "problems"], batch_size=100)
     return len(changed)
+
+
+def _calls(held: Held) -> int:
+    """What other systems sent and was taken in: a call that holds the person's address or number is emptied
+    whole, for it is kept to be looked at and nothing else. One that still waits is needed; it ends with the
+    same sweep of old bodies as all others."""
+    needles = [needle.encode() for needle in held.addresses | held.phones if needle]
+    settled = InboundCall.objects.exclude(status=InboundCall.Status.WAITING).exclude(body=b"")
+    found = [
+        pk
+        for pk, body in settled.order_by("pk").values_list("pk", "body").iterator(chunk_size=200)
+        if any(needle in bytes(body).lower() for needle in needles)
+    ]
+    return InboundCall.objects.filter(pk__in=found).update(body=b"")
 
 
 def _list(model: type[Model], column: str, held: Held) -> int:

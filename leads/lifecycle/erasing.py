@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from leads import erasure, identity
+from leads import erasure, identity, outbox
 from leads.choices import CompanyStage, EventKind, Stage, State, Why
 from leads.erasure.emptying import blank
 from leads.erasure.held import cluster, person_keys
@@ -58,6 +58,11 @@ def erase(
     pairs = DuplicatePair.objects.filter(Q(first__in=held.leads) | Q(second__in=held.leads))
     others = {pk for pair in pairs.values_list("first_id", "second_id") for pk in pair} - set(held.leads)
     erasure.remember(held.keys if why != Why.RETENTION else held.events, as_of or act.now)
+    if why == Why.RETENTION:
+        # Kept here for long enough: how long others keep it is theirs.
+        outbox.withdraw_all(held.leads, act.now)
+    else:
+        outbox.owe_erasure(held.leads, act.now)
     rows = erasure.empty(held) + len(leads)
     companies = {lead.company_id for lead in leads if lead.company_id is not None}
     for lead in leads:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0014_open_by_deadline'),
+        ('leads', '0015_records_life'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -66,12 +66,12 @@ class Finding(models.Model):
     fingerprint = models.CharField(max_length=120, unique=True)
     check_code = models.CharField(max_length=32)
     severity = models.CharField(max_length=6, choices=Severity)
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="findings")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="sync_findings")
     handoff = models.ForeignKey(
-        Handoff, null=True, blank=True, on_delete=models.CASCADE, related_name="findings"
+        Handoff, null=True, blank=True, on_delete=models.CASCADE, related_name="sync_findings"
     )
     lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
-    run = models.ForeignKey(SyncRun, on_delete=models.PROTECT, related_name="findings")
+    run = models.ForeignKey(SyncRun, on_delete=models.PROTECT, related_name="sync_findings")
     values = models.JSONField(default=dict, blank=True)
     cause = models.CharField(max_length=200, blank=True)
     first_seen_at = models.DateTimeField()

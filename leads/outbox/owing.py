@@ -89,14 +89,19 @@ def owe_states(connection: Connection, lead_ids: Collection[int], now: datetime)
     return _write(rows, now)
 
 
-def owe_erasure(lead_ids: Collection[int], now: datetime) -> int:
-    """These people are to be forgotten wherever a record of them is kept; how many rows that was. Call it
-    before their ids are emptied: the rows hold the ids there and nothing else. Whatever still waits for these
-    leads is withdrawn, and the log of attempts emptied."""
+def withdraw_all(lead_ids: Collection[int], now: datetime) -> None:
+    """Nothing more leaves of these leads, and what others answered about them is emptied: it may repeat what
+    they know of the person."""
     waiting = Delivery.objects.filter(lead__in=lead_ids, done_at__isnull=True, status=Status.PENDING)
     waiting.exclude(kind=Kind.ERASE).update(status=Status.WITHDRAWN, done_at=now, body="")
-    # What others answered may have repeated what they know of the person.
     DeliveryAttempt.objects.filter(delivery__lead__in=lead_ids).update(request="", answer="", error="")
+
+
+def owe_erasure(lead_ids: Collection[int], now: datetime) -> int:
+    """These people are to be forgotten wherever a record of them is kept; how many rows that was. Call it
+    before their ids are emptied: the rows hold the ids there and nothing else, and those only until they are
+    done. Whatever else waits for these leads is withdrawn."""
+    withdraw_all(lead_ids, now)
     keepers = list(Connection.objects.filter(is_active=True, kind__in=[str(kind) for kind in KEEPS_STATE]))
     records: dict[tuple[int, int], set[tuple[str, str]]] = {}
     known = RemoteRecord.objects.filter(lead__in=lead_ids, connection__in=keepers).exclude(remote_id="")

@@ -83,6 +83,10 @@ def settle(
     _log(held, now)
     _apply(held, now, chance or random.SystemRandom())
     Delivery.objects.bulk_update([row for row, _ in held], _SETTLED)
+    # The ids of somebody who is forgotten there are needed no more.
+    forgotten = [row.pk for row, _ in held if row.kind == Delivery.Kind.ERASE and row.status == Status.DONE]
+    if forgotten:
+        Delivery.objects.filter(pk__in=forgotten).update(body="")
     _tell_connection(connection, [outcome for _, outcome in held], now)
     return sum(outcome.result == Result.DONE for _, outcome in held)
 

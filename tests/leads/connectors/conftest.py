@@ -30,6 +30,7 @@ def make_connection(
         "name": f"{kind} {Connection.objects.count() + 1}",
         "slug": f"{kind}-{Connection.objects.count() + 1}",
         "is_active": True,
+        "base_url": "https://receiver.example.com/hooks" if kind == "webhook" else "",
         "created_at": NOW,
         "rate": 1000,
         "burst": 100_000,

@@ -17,8 +17,8 @@ from tests.leads.erasure.planted import MARK, columns, dump, holding, of_a_lead,
 
 # Where people stand beside others, what was answered of them, and a company that is but their name.
 SHARED = {
-    "leads_bulkrun", "leads_company", "leads_importfailure", "leads_importpart", "leads_rememberedanswer",
-    "leads_savedview",
+    "leads_bulkrun", "leads_company", "leads_importfailure", "leads_importpart", "leads_inboundcall",
+    "leads_rememberedanswer", "leads_savedview",
 }  # fmt: skip
 
 
