@@ -125,6 +125,19 @@ def test_asking_for_what_changed_since_the_last_time_loses_nothing(cast, keyed, 
         transaction.set_rollback(True)
 
 
+def test_few_and_many_are_in_the_same_order(cast, keyed, monkeypatch):
+    read = keyed("read").get
+    made = [make_handoff("assigned", cast.femke).pk for _ in range(4)]
+    lifecycle.note(made[1], lifecycle.Act(NOW + timedelta(hours=1), cast.mia), text="Later")
+    orders = []
+    for few in (1000, 2):
+        monkeypatch.setattr(feed, "FEW", few)
+        reader = Reader(read, "&state=assigned")
+        reader.to_the_end(limit=3)
+        orders.append(reader.seen)
+    assert orders[0] == orders[1] and [pk for pk, _ in orders[0]] == [made[0], made[2], made[3], made[1]]
+
+
 @pytest.mark.storm
 @pytest.mark.django_db(transaction=True)
 def test_polling_while_six_write_at_once(cast, keyed):
