@@ -136,6 +136,7 @@ def _states() -> Iterator[Violation]:
         (Q(state="converted", opportunity_at__isnull=True), "is converted without an opportunity"),
         (Q(state="deferred", deferred_until__isnull=True), "is deferred without an end"),
         (Q(state__in=opened, lead__merged_into__isnull=False), "is open and its lead was merged away"),
+        (Q(state__in=opened, lead__erased_at__isnull=False), "is open and its lead was erased"),
     )
     for condition, message in rules:
         for pk in live.filter(condition).order_by("pk").values_list("pk", flat=True):

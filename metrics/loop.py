@@ -145,7 +145,9 @@ def rows(figures: Asked, system: str) -> Iterator[tuple[Any, ...]]:
     With a `system` the id is the lead's there (empty where it has none), else all its ids side by side.
     Who was erased is in no row.
     """
-    handoffs = figures.rows.exclude(state=State.ERASED).order_by("lead_id", "-mql_at", "-pk")
+    # Whoever was erased may have handoffs that had ended before, with their states.
+    kept = figures.rows.filter(lead__erased_at__isnull=True)
+    handoffs = kept.exclude(state=State.ERASED).order_by("lead_id", "-mql_at", "-pk")
     if figures.people is not None:
         handoffs = handoffs.filter(tallying.condition(figures, MEASURES["mqls"][0]))
     read = handoffs.values_list(*_READ, named=True).iterator(CHUNK)

@@ -31,6 +31,7 @@ CAN_WAIT = frozenset(
         "converted_elsewhere",
         "stale",
         "merged",
+        "erased",
         "out_of_territory",
         "existing_customer",
         "rule_review",

@@ -128,6 +128,7 @@ def test_every_list_and_form_opens_for_the_admin(ada: Client, cast: Cast, model:
     NamedList.objects.create(slug="big", name="Big", values=["x"])
     reviews.ensure_reviews(NOW)
     keys.make_key("k", ["read"], NOW)
+    PrivacyAct.objects.create(kind="exported", at=NOW, by=cast.ada)
     Receipt.objects.create(
         source="/x", event_id="1", kind="lead.scored", body_digest="", status="processed", answer={},
         received_at=NOW,

@@ -60,6 +60,12 @@ def _bend(state: str, **columns: object) -> Callable[[dict[str, Handoff]], None]
     return bend
 
 
+def _erase_lead(handoffs: dict[str, Handoff]) -> None:
+    nobody = factories.make_lead(first_name="", last_name="", email="", job_title="")
+    Lead.objects.filter(pk=nobody.pk).update(erased_at=NOW)
+    Handoff.objects.filter(pk=handoffs["assigned"].pk).update(lead=nobody)
+
+
 def _unqueue_owner(handoffs: dict[str, Handoff]) -> None:
     Queue.objects.update(owner=User.objects.create_user("gone@handoff.example.com", is_active=False))
 
@@ -78,6 +84,7 @@ def _unqueue_owner(handoffs: dict[str, Handoff]) -> None:
         (_bend("rejected", rejection_reason=None), "state: is rejected without a reason"),
         (_bend("queued", assigned_at=None), "state: was never assigned"),
         (_bend("converted", opportunity_at=None), "state: is converted without an opportunity"),
+        (_erase_lead, "state: is open and its lead was erased"),
         (_unqueue_owner, "its owner gone@handoff.example.com is inactive"),
         (_unqueue_owner, "accountable: waits for data in no queue whose owner can answer"),
         (_unqueue_owner, "accountable: is in no queue whose owner can answer"),

@@ -16,6 +16,9 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leads import lifecycle
+from leads.choices import Why
+from leads.lifecycle import Act
 from leads.models import ExternalId, Handoff, Lead, Rejection, RejectionReason
 from metrics import loop, query
 from metrics.periods import EVERYTHING
@@ -272,6 +275,8 @@ def test_cells_are_harmless_and_the_erased_are_left_out(as_: SignIn, cast: Cast)
     known_as(made, ("=cmd", "@sum", "+1"))
     gone = make_handoff("accepted", cast.femke)
     Handoff.objects.filter(pk=gone.pk).update(state="erased")
+    ended = make_handoff("rejected", cast.rosa)
+    lifecycle.erase(ended.lead_id, Act(NOW, cast.otto), Why.ASKED)
     [row] = rows_of(as_(cast.otto))
     assert (row["system"], row["object"], row["id"]) == ("'=cmd", "'@sum", "'+1")
     assert rows_of(as_(cast.otto), "?system=%00") == rows_of(as_(cast.otto))

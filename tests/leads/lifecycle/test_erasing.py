@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.core import mail
 from django.core.management import call_command
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from leads import editing, enrichment, escalation, lifecycle, triaging
+from leads import editing, enrichment, escalation, lifecycle, notifications, triaging
 from leads.choices import Why
 from leads.erasure.door import door
 from leads.erasure.log import CODES, redacted
-from leads.lifecycle import Invalid, Refused
+from leads.lifecycle import Act, Invalid, Refused
 from leads.models import (
     DuplicatePair,
     EnrichmentAttempt,
@@ -32,7 +35,7 @@ from leads.models import (
 from routing.models import Turn
 from tests.acting import assert_sound, at, by, fresh
 from tests.conftest import NOW, Cast
-from tests.factories import make_company, make_handoff, make_lead, open_handoff, route_to
+from tests.factories import make_activity, make_company, make_handoff, make_lead, open_handoff, route_to
 from tests.leads.test_projection import STATES
 
 
@@ -73,6 +76,19 @@ def test_the_holder_is_told_and_of_the_rest_no_message_is_left(cast: Cast) -> No
     assert list(told) == [
         (cast.femke.email, "erased", handoff.pk), (cast.ada.email, "erased", queued.pk)
     ]  # fmt: skip
+
+
+def test_its_mail_has_no_word_about_the_person(cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke)
+    lead, company = handoff.lead, handoff.lead.company
+    notifications.deliver_due(at(minutes=5))
+    erase(lead, cast)
+    mail.outbox.clear()
+    notifications.deliver_due(at(hours=2))
+    [sent] = mail.outbox
+    assert "A lead that you held was erased" in sent.body
+    for words in (lead.first_name, lead.last_name, lead.email, company.name, company.domain):
+        assert words not in f"{sent.subject} {sent.body} {sent.alternatives}"
 
 
 def test_a_second_time_does_nothing(cast: Cast) -> None:
@@ -262,3 +278,19 @@ def test_a_history_file_does_not_bring_them_back(cast: Cast, tmp_path) -> None:
     assert (Lead.objects.count(), Handoff.objects.count()) == (1, 1)
     call_command("rebuild_projection", "--check", stdout=StringIO())
     assert_sound()
+
+
+def test_queries_do_not_grow_with_what_is_held(cast: Cast) -> None:
+    def taken(count: int) -> int:
+        lead = make_lead()
+        for number in range(count):
+            at_ = at(days=-20 - number)
+            handoff = make_handoff("disqualified", cast.femke, lead=lead, at=at_)
+            lifecycle.note(handoff.pk, Act(at_ + timedelta(hours=1), cast.otto), text="x")
+            make_activity(lead, at=at_, title="x")
+        with CaptureQueriesContext(connection) as found:
+            erase(lead, cast)
+        return len(found)
+
+    taken(1)
+    assert taken(3) == taken(1)
