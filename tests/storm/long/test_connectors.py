@@ -23,7 +23,8 @@ def test_ten_thousand_changes_end_with_both_sides_equal(cast: Cast, system: Syst
     calls = len(storm.system.outer.log.of(system.name))
     print(
         f"\n{system.name}: {storm.counts['changes']} changes, {storm.counts['delivered']} deliveries,"
-        f" {calls} calls of which {storm.counts['struck']} were struck, {storm.counts['killed']} workers killed,"
+        f" {calls} calls of which {storm.counts['struck']} were struck,"
+        f" {storm.counts['killed']} workers killed,"
         f" {storm.counts['effects']} states written, none of them superseded;"
         f" {time.monotonic() - began:.0f} s"
     )
