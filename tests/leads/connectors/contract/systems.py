@@ -28,7 +28,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 class System:
     """One system, played. `name` is the double's, `kind` the connection's, `object` what the connector calls
     the record, `handoff` and `revision` their fields with ours, `writes` matches the calls that write states,
-    `tokens` the path at which a token is fetched ("" for none).
+    `tokens` the path at which a token is fetched ("" for none), `some` matches a part of the written records.
 
     `faults` replaces entries of FAULTS where the vendor's way is another, and has two more: "refused" (one
     record's write is refused for good) and "held" (one record's write can't be made now). Both are narrowed
@@ -42,6 +42,7 @@ class System:
     revision: ClassVar[str] = "handoff_revision"
     writes: ClassVar[str] = ""
     tokens: ClassVar[str] = ""
+    some: ClassVar[str] = r'"id":"?\d*[37]"?[,}]'
     faults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, outer: doubles.Doubles) -> None:
