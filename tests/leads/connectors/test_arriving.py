@@ -96,7 +96,7 @@ def test_our_first_writing_coming_back_fills_what_is_empty_and_overwrites_nothin
 ) -> None:
     lead = make_lead(email="p1@engines.example", first_name="Ada", job_title="CEO", phone="")
     ExternalId.objects.create(lead=lead, system="map", object="contact", value="1")
-    lead.field_times["job_title"] = NOW.isoformat()
+    lead.field_times["job_title"] = at(days=-30).isoformat()
     lead.save()
     RemoteRecord.objects.create(
         connection=map_, lead=lead, object="contact", remote_id="1", written_at=at(minutes=5), revision=2
