@@ -99,7 +99,11 @@ class Storm:
             return 0
         verb = self.dice.choice(FITTING[handoff.state])
         act = Act(self.at, handoff.assignee)
-        self.verbs(handoff, act)[verb]()
+        try:
+            self.verbs(handoff, act)[verb]()
+        except lifecycle.Refused:
+            # Such as a third deferral: nothing was done.
+            return 0
         return 1
 
     def verbs(self, handoff: Handoff, act: Act) -> dict[str, Callable[[], Any]]:
