@@ -27,8 +27,8 @@ MOST_MERGES, READ_AT_ONCE = 5, 2000
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A lead and its Lead. `known` is the id that we have of it, "" without one; `row` what is there; `rows`
-    whatever else is there of this person. `trouble` says why none of them can be taken."""
+    """A lead and its Lead. `known` is the id that we have of it, "" without one; `row` what is there;
+    `others` whatever else is there of this person. `trouble` says why none of them can be taken."""
 
     want: Wanted
     known: str

@@ -108,7 +108,7 @@ def values(row: Row, mapping: Map) -> dict[str, str]:
 
 
 def seen(row: Row, mapping: Map, *, asked: str = "", frozen: Mapping[str, str] | None = None) -> Seen:
-    """A Lead as audits compare it. `asked` is the id by which it was asked for. `frozen` is what it would say
+    """A Lead as audits compare it. `asked` is its id as it was asked for. `frozen` is what it would say
     if it could still be written: of a converted Lead whose handoff is an opportunity nothing is amiss."""
     opted_out = row.values.get("HasOptedOutOfEmail")
     return Seen(
@@ -119,7 +119,7 @@ def seen(row: Row, mapping: Map, *, asked: str = "", frozen: Mapping[str, str] |
         changed_at=row.changed_at,
         changed_by=str(row.values.get("LastModifiedById") or ""),
         is_deleted=row.is_deleted and not row.master,
-        merged_into=row.master if row.is_deleted else row.id if asked and not same(asked, row.id) else "",
+        merged_into=row.master if row.is_deleted else "",
         opted_out=opted_out if isinstance(opted_out, bool) else None,
     )
 

@@ -8,7 +8,6 @@ field names without regard to case. Parsing is separate from answering; nothing 
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -118,8 +117,8 @@ class Parser:
             among = self._values(name)
             return lambda get: _plain(get(name)) in among
         if self._maybe("like"):
-            pattern = str(self._value(name)).replace("%", "*").replace("_", "?").lower()
-            return lambda get: fnmatch.fnmatchcase(str(get(name) or "").lower(), pattern)
+            pattern = _pattern(self._take("text")[1:-1])
+            return lambda get: bool(pattern.fullmatch(str(get(name) or "")))
         operator, value = self._take("mark"), self._value(name)
         if operator not in COMPARE:
             raise malformed(f"unexpected token: '{operator}'")
@@ -202,6 +201,15 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             raise malformed(f"unexpected token: '{text[at : at + 12]}'")
         yield found.lastgroup, found[found.lastgroup]
         at = found.end()
+
+
+def _pattern(raw: str) -> re.Pattern[str]:
+    """The literal of a LIKE: % and _ stand for any text and any sign, unless a backslash is before them."""
+    parts = re.findall(r"\\.|.", raw, re.DOTALL)
+    meant = {"%": ".*", "_": "."}
+    signs = (ESCAPES.get(part[1], part[1]) if len(part) == 2 else part for part in parts)
+    found = (meant.get(part) or re.escape(sign) for part, sign in zip(parts, signs, strict=True))
+    return re.compile("".join(found), re.DOTALL | re.IGNORECASE)
 
 
 def moment(raw: str) -> datetime:
