@@ -386,7 +386,8 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
-        # At INFO it writes down every address that is called: some are secrets, some name people.
+        # They log each address with its query, which may be a secret.
         "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }
