@@ -12,13 +12,14 @@ from functools import cached_property
 from typing import Any
 
 from leads.connectors import signatures
-from leads.connectors.base import Arrived, Changes, Connector, Offered, Pushed, Seen, Values
+from leads.connectors.base import Arrived, Changes, Offered, Pushed, Seen, Values
 from leads.connectors.client import Http
 from leads.connectors.hubspot import deals, following, hooks, noting, people, sales_leads, writing
 from leads.connectors.hubspot.calling import Calls, crm
 from leads.connectors.hubspot.finding import KIND, OBJECT, Place, compared, find, seen
 from leads.connectors.hubspot.records import Record, read
 from leads.connectors.hubspot.usual import LEAD_STAGE, LEADS, OWNER, STAGE, STAGES, expected, mapping_of
+from leads.connectors.keeping import Keeper
 from leads.connectors.mapping import Map
 from leads.connectors.options import Option
 from leads.models import Connection, Delivery
@@ -29,7 +30,7 @@ MOST_OWNERS = 10_000
 LEFT = Outcome(Result.LEFT)
 
 
-class HubSpot(Connector):
+class HubSpot(Keeper):
     """One HubSpot account.
 
     Secrets: `service_key`, or `client_id`, `client_secret` and `refresh_token` of an app; the app's
@@ -127,12 +128,15 @@ class HubSpot(Connector):
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)
         self.api = Calls(connection, http, self.options, self.secrets)
-        self.map: Map = mapping_of(connection)
+
+    @cached_property
+    def mapping(self) -> Map:
+        return mapping_of(self.connection)
 
     @cached_property
     def reader(self) -> people.Reader:
         return people.Reader(
-            mapping=self.map,
+            mapping=self.mapping,
             source=f"/connections/{self.connection.slug}",
             id_system=self.connection.id_system,
             forms=people.high_intent(self.options.get("forms")),
@@ -149,18 +153,18 @@ class HubSpot(Connector):
         return bool(self.options.get("deals", True))
 
     def push(self, wanted: Sequence[Wanted], now: datetime) -> list[Pushed]:
-        return writing.push(self.api, wanted, self.map, self.connection.id_system, self.options)
+        return writing.push(self.api, wanted, self.mapping, self.connection.id_system, self.options)
 
     def expected(self, wanted: Wanted) -> Values:
-        values = expected(wanted, self.map)
+        values = expected(wanted, self.mapping)
         if sales_leads.begins(wanted) or wanted.status in (Status.REJECTED, Status.DISQUALIFIED):
             return values
         # Nobody had it, so there is no Lead object.
         return {name: value for name, value in values.items() if not name.startswith(LEADS)}
 
     def fetch(self, wanted: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]]:
-        names = ["email", *compared(self.map)]
-        told = [name for name in (*self.map.status_fields, OWNER) if not name.startswith(LEADS)]
+        names = ["email", *compared(self.mapping)]
+        told = [name for name in (*self.mapping.status_fields, OWNER) if not name.startswith(LEADS)]
         places = find(self.api, wanted, self.connection.id_system, names, told=told)
         # Of somebody whose contact is known there may be another one with their address.
         emails = {place.want.email for place in places if place.known and place.want.email}
@@ -171,26 +175,26 @@ class HubSpot(Connector):
     def _leads(self, wanted: Sequence[Wanted]) -> Mapping[int, Record]:
         if not self.options.get("lead_object"):
             return {}
-        names = sales_leads.names_of(self.map)
+        names = sales_leads.names_of(self.mapping)
         return sales_leads.of_handoffs(self.api, [want.handoff_id for want in wanted], names)
 
     def _seen(self, place: Place, others: Mapping[str, Record], leads: Mapping[int, Record]) -> list[Seen]:
         want = place.want
         lead = leads.get(want.handoff_id)
-        also = sales_leads.values(lead, self.map) if lead else {}
+        also = sales_leads.values(lead, self.mapping) if lead else {}
         found: list[Seen] = []
         by_id = place.record
         if by_id is not None and place.known not in ("", by_id.id, *by_id.merged):
             # It was found by address: the one that was known is gone.
             found.append(Seen(OBJECT, place.known, {}, is_deleted=True))
-            found.append(seen(by_id, self.map, lead=also))
+            found.append(seen(by_id, self.mapping, lead=also))
         elif by_id is not None:
-            found.append(seen(by_id, self.map, asked=place.known, lead=also))
+            found.append(seen(by_id, self.mapping, asked=place.known, lead=also))
         elif place.known:
             found.append(Seen(OBJECT, place.known, {}, is_deleted=True))
         other = others.get(want.email)
         if other is not None and (by_id is None or other.id != by_id.id):
-            found.append(seen(other, self.map))
+            found.append(seen(other, self.mapping))
         return found
 
     def changes(self, cursor: Mapping[str, Any], now: datetime) -> Changes:
@@ -206,12 +210,12 @@ class HubSpot(Connector):
             return Changes(deals.events(self.api, self.reader, ids), [], after, is_more)
         if not self._takes_new:
             ids = deals.known(ids, self.connection.id_system)
-        names = sorted({*self.reader.names, *compared(self.map)})
+        names = sorted({*self.reader.names, *compared(self.mapping)})
         records = read(self.api, KIND, ids, names, told=names)
         contacts = list({record.id: record for record in records.values()}.values())
         return Changes(
             events=[event for contact in contacts for event in self.reader.events(contact)],
-            records=[seen(contact, self.map) for contact in contacts],
+            records=[seen(contact, self.mapping) for contact in contacts],
             cursor=after,
             is_more=is_more,
         )
@@ -221,7 +225,7 @@ class HubSpot(Connector):
         fields = {name: str(one.get("label") or name) for name, one in properties.items()}
         statuses = {
             name: _options(properties[name])
-            for name in {STAGE, *self.map.status_fields} & properties.keys()
+            for name in {STAGE, *self.mapping.status_fields} & properties.keys()
             if _options(properties[name])
         }
         stages: dict[str, str] = {}
@@ -289,10 +293,10 @@ class HubSpot(Connector):
     def check(self) -> str:
         """Reads the properties: what is missing there shows before anything is written."""
         there = self._properties(KIND)
-        missing = sorted(name for name in {*compared(self.map), writing.EXTERNAL_ID} if name not in there)
+        missing = sorted(name for name in {*compared(self.mapping), writing.EXTERNAL_ID} if name not in there)
         if missing:
             return f"It answers. Contacts lack these properties: {', '.join(missing)}."
-        return f"It answers. Contacts have all {len(compared(self.map)) + 1} properties that are written."
+        return f"It answers. Contacts have all {len(compared(self.mapping)) + 1} properties that are written."
 
 
 def _options(one: Mapping[str, Any]) -> dict[str, str]:

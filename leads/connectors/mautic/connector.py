@@ -15,7 +15,6 @@ from leads.connectors import noting, signatures
 from leads.connectors.base import (
     Arrived,
     Changes,
-    Connector,
     Denied,
     Offered,
     Pushed,
@@ -25,7 +24,8 @@ from leads.connectors.base import (
     forgotten_ids,
 )
 from leads.connectors.client import Http, Unreachable
-from leads.connectors.mapping import Map, merged
+from leads.connectors.keeping import Keeper
+from leads.connectors.mapping import Map
 from leads.connectors.mautic import contacts, hooks, streams, writing
 from leads.connectors.mautic.calls import Caller, entries
 from leads.connectors.mautic.contacts import OBJECT
@@ -78,7 +78,7 @@ FETCHED_AT_ONCE = 50
 PAGE = 100
 
 
-class Mautic(Connector):
+class Mautic(Keeper):
     """One Mautic instance.
 
     Secrets: `client_id` and `client_secret` (OAuth2 client credentials), or `username` and `password` (basic
@@ -87,6 +87,7 @@ class Mautic(Connector):
     """
 
     batch = 50
+    USUAL = USUAL
     OPTIONS = (
         Option(
             "creates",
@@ -139,21 +140,20 @@ class Mautic(Connector):
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)
         self.caller = Caller(connection, http, self.secrets)
-        self.map = merged(USUAL, connection.mapping)
         # A batch is one call, and one more for each contact whose stage changes.
-        self.calls = int(any(values.get(contacts.STAGE) for values in self.map.statuses.values()))
+        self.calls = int(any(values.get(contacts.STAGE) for values in self.mapping.statuses.values()))
 
     @cached_property
     def _writing(self) -> writing.Writing:
         return writing.Writing(
-            self.caller, self.map, self.options, self.connection.id_system, lambda: self.has_time
+            self.caller, self.mapping, self.options, self.connection.id_system, lambda: self.has_time
         )
 
     def push(self, wanted: Sequence[Wanted], now: datetime) -> list[Pushed]:
         return self._writing.push(wanted)
 
     def expected(self, wanted: Wanted) -> Values:
-        return writing.expected(wanted, self.map)
+        return writing.expected(wanted, self.mapping)
 
     def fetch(self, wanted: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]]:
         known = {want.lead_id: want.ids.get((self.connection.id_system, OBJECT), "") for want in wanted}
@@ -171,9 +171,9 @@ class Mautic(Connector):
                 by_address = self._writing.search(want.email)
                 if isinstance(by_address, Outcome):
                     raise Unreachable(by_address.error)
-                records[want.lead_id] = [contacts.seen(one, self.map) for one in by_address]
+                records[want.lead_id] = [contacts.seen(one, self.mapping) for one in by_address]
             elif remote_id in found:
-                records[want.lead_id] = [contacts.seen(found[remote_id], self.map)]
+                records[want.lead_id] = [contacts.seen(found[remote_id], self.mapping)]
             else:
                 records[want.lead_id] = [self.missing(remote_id)]
         return records
@@ -185,7 +185,7 @@ class Mautic(Connector):
             return Seen(OBJECT, remote_id, {}, is_deleted=True)
         if answer.status != 200:
             raise Unreachable(f"/contacts answered {answer.status}.")
-        there = contacts.seen(answer.json()["contact"], self.map)
+        there = contacts.seen(answer.json()["contact"], self.mapping)
         if there.remote_id == remote_id:
             return there
         return Seen(
@@ -195,10 +195,10 @@ class Mautic(Connector):
 
     def changes(self, cursor: Mapping[str, Any], now: datetime) -> Changes:
         page = streams.page(self.caller, cursor, now, PAGE, int(self.options.get("poll_days") or 1))
-        reader = hooks.Reader(self.connection, self.map, self.options)
+        reader = hooks.Reader(self.connection, self.mapping, self.options)
         return Changes(
             events=[event for contact in page.contacts for event in reader.restated(contact)],
-            records=[contacts.seen(contact, self.map) for contact in page.contacts],
+            records=[contacts.seen(contact, self.mapping) for contact in page.contacts],
             cursor=page.cursor,
             is_more=page.is_more,
         )
@@ -211,7 +211,9 @@ class Mautic(Connector):
         return hooks.identity(arrived.body)
 
     def translate(self, body: bytes, identity: str, received_at: datetime) -> list[dict[str, Any]]:
-        return hooks.Reader(self.connection, self.map, self.options, self.missing).events(body, received_at)
+        return hooks.Reader(self.connection, self.mapping, self.options, self.missing).events(
+            body, received_at
+        )
 
     def post(self, deliveries: Sequence[Delivery], now: datetime) -> list[Outcome]:
         return [self._note(delivery) for delivery in deliveries]
@@ -283,7 +285,7 @@ class Mautic(Connector):
         )
 
     def _personal_facts(self) -> list[str]:
-        return [alias for name, alias in self.map.facts.items() if name.startswith("lead.") and alias]
+        return [alias for name, alias in self.mapping.facts.items() if name.startswith("lead.") and alias]
 
     def offered(self) -> Offered:
         fields, statuses = {}, {}

@@ -66,7 +66,7 @@ def test_the_lead_object_is_spoken_of_only_where_it_is_kept(connect: Any) -> Non
 
 def test_the_usual_mapping_fits_an_account_with_our_properties(connect: Any) -> None:
     side: Side = connect(lead_object=True)
-    assert problems(side.it.map, side.it.offered()) == []
+    assert problems(side.it.mapping, side.it.offered()) == []
 
 
 def test_what_is_expected_is_in_the_form_in_which_it_is_compared() -> None:
