@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TextIO
 
 from leads.choices import Channel, Outcome, TriggerKind
+from leads.lifecycle.working import exact
 
 TIMES = (
     "mql_at",
@@ -202,7 +203,7 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
         if not amount.is_finite() or not 0 <= amount < Decimal(10) ** 18:
             raise InvalidOperation
-        return amount.quantize(Decimal("0.01"))
+        return exact(amount)
     except InvalidOperation:
         raise ValueError(f"{text[:40]!r} is not an amount") from None
 

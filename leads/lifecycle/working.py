@@ -6,7 +6,7 @@ Owns what counts as the first contact and as the disposition. Each verb is one t
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,8 +26,13 @@ LATE_AFTER = timedelta(minutes=60)
 NEXT_TOUCH_DAYS = {Outcome.REACHED: 14}
 NEXT_TOUCH_DAYS_OTHERWISE = 3
 LARGEST_AMOUNT = Decimal(10) ** 15
-CENT = Decimal("0.01")
+CENT, DIGITS = Decimal("0.01"), Context(prec=15)
 _NO_SIGNAL = [str(kind) for kind in NOT_A_SIGNAL]
+
+
+def exact(amount: Decimal) -> Decimal:
+    """The amount to the cent and to fifteen digits: SQLite keeps no more, and log and column say the same."""
+    return DIGITS.plus(amount).quantize(CENT)
 
 
 def business_days_after(moment: datetime, count: int, calendar: hours.Calendar | None) -> datetime:
@@ -228,7 +233,7 @@ def record_opportunity(
         "opportunity_stage": guard.bounded("stage", stage, limit=100) or handoff.opportunity_stage,
     }
     if amount is not None:
-        changes |= {"opportunity_amount": amount.quantize(CENT), "opportunity_currency": currency.upper()}
+        changes |= {"opportunity_amount": exact(amount), "opportunity_currency": currency.upper()}
     converts = handoff.state in (State.ACCEPTED, State.WORKING)
     was_open = handoff.is_open
     if converts:

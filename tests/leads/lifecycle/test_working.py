@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from leads import lifecycle
 from leads.lifecycle import Act, Invalid, Refused
-from leads.lifecycle.working import business_days_after
+from leads.lifecycle.working import business_days_after, exact
 from leads.models import Event, Notification, TriageItem
 from routing.hours import Calendar
 from routing.models import Turn
-from tests.acting import at, by, fresh
+from tests.acting import assert_sound, at, by, fresh
 from tests.conftest import NOW
 from tests.factories import make_activity, make_handoff, make_lead, open_handoff, route_to
 
@@ -378,6 +378,25 @@ def test_the_holders_own_opportunity(cast):
     )
     assert (again.opportunity_at, again.opportunity_stage, again.state) == (at(hours=1), "Won", "converted")
     assert (fresh(again).opportunity_amount, TriageItem.objects.count()) == (Decimal("5.00"), 0)
+
+
+@given(st.decimals(0, 10**15 - 1, places=2, allow_nan=False))
+def test_an_amount_is_what_every_database_keeps_of_it(amount):
+    told = exact(amount)
+    assert told == exact(told) and abs(told - amount) <= amount * 5 / 10**15
+    assert amount >= 10**13 or told == amount
+    # As SQLite does it: through a number of fifteen digits.
+    assert Decimal(f"{float(told):.15g}") == told
+
+
+def test_a_large_amount_said_again_writes_nothing(cast):
+    handoff = make_handoff("working", cast.femke)
+    given = {"amount": Decimal("564764937589922.90"), "currency": "EUR"}
+    first = lifecycle.opportunity(handoff.pk, by(cast.femke, hours=1), **given)
+    assert fresh(first).opportunity_amount == first.opportunity_amount
+    again = lifecycle.opportunity(handoff.pk, by(cast.femke, hours=2), **given)
+    assert again.revision == first.revision
+    assert_sound()
 
 
 def test_what_is_wrong_with_an_opportunity(cast):
