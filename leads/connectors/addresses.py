@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 import httpcore
+import httpx
 from django.conf import settings
 
 from leads.connectors.bounded import BoundedStream, Deadline
@@ -37,7 +38,9 @@ def checked_url(url: str, *, allowed: Sequence[str] | None = None) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        # Both have to understand it: what one reads otherwise than the other could be checked as another.
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         raise Forbidden("Use a plain address such as https://example.com/hooks.") from None
     host = parts.hostname or ""
     if parts.scheme not in {"http", "https"} or not host:

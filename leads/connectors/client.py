@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -46,7 +48,7 @@ class Answer:
         """The body as JSON. Raises Unreachable: an answer that can't be read is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unreachable(f"The answer ({self.status}) is not JSON.") from None
 
     def text(self, most: int = 500) -> str:
@@ -63,12 +65,18 @@ class Answer:
             return None
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whose certificates are believed; reading them takes longer than a call, so they are read once."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class _Transport(httpx.BaseTransport):
     """httpx over connections that are checked when they are made."""
 
     def __init__(self, allowed: Sequence[str] | None, deadline: Deadline) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_authorities(),
             max_connections=20,
             max_keepalive_connections=10,
             keepalive_expiry=30,
@@ -164,6 +172,8 @@ class Http:
         if left <= 0:
             raise Unreachable("There was no time left for this call.")
         self._deadline.set(left)
+        # What one call was given to keep is nothing for the next.
+        self._client.cookies.clear()
         sent = dict(headers or {})
         if data is not None:
             content = json.dumps(data, separators=(",", ":")).encode()

@@ -81,7 +81,7 @@ def status_of(handoff: Handoff) -> Status:
 
 
 def wanted(lead_ids: Collection[int]) -> dict[int, Wanted]:
-    """The state of each of these leads that has a handoff, by lead id; four queries for any number."""
+    """The state of each of these leads that has a handoff, by lead id; three queries for any number."""
     newest: dict[int, Handoff] = {}
     rows = Handoff.objects.filter(lead__in=lead_ids, is_history=False)
     for handoff in rows.select_related("lead__company", "assignee", "rejection_reason").order_by(

@@ -14,6 +14,8 @@ from handoff_site.models import Heartbeat
 from handoff_site.tasks import heartbeat
 from leads.models import Handoff, Lead, Notification
 from routing.models import User
+from tests.leads.connectors.conftest import make_connection
+from tests.leads.outbox.rows import owed
 
 
 def beat(age: timedelta) -> None:
@@ -96,6 +98,26 @@ def test_the_oldest_message_that_could_go_out_is_counted(client: Client, db: Non
     answer = client.get("/readyz").json()
     assert answer["checks"]["delivery"] == {"ok": False, "oldest_undelivered_age": 960}
     assert answer["status"] == "degraded"
+
+
+def test_the_oldest_delivery_that_could_go_out_is_counted_too(
+    client: Client, db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    beat(timedelta(0))
+    there, off = make_connection(), make_connection(is_active=False)
+    now = timezone.now()
+    owed(there, at=now + timedelta(minutes=1))
+    owed(there, at=now - timedelta(hours=2), status="done", done_at=now)
+    owed(off, at=now - timedelta(hours=3))
+    assert client.get("/readyz").json()["checks"]["delivery"] == {"ok": True, "oldest_undelivered_age": None}
+    owed(there, at=now - timedelta(minutes=14, seconds=30))
+    message(timedelta(minutes=5))
+    assert client.get("/readyz").json()["checks"]["delivery"] == {"ok": True, "oldest_undelivered_age": 870}
+    owed(make_connection(), at=now - timedelta(minutes=16))
+    with django_assert_num_queries(2):
+        assert health.oldest_undelivered(now) == timedelta(minutes=16)
+    answer = client.get("/readyz").json()
+    assert (answer["status"], answer["checks"]["delivery"]["ok"]) == ("degraded", False)
 
 
 def test_not_ready_while_a_migration_is_missing(client: Client, db: None) -> None:
