@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import OuterRef, Subquery
 
@@ -24,6 +24,8 @@ from leads.models import Connection, ExternalId, Lead, RemoteRecord, Score
 EXPLICIT, KNOWN_ONLY = "handoffexplicit", "handoffknownonly"
 # A record that comes back this soon after we wrote it may be our own writing.
 ECHO = timedelta(minutes=1)
+# As of when facts count that may be older than anything known here.
+LONG_AGO = datetime(1990, 1, 2, tzinfo=UTC)
 _ALWAYS = frozenset({"lead.qualified", "lead.merged", "lead.erased"})
 _SUBSTANCE = frozenset({"score", "activities", "trigger", "opportunity", "merged_from"})
 
@@ -36,7 +38,6 @@ class Record:
     lead_id: int | None
     facts: dict[str, list[str]] = field(default_factory=dict)
     written_at: datetime | None = None
-    known_since: datetime | None = None
     said: dict[str, list[str]] = field(default_factory=dict)
 
     def last(self, name: str) -> tuple[str, str] | None:
@@ -102,10 +103,7 @@ class Desk:
             connection=self.connection, remote_id__in={value for _, value in keys}
         )
         found = {
-            (row.object, row.remote_id): Record(
-                row.lead_id, dict(row.facts), row.written_at, row.lead.created_at
-            )
-            for row in rows.select_related("lead")
+            (row.object, row.remote_id): Record(row.lead_id, dict(row.facts), row.written_at) for row in rows
         }
         return {key: found.get(key) or Record(self.known.get(key)) for key in keys}
 
@@ -159,8 +157,8 @@ class Desk:
             verdicts += self._agreements(record, name, mark, at)
             if not is_news:
                 facts.drop(data, name)
-            elif is_echo and record.known_since:
-                moved[name] = record.known_since - timedelta(microseconds=1)
+            elif is_echo:
+                moved[name] = LONG_AGO
             elif counts_from is not None:
                 moved[name] = counts_from
         if not is_explicit:

@@ -27,8 +27,8 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 
 class System:
     """One system, played. `name` is the double's, `kind` the connection's, `object` what the connector calls
-    the record, `revision` their field with our revision, `writes` matches the calls that write states,
-    `tokens` the path at which a token is fetched ("" for none).
+    the record, `handoff` and `revision` their fields with ours, `writes` matches the calls that write states,
+    `tokens` the path at which a token is fetched ("" for none), `some` matches a part of the written records.
 
     `faults` replaces entries of FAULTS where the vendor's way is another, and has two more: "refused" (one
     record's write is refused for good) and "held" (one record's write can't be made now). Both are narrowed
@@ -38,9 +38,11 @@ class System:
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
     object: ClassVar[str] = "contact"
+    handoff: ClassVar[str] = "handoff_id"
     revision: ClassVar[str] = "handoff_revision"
     writes: ClassVar[str] = ""
     tokens: ClassVar[str] = ""
+    some: ClassVar[str] = r'"id":"?\d*[37]"?[,}]'
     faults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, outer: doubles.Doubles) -> None:
@@ -88,6 +90,19 @@ class System:
         writes = [write for write in self.book()[remote_id].history if write.by == "api"]
         found = [write.values[self.revision] for write in writes if self.revision in write.changed]
         return [int(float(value)) for value in found if value not in (None, "")]
+
+    def states(self, remote_id: str) -> list[tuple[int, int]]:
+        """(handoff, revision) as our writes left them there, oldest first; the same again counts once."""
+        found: list[tuple[int, int]] = []
+        values: dict[str, Any] = {}
+        for write in self.book()[remote_id].history:
+            values.update(write.values)
+            handoff, revision = values.get(self.handoff), values.get(self.revision)
+            if write.by == "api" and handoff and revision:
+                pair = (int(float(handoff)), int(float(revision)))
+                if not found or found[-1] != pair:
+                    found.append(pair)
+        return found
 
     def know(self, lead: Lead, connection_system: str, remote_id: str) -> None:
         """Let the lead have this id here."""
