@@ -388,5 +388,6 @@ LOGGING = {
         "django-q": {"level": "WARNING"},
         # At INFO it writes down every address that is called: some are secrets, some name people.
         "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }
