@@ -345,7 +345,7 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
-        # They log each address with its query, which may be a secret.
+        # At INFO it writes down every address that is called: some are secrets, some name people.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },

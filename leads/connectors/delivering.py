@@ -116,7 +116,7 @@ def _attempt(connector: Connector, rows: Sequence[Delivery], clock: Clock, worke
     outcomes: dict[int, Outcome] = {}
     states = [row for row in rows if row.kind == Delivery.Kind.STATE]
     erasures = [row for row in rows if row.kind == Delivery.Kind.ERASE]
-    others = [row for row in rows if row not in states and row not in erasures]
+    others = [row for row in rows if row.kind in (Delivery.Kind.EVENT, Delivery.Kind.MESSAGE)]
     written: list[tuple[Wanted, Pushed]] = []
     if states:
         now_wanted = wanted([row.lead_id for row in states if row.lead_id is not None])

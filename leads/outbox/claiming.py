@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import F
 
 from leads.models import Connection, Delivery
 from leads.outbox.patience import Breaker, Bucket
@@ -61,13 +62,11 @@ def claim(
     Connection.objects.filter(pk=connection_id).update(
         tokens=spent.tokens, tokens_at=spent.at, probe_at=probe_at
     )
+    Delivery.objects.filter(pk__in=ids).update(
+        status=Status.SENDING, attempts=F("attempts") + 1, locked_until=now + LEASE, locked_by=worker
+    )
     found = {row.pk: row for row in Delivery.objects.filter(pk__in=ids)}
-    rows = [found[pk] for pk in ids]
-    for row in rows:
-        row.status, row.attempts = Status.SENDING, row.attempts + 1
-        row.locked_until, row.locked_by = now + LEASE, worker
-    Delivery.objects.bulk_update(rows, ["status", "attempts", "locked_until", "locked_by"])
-    return rows
+    return [found[pk] for pk in ids]
 
 
 def budget_wait(connection_id: int, now: datetime, *, calls: int = 1) -> timedelta | None:

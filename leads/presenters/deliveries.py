@@ -184,8 +184,14 @@ def outcome(row: InboundCall) -> str:
     events = counts.pop("events", None)
     if events is None:
         return ""
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    # PostgreSQL keeps no order of these.
+    told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_place))
     return f"{events} event{'' if events == 1 else 's'}{': ' if told else ''}{told}"
+
+
+def _place(name: str) -> tuple[int, str]:
+    known = ("processed", "duplicate", "ignored", "invalid")
+    return (known.index(name) if name in known else len(known), name)
 
 
 def _repeats(row: InboundCall) -> str:
