@@ -266,6 +266,21 @@ def test_a_stale_revision_is_refused(cast, act):
     assert act(handoff, "accept", cast.femke, revision=handoff.revision).status_code == 200
 
 
+def test_a_waiver_on_an_older_revision_is_refused(cast, act):
+    held = made("incomplete")
+    lifecycle.waive(
+        held.pk,
+        lifecycle.Act(timezone.now(), cast.ada),
+        check="company_size_band",
+        reason="Too small to tell",
+    )
+    fields = {"check": "company_name", "reason": "A freelancer"}
+    body = problem(act(held, "waive", cast.otto, revision=held.revision, **fields), 409)
+    assert (body["code"], body["by"]) == ("stale", cast.ada.email)
+    held.refresh_from_db()
+    assert act(held, "waive", cast.otto, revision=held.revision, **fields).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("verb", "fields", "pointers"),
     [
