@@ -30,7 +30,8 @@ def make_connection(
         "name": f"{kind} {Connection.objects.count() + 1}",
         "slug": f"{kind}-{Connection.objects.count() + 1}",
         "is_active": True,
-        "base_url": "https://receiver.example.com/hooks" if kind == "webhook" else "",
+        # Without an address a webhook is owed nothing.
+        "base_url": "https://hooks.example.com/in" if kind == "webhook" else "",
         "created_at": NOW,
         "rate": 1000,
         "burst": 100_000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -79,7 +80,11 @@ def test_retry_after_is_kept_to(played: Played):
 
 def test_while_a_secret_is_changed_both_sign_and_both_are_taken(played: Played):
     former = signatures.new_secret()
-    there = make_connection(base_url=played.url, secrets={"secret": SECRET, "former_secret": former})
+    there = make_connection(
+        base_url=played.url,
+        secrets={"secret": SECRET, "former_secret": former},
+        options={"former_until": (NOW + timedelta(hours=1)).isoformat()},
+    )
     owed(there, make_lead())
     deliver(there)
     [(_, _, headers, body)] = played.calls
