@@ -99,6 +99,7 @@ def _take(call: InboundCall, now: datetime) -> None:
     error = ""
     try:
         with opened(call.connection) as connector:
+            connector.start()
             events = connector.translate(bytes(call.body), call.identity, call.received_at)
         answers = intake.receive(events, None, now, quiet=call.connection.is_quiet) if events else []
     except Unreadable as problem:
