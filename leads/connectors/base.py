@@ -110,7 +110,7 @@ class Connector:
         self._begins_until: float | None = None
 
     def start(self) -> None:
-        """An attempt begins: its calls share `END_SECONDS`."""
+        """An attempt, or the reading of a call, begins: its calls share `END_SECONDS`."""
         self._begins_until = time.monotonic() + BEGIN_SECONDS
         self.http.give(END_SECONDS)
 

@@ -99,6 +99,7 @@ def _take(call: InboundCall, now: datetime) -> None:
     error = ""
     try:
         with opened(call.connection) as connector:
+            connector.start()
             events = connector.translate(bytes(call.body), call.identity, call.received_at)
         counts = arriving.take(call.connection, events, now)
     except Unreadable as problem:

@@ -194,6 +194,15 @@ def test_taken_twice_after_a_crash_it_is_taken_once(cast, monkeypatch):
     assert (Lead.objects.count(), Handoff.objects.count(), Receipt.objects.count()) == (1, 1, 1)
 
 
+def test_reading_a_call_has_its_bounds(monkeypatch):
+    """What only names a record is looked up there; that must end before the task does."""
+    given: list[float] = []
+    monkeypatch.setattr("leads.connectors.client.Http.give", lambda self, seconds: given.append(seconds))
+    store(make_connection(), b"[]")
+    take()
+    assert given == [40.0]
+
+
 def test_a_new_call_asks_for_somebody_to_take_it_in(monkeypatch, django_capture_on_commit_callbacks):
     asked: list[tuple[str, float]] = []
     monkeypatch.setattr("leads.outbox.waking.later", lambda task, wait: asked.append((task, wait)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -91,6 +92,22 @@ def test_when_the_time_is_up_it_goes_on_in_another_turn(asked, monkeypatch):
     monkeypatch.setattr(tasks, "DELIVERING_SECONDS", 0)
     owed(make_connection("mautic"), make_lead(), at=timezone.now())
     assert (tasks.deliver(), asked) == (0, [waking.DELIVER])
+
+
+def test_when_one_has_taken_all_the_time_the_others_have_the_next_turn(asked, monkeypatch):
+    """Several that answer slowly must not add up beyond what a task may take."""
+    for _ in range(3):
+        owed(make_connection(), make_lead(), at=timezone.now())
+    begun: list[int] = []
+
+    def slow(connection, clock, *, seconds):
+        begun.append(connection.pk)
+        time.sleep(0.1)
+        return 0
+
+    monkeypatch.setattr(connectors, "deliver", slow)
+    monkeypatch.setattr(tasks, "DELIVERING_SECONDS", 0.05)
+    assert (tasks.deliver(), len(begun), asked) == (0, 1, [waking.DELIVER])
 
 
 def test_what_is_much_is_shared(asked, monkeypatch):
