@@ -146,6 +146,7 @@ ACTS: dict[str, dict[str, Any]] = {
         "activity_id": "88123",
         "note": "Wants a quote for 40 seats",
         "next_touch_at": "2026-11-29T09:00:00Z",
+        "asked_for": False,
     },
     "opportunity": {
         "on_behalf_of": _FEMKE,

@@ -24,7 +24,7 @@ def test_ten_thousand_changes_end_with_both_sides_equal(cast: Cast, system: Syst
     print(
         f"\n{system.name}: {storm.counts['changes']} changes, {storm.counts['delivered']} deliveries,"
         f" {calls} calls of which {storm.counts['struck']} were struck,"
-        f" {storm.counts['killed']} workers killed, {storm.counts['resumed']} times stopped (tokens),"
+        f" {storm.counts['killed']} workers killed, {storm.counts['resumed']} times stopped,"
         f" {storm.counts['effects']} states written, none of them superseded;"
         f" {time.monotonic() - began:.0f} s"
     )
