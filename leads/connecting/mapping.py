@@ -23,6 +23,7 @@ from leads.connectors.addresses import Forbidden
 from leads.connectors.base import Connector, NotOffered, Offered, Seen
 from leads.connectors.client import Unreachable
 from leads.connectors.delivering import IMPATIENT, UNEXPECTED
+from leads.connectors.keeping import Keeper
 from leads.connectors.mapping import FACTS, WRITABLE, Map
 from leads.models import Connection, Handoff
 from leads.outbox.wanted import Status
@@ -79,8 +80,7 @@ def whole(connection: Connection) -> Map:
 def _map_of(connection: Connection) -> Map:
     with connectors.opened(connection, IMPATIENT) as connector:
         # Who keeps a state there has its mapping at hand; others have none.
-        found: Map = getattr(connector, "map", Map())
-        return found
+        return connector.mapping if isinstance(connector, Keeper) else Map()
 
 
 def _with(connection: Connection, mapping: Mapping[str, Any]) -> Connection:

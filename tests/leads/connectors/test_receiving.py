@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError
 
 from leads import connectors, intake
-from leads.connectors import receiving
+from leads.connectors import arriving, receiving
 from leads.connectors.base import Arrived, Unreadable
 from leads.connectors.client import Unreachable
 from leads.connectors.standard_webhooks import StandardWebhooks
@@ -185,7 +185,7 @@ def test_taken_twice_after_a_crash_it_is_taken_once(cast, monkeypatch):
         raise SystemExit
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receiving.intake, "receive", crash)
+        patch.setattr(arriving.intake, "receive", crash)
         with pytest.raises(SystemExit):
             take()
     assert take(after(hours=1)) == 1
