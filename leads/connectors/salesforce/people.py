@@ -167,7 +167,8 @@ def amount(value: Any) -> str:
 def _whole(value: Any, most: int) -> int:
     if isinstance(value, bool) or value in (None, ""):
         raise ValueError("is no number")
-    number = round(float(value))
+    number = float(value)
+    # Also refuses what is infinite or no number at all.
     if not 0 <= number <= most:
         raise ValueError("is too large")
-    return number
+    return round(number)

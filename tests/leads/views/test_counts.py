@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from leads import agreeing, permissions, triaging
 from leads.choices import OPEN, Side
-from leads.models import Handoff, Notification, Preference
+from leads.models import Connection, Delivery, Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
 from leads.views import counts
 from leads.views.counts import Wanted
@@ -21,6 +21,7 @@ from routing.models import User
 from routing.people import ADMIN, MANAGER, MARKETING
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
+from tests.leads.views.integrations.made import delivery, made
 
 SignIn = Callable[[User], Client]
 STATES = ("assigned", "accepted", "working", "incomplete", "queued", "rejected")
@@ -36,6 +37,9 @@ def busy(cast: Cast) -> Cast:
         read_at = NOW if number else None
         Notification.objects.create(user=cast.femke, kind="assigned", created_at=NOW, read_at=read_at)
     Preference.objects.create(user=cast.femke, browser=True)
+    warehouse = made("Warehouse", paused_why="They move")
+    for _ in range(2):
+        delivery(warehouse, "dead")
     return cast
 
 
@@ -53,6 +57,9 @@ def _one_by_one(user: User, wanted: Wanted) -> dict[str, tuple[int, int]]:
         found[counts.LATE] = (breached.count(), 0)
         found[counts.INCOMPLETE] = (incomplete.count(), incomplete.filter(overdue(NOW)).count())
         found[counts.TO_DECIDE] = (len(triaging.waiting()), 0)
+        found[counts.GIVEN_UP] = (Delivery.objects.filter(status="dead").count(), 0)
+        still = Connection.objects.exclude(paused_why="").filter(paused_until=None)
+        found[counts.STANDING] = (still.count(), 0)
     elif wanted.of_teams:
         found[counts.LATE] = (breached.filter(assignee__in=team_member_ids(user)).count(), 0)
     if wanted.marketing or wanted.sales:
@@ -85,6 +92,7 @@ def test_something_is_counted_of_each_kind(busy: Cast) -> None:
     assert everything[counts.INCOMPLETE][0] > everything[counts.INCOMPLETE][1] > 0
     assert (of_femke[counts.UNREAD], of_femke[counts.CALLS]) == ((9, 0), (1, 0))
     assert of_femke["assigned"] == (2, 1)
+    assert (everything[counts.GIVEN_UP], everything[counts.STANDING]) == ((2, 0), (1, 0))
     assert counts.TO_SIGN in everything and counts.TO_SIGN not in late
 
 

@@ -230,6 +230,7 @@ def test_the_navigation_names_only_what_there_is(as_: SignIn, cast: Cast) -> Non
         "Reports",
         "Agreement",
         "Imports",
+        "Integrations",
     ]
     assert places(cast.mia) == ["Inbox", "Team", "Leads", "Routing", "Dashboard", "Reports", "Agreement"]
     assert places(cast.femke) == ["Inbox", "Leads", "Dashboard"]
