@@ -1,8 +1,9 @@
 """How fast the outbox is emptied by two worker processes, whether their memory grows, and what a claim costs.
 
-STORM_EVENTS changes how many webhooks are sent one by one to a receiver on this machine (3,000), STORM_STATES
-how many states a system takes in batches of 100 (10,000). The receiver, the database and both workers share
-the machine, and whatever else it does: so the rate that is wanted is asked of the workers' processor time.
+STORM_LEADS changes of how many leads there is something to say (3,000): one webhook each, sent one by one to
+a receiver on this machine, and one state each, taken in batches of 100; STORM_BACKLOG how many events of these
+leads wait in order for a third system (30,000). The receiver, the database and both workers share the
+machine, and whatever else it does: so the rate that is wanted is asked of the workers' processor time.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import pytest
 from tests.processes import ROOT, Site
 from tests.storm.long.test_due import DEPLOYED
 
-EVENTS = int(os.environ.get("STORM_EVENTS", "3000"))
-STATES = int(os.environ.get("STORM_STATES", "10000"))
+LEADS = int(os.environ.get("STORM_LEADS", "3000"))
+BACKLOG = int(os.environ.get("STORM_BACKLOG", "30000"))
 WORKERS = 2
 pytestmark = [pytest.mark.storm]
 
@@ -45,24 +46,26 @@ def there(kind, url=""):
         kind=kind, name=kind, slug=kind, base_url=url, is_active=True, created_at=now, rate=1e6, burst=10**6,
         sealed=sealing.seal({{"secret": new_secret()}}),
     )
-webhook, mautic = there("webhook", "{url}"), there("mautic")
+webhook, mautic, salesforce = there("webhook", "{url}"), there("mautic"), there("salesforce")
 Connection.objects.update(is_active=False)
 event = Maker().event(now)
 event["data"]["trigger"]["kind"] = "demo_request"
 receive([event], None, now)
-clone_open(max({events}, {states}), now)
+clone_open({leads} - 1, now)
 Connection.objects.update(is_active=True)
 told = Event.objects.select_related("handoff__assignee", "handoff__queue", "user").filter(kind="opened")
-rows = [
-    Delivery(
-        connection=webhook, lead_id=one.handoff.lead_id, handoff=one.handoff, kind="event",
+def owed(connection, one):
+    return Delivery(
+        connection=connection, lead_id=one.handoff.lead_id, handoff=one.handoff, kind="event",
         type="handoff.opened", message_id=outbox.new_id(), body=catalogue.body(one, one.handoff, ()),
         revision=1, next_attempt_at=now, occurred_at=now, created_at=now,
     )
-    for one in told[:{events}].iterator(2000)
-]
-Delivery.objects.bulk_create(rows, batch_size=500)
-leads = list(Lead.objects.order_by("pk").values_list("pk", flat=True)[:{states}])
+events = list(told)
+Delivery.objects.bulk_create([owed(webhook, one) for one in events], batch_size=500)
+for start in range(0, {backlog}, {leads}):
+    rows = [owed(salesforce, one) for one in events[:{backlog} - start]]
+    Delivery.objects.bulk_create(rows, batch_size=500)
+leads = [one.handoff.lead_id for one in events]
 for start in range(0, len(leads), 500):
     outbox.owe_states(mautic, leads[start:start + 500], now)
 if connection.vendor == "postgresql":
@@ -76,12 +79,15 @@ from django.utils import timezone
 from leads import connectors
 from leads.connectors.kinds import CONNECTORS
 from leads.models import Connection, Delivery
+from leads.outbox import Outcome, Result
 from tests.leads.connectors.dummies import Dummy
 class Counted(Dummy):
     batch = 100
     def push(self, wanted, now):
         return type(self).push_as(wanted)
-CONNECTORS[Connection.Kind.MAUTIC] = Counted
+    def post(self, deliveries, now):
+        return [Outcome(Result.DONE) for _ in deliveries]
+CONNECTORS[Connection.Kind.MAUTIC] = CONNECTORS[Connection.Kind.SALESFORCE] = Counted
 def rss():
     lines = open("/proc/self/status")
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) // 1024
@@ -184,10 +190,10 @@ def test_a_backlog_is_emptied_quickly_and_in_the_same_memory(site: Site, receive
     began = time.monotonic()
     site.manage(
         "shell", "--verbosity", "0", "--command",
-        FILL.format(url=receiver.url, events=EVENTS, states=STATES),
+        FILL.format(url=receiver.url, leads=LEADS, backlog=BACKLOG),
     )  # fmt: skip
-    print(f"\n  {EVENTS} events and {STATES} states owed after {time.monotonic() - began:.0f} s")
-    for slug in ("webhook", "mautic"):
+    print(f"\n  of {LEADS} leads all is owed after {time.monotonic() - began:.0f} s")
+    for slug in ("webhook", "salesforce"):
         command = COSTS.format(slug=slug)
         cost = json.loads(site.manage("shell", "--verbosity", "0", "--command", command).splitlines()[-1])
         print(f"  what is due of {slug}: {cost['found']} found in {cost['ms']:.2f} ms")
@@ -197,13 +203,16 @@ def test_a_backlog_is_emptied_quickly_and_in_the_same_memory(site: Site, receive
         assert cost["ms"] < 20
 
     events = work(site, "webhook")
-    rate = tell("signed webhooks, one by one,", EVENTS, events)
-    assert sum(one["sent"] for one in events) == len(receiver.seen) == EVENTS
+    rate = tell("signed webhooks, one by one,", LEADS, events)
+    assert sum(one["sent"] for one in events) == len(receiver.seen) == LEADS
     assert set(receiver.seen.values()) == {1}
     states = work(site, "mautic")
-    tell("states, a hundred at once,", STATES, states)
-    assert sum(one["sent"] for one in states) == STATES
+    tell("states, a hundred at once,", LEADS, states)
+    assert sum(one["sent"] for one in states) == LEADS
+    backlog = work(site, "salesforce")
+    tell("events of a backlog, a hundred at once and in order,", BACKLOG, backlog)
+    assert sum(one["sent"] for one in backlog) == BACKLOG
     assert rate >= 200
-    for one in (*events, *states):
+    for one in (*events, *states, *backlog):
         half = one["rss"][len(one["rss"]) // 2]
         assert one["rss"][-1] <= half * 1.1 + 8, "memory grows with what was sent"
