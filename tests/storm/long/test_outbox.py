@@ -1,8 +1,8 @@
 """How fast the outbox is emptied by two worker processes, whether their memory grows, and what a claim costs.
 
 STORM_LEADS changes of how many leads there is something to say (3,000): one webhook each, sent one by one to
-a receiver on this machine, and one state each, taken in batches of 100; STORM_BACKLOG how many events of these
-leads wait in order for a third system (30,000). The receiver, the database and both workers share the
+a receiver on this machine, and one state each, taken in batches of 100; STORM_BACKLOG how many events of
+these leads wait in order for a third system (30,000). The receiver, the database and both workers share the
 machine, and whatever else it does: so the rate that is wanted is asked of the workers' processor time.
 """
 
