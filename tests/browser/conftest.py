@@ -10,11 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
+from django.core.servers.basehttp import ThreadedWSGIServer
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
@@ -40,18 +42,53 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+class Talks:
+    """How many connections the live server has taken in and not yet ended. Other servers of this process, as
+    the doubles, keep theirs open from test to test and are none of it."""
+
+    def __init__(self, server: ThreadedWSGIServer) -> None:
+        self._open = 0
+        self._changed = threading.Condition()
+        take, hold = server.process_request, server.process_request_thread
+
+        def process_request(request: Any, client_address: Any) -> None:
+            self._count(1)
+            take(request, client_address)
+
+        def process_request_thread(request: Any, client_address: Any) -> None:
+            try:
+                hold(request, client_address)
+            finally:
+                self._count(-1)
+
+        server.process_request = process_request  # type: ignore[method-assign]
+        server.process_request_thread = process_request_thread  # type: ignore[method-assign]
+
+    def _count(self, by: int) -> None:
+        with self._changed:
+            self._open += by
+            self._changed.notify_all()
+
+    def ended(self, seconds: float) -> bool:
+        """Whether all were ended within that time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._open == 0, timeout=seconds)
+
+
+@pytest.fixture(scope="session")
+def talks(live_server: LiveServer) -> Talks:
+    return Talks(live_server.thread.httpd)
+
+
 @pytest.fixture(autouse=True)
-def _answered(live_server: LiveServer) -> Iterator[None]:
+def _answered(live_server: LiveServer, talks: Talks) -> Iterator[None]:
     """The test's tables stay until the server has answered what its pages asked for: a page that is closed
     leaves its last request behind, and that would read from tables that are being emptied."""
     yield
     # Taken in after every request that came before it; no view and no table have a part in it.
     with urlopen(f"{live_server.url}/static/css/tokens.css") as answer:
         assert answer.status == 200
-    for thread in threading.enumerate():
-        if "process_request_thread" in thread.name:
-            thread.join(timeout=30)
-            assert not thread.is_alive(), "a page is still open, or its request is still answered"
+    assert talks.ended(30), "a page is still open, or its request is still answered"
 
 
 def sign_in(context: BrowserContext, user: User, url: str) -> None:
