@@ -7,7 +7,9 @@ that answers otherwise a second time (DNS rebinding) gains nothing. Sends nothin
 from __future__ import annotations
 
 import ipaddress
+import queue
 import socket
+import threading
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
@@ -99,6 +101,30 @@ _REFUSED = (
 )  # fmt: skip
 
 
+def _looked_up(host: str, port: int, timeout: float | None) -> Sequence[str]:
+    """The addresses of a name, within so many seconds: the system's resolver takes as long as it likes and
+    can't be stopped, so that it is left to a thread of its own. Raises httpcore.ConnectError and
+    httpcore.ConnectTimeout."""
+    told: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            told.put(error)
+        else:
+            told.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+
+    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+    try:
+        answer = told.get(timeout=timeout)
+    except queue.Empty:
+        raise httpcore.ConnectTimeout(f"{host} was looked up in vain") from None
+    if isinstance(answer, Exception):
+        raise httpcore.ConnectError(f"{host} is not known") from answer
+    return answer
+
+
 class GuardedBackend(httpcore.NetworkBackend):
     """Connects to what a name stands for only where that may be called, and for no longer than the call."""
 
@@ -117,7 +143,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         options = list(socket_options) if socket_options is not None else None
         problem: Exception = httpcore.ConnectError(f"{host} is not known")
-        for address in self._addresses(host, port):
+        for address in self._addresses(host, port, self._deadline.left(timeout)):
             left = self._deadline.left(timeout)
             try:
                 stream = self._inner.connect_tcp(address, port, left, local_address, options)
@@ -127,16 +153,12 @@ class GuardedBackend(httpcore.NetworkBackend):
                 return BoundedStream(stream, self._deadline)
         raise problem
 
-    def _addresses(self, host: str, port: int) -> Sequence[str]:
+    def _addresses(self, host: str, port: int, timeout: float | None) -> Sequence[str]:
         """What is connected to, checked: the addresses of a name and not the name, which could stand for
-        something else a moment later. Raises Forbidden and httpcore.ConnectError."""
+        something else a moment later. Raises Forbidden, httpcore.ConnectError and ConnectTimeout."""
         if host in _private_hosts(self._allowed):
             return [host]
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} is not known") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = _looked_up(host, port, timeout)
         # One private among several is reason enough: which of them is used would be chance.
         for address in addresses:
             _refuse_private(ipaddress.ip_address(address.partition("%")[0]))

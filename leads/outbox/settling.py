@@ -15,7 +15,8 @@ from enum import StrEnum
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Case, DateTimeField, F, Max, Value, When
+from django.db.models.functions import Greatest
 
 from leads.models import Connection, Delivery, DeliveryAttempt
 from leads.outbox.claiming import breaker_of, is_paused
@@ -83,6 +84,7 @@ def settle(
     _log(held, now)
     _apply(held, now, chance or random.SystemRandom())
     _save([row for row, _ in held])
+    _hold_behind([row for row, _ in held], now)
     # The ids of somebody who is forgotten there are needed no more.
     forgotten = [row.pk for row, _ in held if row.kind == Delivery.Kind.ERASE and row.status == Status.DONE]
     if forgotten:
@@ -101,6 +103,7 @@ def release(now: datetime, chance: random.Random | None = None) -> int:
         lost = Outcome(Result.TRANSIENT, error="The worker that sent it ended before it knew the answer.")
         _apply([(row, lost) for row in rows], now, chance or random.SystemRandom())
         _save(rows)
+        _hold_behind(rows, now)
     return len(rows)
 
 
@@ -117,6 +120,28 @@ def _save(rows: Sequence[Delivery]) -> None:
             locked_until=None, locked_by="",
         )  # fmt: skip
     Delivery.objects.bulk_update([row for row in rows if row.status != Status.DONE], _SETTLED)
+
+
+def _hold_behind(rows: Sequence[Delivery], now: datetime) -> None:
+    """What stands behind a row that is tried again later is not looked at before it: otherwise each claim
+    would pass by all that is due and not first of its lead, and a few stuck leads would make all slow."""
+    stuck = [
+        row
+        for row in rows
+        if row.status == Status.PENDING and row.lead_id is not None and row.next_attempt_at > now
+    ]
+    if not stuck:
+        return
+    later = [
+        When(connection=row.connection_id, lead=row.lead_id, pk__gt=row.pk, then=Value(row.next_attempt_at))
+        for row in stuck
+    ]
+    waiting = Delivery.objects.filter(
+        connection__in={row.connection_id for row in stuck}, lead__in={row.lead_id for row in stuck},
+        done_at__isnull=True, locked_until__isnull=True,
+    )  # fmt: skip
+    moment = Case(*later, default=F("next_attempt_at"), output_field=DateTimeField())
+    waiting.update(next_attempt_at=Greatest(F("next_attempt_at"), moment))
 
 
 def _log(held: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -141,6 +143,17 @@ def test_of_several_addresses_the_next_is_tried_where_one_is_silent(names, conne
 def test_a_name_that_nobody_knows_is_no_answer(names, connected):
     with pytest.raises(Unreachable, match="No answer: ConnectError"):
         call("https://unknown.example.com/")
+
+
+def test_a_name_that_is_looked_up_for_ever_is_waited_for_as_long_as_for_a_connection(monkeypatch, connected):
+    done = threading.Event()
+    monkeypatch.setattr("leads.connectors.addresses.socket.getaddrinfo", lambda *_, **__: [done.wait(30)][:0])
+    began = time.monotonic()
+    with Http(timeout=0.2) as http, pytest.raises(Unreachable, match="No answer within"):
+        http.call("GET", "https://slow.example.com/")
+    done.set()
+    assert 0.2 <= time.monotonic() - began < 10
+    assert connected == []
 
 
 def test_names_of_other_scripts_are_looked_up_as_they_stand_in_the_dns(names, connected):

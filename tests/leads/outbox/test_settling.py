@@ -56,6 +56,35 @@ def test_what_each_outcome_makes_of_an_event(result, status, next_attempt, attem
     assert logged == ([] if result == "left" else [(1, result, 418, said)])
 
 
+def test_what_stands_behind_a_stuck_row_is_due_with_it_and_not_before():
+    there, lead = make_connection(), make_lead()
+    head, next_, late = (owed(there, lead, at=at) for at in (NOW, NOW, after(hours=1)))
+    beside, elsewhere = owed(there, make_lead()), owed(make_connection(), lead)
+    rows = claim(there.pk, 5, NOW, "a")
+    assert rows == [head, beside]
+    settle(
+        there.pk, list(zip(rows, [outcome("transient"), outcome("done")], strict=True)), NOW, "a", Middle()
+    )
+    moments = dict(Delivery.objects.values_list("pk", "next_attempt_at"))
+    stuck = after(seconds=5.25)
+    assert [moments[row.pk] for row in (head, next_, late, elsewhere)] == [stuck, stuck, after(hours=1), NOW]
+    # The head is done: what stood behind it goes at once.
+    assert claim(there.pk, 5, after(seconds=5), "a") == []
+    [again] = claim(there.pk, 5, stuck, "a")
+    settle(there.pk, [(again, outcome("permanent"))], stuck, "a")
+    assert claim(there.pk, 5, stuck, "a") == [next_]
+
+
+def test_what_stands_behind_a_lost_lease_waits_with_it():
+    there, lead = make_connection(), make_lead()
+    head, behind = owed(there, lead), owed(there, lead)
+    claim(there.pk, 5, NOW, "a")
+    release(NOW + LEASE, Middle())
+    head.refresh_from_db()
+    behind.refresh_from_db()
+    assert NOW + LEASE < head.next_attempt_at == behind.next_attempt_at
+
+
 def test_a_state_backs_off_otherwise_than_an_event():
     row = attempt(owed(make_connection(), make_lead(), kind="state"), "transient")
     assert row.next_attempt_at == after(seconds=2.5)
@@ -257,5 +286,5 @@ def test_settling_asks_as_much_for_three_as_for_thirty(django_assert_num_queries
             owed(there, make_lead(), kind="state")
         rows = claim(there.pk, 50, NOW, "a")
         results = [(row, outcome("transient" if row.pk % 2 else "done")) for row in rows]
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(11):
             settle(there.pk, results, NOW, "a")
