@@ -109,7 +109,7 @@ def assert_agrees(pk: int) -> None:
 
 
 @pytest.mark.parametrize("complete", [True, False])
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves=st.lists(step, min_size=1, max_size=14))
 def test_any_sequence_of_moves_keeps_the_rules(cast: Cast, complete: bool, moves: list) -> None:
     people = [cast.femke, cast.jonas, cast.rosa]

@@ -152,7 +152,7 @@ def much_was_done() -> Iterator[None]:
 
 # Without shrinking, which takes minutes here: a step can be left out of a failing history by hand.
 @settings(
-    max_examples=40,
+    max_examples=16,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -155,7 +155,7 @@ def carry_out(what: str, one: int, other: int, now: datetime, cast: Cast) -> Non
 
 # One storm that goes on from example to example, always the same: what came before is part of each.
 @settings(
-    max_examples=10,
+    max_examples=5,
     derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

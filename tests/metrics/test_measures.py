@@ -379,7 +379,7 @@ def report(now: datetime, filters: Filters = NO_FILTERS) -> dict[str, Any]:
     return query.ask(query.Question(now, EVERYTHING, filters=filters))
 
 
-@settings(stored, max_examples=60)
+@settings(stored, max_examples=20)
 @given(rows=facts(), now=moments)
 def test_the_figures_equal_the_naive_ones(people: dict[int, int], rows: list[Fact], now: datetime) -> None:
     with transaction.atomic():
@@ -402,7 +402,7 @@ def test_the_figures_equal_the_naive_ones(people: dict[int, int], rows: list[Fac
     assert accepted["numerator"] + rejected["numerator"] == accepted["denominator"]
 
 
-@settings(stored, max_examples=30)
+@settings(stored, max_examples=15)
 @given(
     rows=facts(),
     now=moments,
@@ -433,7 +433,7 @@ def test_a_filtered_page_says_what_the_group_says_and_lists_it(
         transaction.set_rollback(True)
 
 
-@settings(stored, max_examples=40)
+@settings(stored, max_examples=20)
 @given(rows=facts(), one=moments, other=moments)
 def test_what_was_seen_then_is_seen_now(
     people: dict[int, int], rows: list[Fact], one: datetime, other: datetime

@@ -84,7 +84,7 @@ def holds(doc: Any, facts: Facts) -> bool:
     return evaluate(doc, facts, TERRITORIES, LISTS).matched
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(DOCS, DOCS, st.lists(FACTS, min_size=20, max_size=20))
 def test_what_is_proved_holds_for_every_lead(first: Any, second: Any, leads: list[Facts]) -> None:
     one, two = READER.meaning(first), READER.meaning(second)
