@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from leads import outbox
+from leads import audit, outbox
 from leads.connectors import delivering
-from leads.models import Connection, Delivery
+from leads.models import Connection, Delivery, Finding
 from leads.outbox.claiming import LEASE
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
@@ -121,6 +121,12 @@ def test_what_is_refused_for_good_is_given_up_with_its_reason(ready: Ready) -> N
     assert ready.row.last_error
     assert deliver(ready.connection, MUCH_LATER) == 0
     assert ready.system.effects(ready.remote_id) == ready.before
+
+    run = audit.start(MUCH_LATER)
+    while audit.work(run, MUCH_LATER):
+        pass
+    found = set(Finding.objects.filter(check_code="DEAD_LETTER").values_list("connection", "lead"))
+    assert found == {(ready.connection.pk, ready.handoff.lead_id)}
 
 
 def test_one_that_is_refused_spoils_no_other(cast: Cast, system: System) -> None:
