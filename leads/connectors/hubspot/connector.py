@@ -6,7 +6,7 @@ documentation and specifications (2026-09); never run against a live account.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -161,6 +161,10 @@ class HubSpot(Keeper):
             return values
         # Nobody had it, so there is no Lead object.
         return {name: value for name, value in values.items() if not name.startswith(LEADS)}
+
+    def keeps(self, seen: Seen) -> Collection[str]:
+        """A customer stays one: such a stage is not set back by a push."""
+        return (STAGE,) if writing.keeps_stage(seen.values.get(STAGE, ""), self.options) else ()
 
     def fetch(self, wanted: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]]:
         names = ["email", *compared(self.mapping)]
