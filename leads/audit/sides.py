@@ -80,6 +80,9 @@ def told(side: Side, at: datetime) -> dict[str, Any]:
     fields = dict.fromkeys((*mapping.status_fields, *([names["status"]] if names.get("status") else [])))
     shown = [f"{name}: {seen.values.get(name, '') or 'nothing'}"[:LONGEST] for name in fields]
     found = {name: seen.values.get(names.get(name, ""), "")[:LONGEST] for name in SHOWN}
+    # One of ours by the name that we know them by.
+    ours = {theirs: email for email, theirs in mapping.owners.items()}
+    found["owner"] = ours.get(found["owner"], found["owner"])
     return {
         "status": str(mapping.status_of(seen.values, side.kept.get(seen.remote_id, ())) or ""),
         "shown": shown,
