@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from leads.audit.checks import Drift
+from leads.choices import State
 from leads.models import Finding, SyncRun
 
+ENDED = [str(state) for state in (State.SUPERSEDED, State.MERGED, State.ERASED)]
 IGNORED, GONE = Finding.Resolution.IGNORED, Finding.Resolution.GONE
 
 
@@ -37,7 +39,7 @@ class Sighting:
 
 
 _SEEN_AGAIN = (
-    "run", "values", "sides", "last_seen_at", "times_seen", "first_seen_at",
+    "run", "lead", "values", "sides", "last_seen_at", "times_seen", "first_seen_at",
     "resolved_at", "resolution", "resolved_by", "note",
 )  # fmt: skip
 
@@ -64,6 +66,8 @@ def _seen_again(row: Finding, sighting: Sighting, run: SyncRun, now: datetime) -
         row.first_seen_at, row.resolved_at, row.resolution = now, None, ""
         row.resolved_by, row.note = None, ""
     row.run, row.values, row.sides, row.last_seen_at = run, values, dict(sighting.sides), now
+    # Its lead may have been merged into another.
+    row.lead_id = sighting.lead_id
     row.times_seen += 1
     return opens
 
@@ -111,9 +115,10 @@ def resolve_others(connection_ids: Collection[int], seen: Iterable[Sighting], no
 
 
 def unseen(run: SyncRun, connection_ids: Collection[int]) -> QuerySet[Finding]:
-    """What is open about handoffs in these connections and was not seen by this run."""
+    """What is open about handoffs in these connections and was not seen by this run, or whose handoff ended
+    in another one meanwhile."""
     rows = Finding.objects.filter(connection__in=connection_ids, resolved_at__isnull=True)
-    return rows.filter(handoff__isnull=False, lead__isnull=False).exclude(run=run)
+    return rows.filter(~Q(run=run) | Q(handoff__state__in=ENDED), handoff__isnull=False)
 
 
 def resolve_of(handoff_ids: Collection[int], now: datetime) -> int:

@@ -257,7 +257,7 @@ def _resolve_left(run: SyncRun, connections: Sequence[Connection], now: datetime
     """What was found of handoffs that nobody asks for any more (closed long ago, merged, erased, followed by
     a newer one) is no drift now. What could not be read, or is on its way, stays as it was."""
     rows = findings.unseen(run, [one.pk for one in connections])
-    keys = sorted(set(rows.values_list("handoff", "lead")))
+    keys = sorted(set(rows.values_list("handoff", "handoff__lead")))
     for start in range(0, len(keys), CHUNK):
         part = keys[start : start + CHUNK]
         spoken = {want.handoff_id for want in outbox.wanted({lead_id for _, lead_id in part}).values()}
