@@ -119,7 +119,7 @@ ABOUT: Mapping[Code, About] = {
         Severity.MEDIUM,
         "The record was merged into another one there",
         "Somebody merged duplicates there.",
-        "Adopt theirs: the handoff follows to the record that is left.",
+        "Follow the merge: ours is written into the record that is left.",
     ),
     Code.RECORD_DELETED: About(
         Severity.HIGH,
@@ -198,6 +198,14 @@ class Side:
     is_in_flight: bool = False
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the record that we know is dead there, though there may be another of the same person."""
+        living = {one.remote_id for one in living_of(self.records)}
+        return any(one.remote_id == self.known_id for one in self.records or ()) and (
+            self.known_id not in living
+        )
+
+    @property
     def seen(self) -> Seen | None:
         """The record that is compared: the one that we know where there are several; none of the dead."""
         living = living_of(self.records)
@@ -230,7 +238,7 @@ def drifts(wanted: Wanted, side: Side, *, opted_out: bool, email_key: str) -> li
         return Drift(code, side.connection_id, values)
 
     living, seen = living_of(side.records), side.seen
-    if seen is None:
+    if seen is None or side.is_lost:
         return [_absent(wanted, side, drift)]
     found = []
     if len(living) > 1:

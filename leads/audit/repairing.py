@@ -100,7 +100,7 @@ def adopt(finding: Finding, act: Act, *, reason: str = "", note: str = "") -> No
     seen, connector = _read(finding)
     with transaction.atomic():
         if code in _LINKS:
-            _relink(finding, seen)
+            _relink(finding, seen, act)
         elif code in _FACTS:
             _take_fact(finding, seen, act)
         elif code == Code.CRM_OWNER_NE_APP_OWNER:
@@ -221,8 +221,8 @@ def _ids(finding: Finding, seen: Seen) -> list[dict[str, str]]:
     return ids
 
 
-def _relink(finding: Finding, seen: Seen) -> None:
-    """Follow a merge there; forget a record that is gone there."""
+def _relink(finding: Finding, seen: Seen, act: Act) -> None:
+    """Follow a merge there, and write ours into the record that is left; forget a record that is gone."""
     if not seen.merged_into:
         _unlink(finding)
         return
@@ -235,6 +235,7 @@ def _relink(finding: Finding, seen: Seen) -> None:
         system=finding.connection.id_system, object=seen.object, value=seen.merged_into
     ).exists():
         known.filter(value=seen.remote_id).update(value=seen.merged_into)
+    lifecycle.resend(finding.handoff_id or 0, act, check=finding.check_code)
 
 
 def _unlink(finding: Finding) -> None:

@@ -21,7 +21,7 @@ from leads import outbox, slices
 from leads.audit import alerting, checks, findings, lags, sides
 from leads.audit.findings import Sighting
 from leads.choices import OPEN
-from leads.connectors import opened
+from leads.connectors import opened, polling
 from leads.connectors.base import Seen
 from leads.connectors.client import Unreachable
 from leads.connectors.delivering import UNEXPECTED
@@ -225,11 +225,11 @@ def _finish(run: SyncRun, connections: Sequence[Connection], pace: slices.Pace) 
     now, sightings = pace.at, []
     for connection in connections:
         owed = Delivery.objects.filter(connection=connection, done_at__isnull=True)
-        minutes = connection.options.get("poll_minutes")
+        minutes = polling.minutes(connection) if connection.kind in polling.pollable() else 0
         pulse = checks.Pulse(
             connection.pk,
             connection.polled_at,
-            timedelta(minutes=float(minutes)) if minutes else None,
+            timedelta(minutes=minutes) if minutes else None,
             owed.aggregate(oldest=Min("created_at"))["oldest"],
         )
         sightings += [Sighting(drift) for drift in checks.of_connection(pulse, now)]

@@ -16,7 +16,7 @@ from leads.connectors.base import Arrived, Changes, Offered, Pushed, Seen, Value
 from leads.connectors.client import Http
 from leads.connectors.hubspot import deals, following, hooks, noting, people, sales_leads, writing
 from leads.connectors.hubspot.calling import Calls, crm
-from leads.connectors.hubspot.finding import KIND, OBJECT, Place, compared, find, seen
+from leads.connectors.hubspot.finding import KIND, OBJECT, OPTED_OUT, Place, compared, find, seen
 from leads.connectors.hubspot.records import Record, read
 from leads.connectors.hubspot.usual import LEAD_STAGE, LEADS, OWNER, STAGE, STAGES, expected, mapping_of
 from leads.connectors.keeping import Keeper
@@ -167,7 +167,7 @@ class HubSpot(Keeper):
         return (STAGE,) if writing.keeps_stage(seen.values.get(STAGE, ""), self.options) else ()
 
     def fetch(self, wanted: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]]:
-        names = ["email", *compared(self.mapping)]
+        names = ["email", OPTED_OUT, *compared(self.mapping)]
         told = [name for name in (*self.mapping.status_fields, OWNER) if not name.startswith(LEADS)]
         places = find(self.api, wanted, self.connection.id_system, names, told=told)
         # Of somebody whose contact is known there may be another one with their address.

@@ -200,6 +200,8 @@ def test_facts_and_links_are_adopted(cast: Cast, records: Records, monkeypatch: 
     assert RemoteRecord.objects.get().remote_id == "r777"
     assert list(ExternalId.objects.filter(system="mautic").values_list("value", flat=True)) == ["r777"]
 
+    # Ours was owed to the record that is left.
+    assert Delivery.objects.filter(done_at__isnull=True).update(status="done", done_at=AT) == 1
     there = Seen("contact", "r777", {}, is_deleted=True)
     run(AT + timedelta(hours=2))
     deleted = Finding.objects.get(resolved_at__isnull=True)
