@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
@@ -127,31 +126,31 @@ def _look(
     ids = {handoff.pk for handoff in chunk}
     # An older handoff of a lead is spoken for by its newest one.
     wants = [want for want in found.values() if want.handoff_id in ids]
-    leads = Lead.objects.in_bulk([want.lead_id for want in wants])
+    leads = Lead.objects.only("email", "email_opt_out").in_bulk([want.lead_id for want in wants])
     counts = {name: Counter(numbers) for name, numbers in run.counts.items()}
     drifting: list[tuple[checks.Drift, Wanted]] = []
-    told: dict[int, dict[str, Any]] = {want.lead_id: {} for want in wants}
+    read: dict[int, dict[str, checks.Side | str]] = {want.lead_id: {} for want in wants}
     looked_at: dict[int, list[int]] = {}
     readable = {connector.connection.pk for connector in connectors}
     for connection in connections:
         count = counts.setdefault(connection.slug, Counter())
         if connection.pk not in readable:
             count["unreachable"] += len(wants)
-            _silent(told, connection, wants, sides.UNREAD, now)
+            _silent(read, connection, wants, sides.UNREAD)
     for connector in connectors:
         connection, count = connector.connection, counts[connector.connection.slug]
         settled, moving = _settled(connection, wants, now)
         count["in_flight"] += len(moving)
-        _silent(told, connection, moving, sides.MOVING, now)
+        _silent(read, connection, moving, sides.MOVING)
         records = _read(connector, settled, now)
         if records is None:
             count["unreachable"] += len(settled)
-            _silent(told, connection, settled, sides.UNREAD, now)
+            _silent(read, connection, settled, sides.UNREAD)
             continue
         known = sides.known(connection, settled)
         for want in settled:
             side = sides.side_of(connector, want, records.get(want.lead_id, []), known.get(want.lead_id))
-            told[want.lead_id][connection.slug] = sides.told(side, now)
+            read[want.lead_id][connection.slug] = side
             lead = leads[want.lead_id]
             key = normalise_email(lead.email) or ""
             found_here = checks.drifts(want, side, opted_out=lead.email_opt_out, email_key=key)
@@ -160,7 +159,8 @@ def _look(
             drifting += [(drift, want) for drift in found_here]
         looked_at[connection.pk] = [want.handoff_id for want in settled]
     sightings = [
-        Sighting(drift, want.handoff_id, want.lead_id, sides=told[want.lead_id]) for drift, want in drifting
+        Sighting(drift, want.handoff_id, want.lead_id, sides=sides.all_told(read[want.lead_id], now))
+        for drift, want in drifting
     ]
     with transaction.atomic():
         new = findings.keep(sightings, run, now)
@@ -176,14 +176,13 @@ def _look(
 
 
 def _silent(
-    told: dict[int, dict[str, Any]],
+    read: dict[int, dict[str, checks.Side | str]],
     connection: Connection,
     wants: Sequence[Wanted],
     trouble: str,
-    now: datetime,
 ) -> None:
     for want in wants:
-        told[want.lead_id][connection.slug] = sides.silent(trouble, now)
+        read[want.lead_id][connection.slug] = trouble
 
 
 def _settled(

@@ -69,6 +69,11 @@ def side_of(
     )
 
 
+def all_told(read: Mapping[str, Side | str], at: datetime) -> dict[str, Any]:
+    """Every system as it was read for one handoff, by slug; a text is why one says nothing."""
+    return {slug: silent(one, at) if isinstance(one, str) else told(one, at) for slug, one in read.items()}
+
+
 def told(side: Side, at: datetime) -> dict[str, Any]:
     """What it says of the handoff: "status" of ours ("" for none that we know), "shown" the values that say
     so, SHOWN, "id", when it was last changed and by whom; or in "trouble" why it says nothing. "at" is when

@@ -13,7 +13,7 @@ from typing import Any
 
 from leads import outbox
 from leads.connectors import opened
-from leads.models import Connection, Delivery, Handoff, RemoteRecord
+from leads.models import Connection, Delivery, Handoff, Lead, RemoteRecord
 from tests import doubles
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
@@ -21,6 +21,7 @@ from tests.leads.audit.test_running import LATER
 from tests.leads.connectors.contract.conftest import deliver
 from tests.leads.connectors.contract.mautic import PlayedMautic
 from tests.leads.connectors.contract.salesforce import PlayedSalesforce
+from tests.storm.opened import clone_open
 
 ANOTHER = "another@elsewhere.example.com"
 
@@ -94,6 +95,23 @@ def world(cast: Cast, outer: doubles.Doubles, state: str = "accepted", *, alone:
             assert deliver(connection) >= 1
     assert not Delivery.objects.filter(done_at__isnull=True).exists()
     return World(cast, outer, handoff, mautic, salesforce, map_, crm, ids["map"], ids["crm"], owners)
+
+
+def clean(cast: Cast, outer: doubles.Doubles, number: int) -> None:
+    """So many handoffs in both systems, written there and as they should be."""
+    systems = (PlayedMautic(outer), PlayedSalesforce(outer))
+    connections = [system.connection(polled_at=LATER) for system in systems]
+    make_handoff("assigned", cast.femke)
+    # The others are like it: their rows are made together, which takes minutes less.
+    clone_open(number - 1, NOW)
+    leads = list(Lead.objects.order_by("pk"))
+    for system in systems:
+        for lead in leads:
+            system.make_record(lead)
+    for connection in connections:
+        outbox.owe_states(connection, [lead.pk for lead in leads], NOW)
+        while deliver(connection):
+            pass
 
 
 def _merged(world: World) -> None:

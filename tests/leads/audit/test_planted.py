@@ -7,23 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from leads import outbox
 from leads.audit import repairing
 from leads.audit.checks import Code
-from leads.connectors.base import forget_tokens
 from leads.lifecycle import Act
 from leads.models import Connection, Delivery, Finding, Handoff, Lead
 from leads.outbox import letters
 from tests import doubles
-from tests.conftest import NOW, Cast
+from tests.conftest import Cast
 from tests.factories import make_handoff
-from tests.leads.audit.planted import ANOTHER, CASES, world
+from tests.leads.audit.planted import ANOTHER, CASES, clean, world
 from tests.leads.audit.test_running import LATER, run
 from tests.leads.connectors.contract.conftest import _outer, deliver, outer, settled
 from tests.leads.connectors.contract.hubspot import PlayedHubSpot
-from tests.leads.connectors.contract.mautic import PlayedMautic
-from tests.leads.connectors.contract.salesforce import PlayedSalesforce
-from tests.storm.opened import clone_open
 
 __all__ = ["_outer", "outer"]
 
@@ -176,20 +171,7 @@ def test_on_hubspot_too(cast: Cast, outer: doubles.Doubles, deed: str, code: str
 
 
 def test_a_clean_system_of_300_gives_no_finding_and_full_coverage(cast: Cast, outer: doubles.Doubles) -> None:
-    systems = (PlayedMautic(outer), PlayedSalesforce(outer))
-    connections = [system.connection(polled_at=LATER) for system in systems]
-    make_handoff("assigned", cast.femke)
-    # The others are like it: their rows are made together, which takes seconds less.
-    clone_open(299, NOW)
-    leads = list(Lead.objects.order_by("pk"))
-    for system in systems:
-        for lead in leads:
-            system.make_record(lead)
-    for connection in connections:
-        outbox.owe_states(connection, [lead.pk for lead in leads], NOW)
-        while deliver(connection):
-            pass
-    forget_tokens()
+    clean(cast, outer, 300)
     job = run()
     assert job.handoffs == 300
     for numbers in job.counts.values():
