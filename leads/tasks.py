@@ -171,7 +171,7 @@ def backtests() -> int:
 
 
 def audit_sync() -> int:
-    """Begin the nightly comparison with the other systems; returns its id."""
+    """Begin the daily comparison with the other systems; returns its id."""
     run = audit.start(timezone.now())
     async_task("leads.tasks.sync_audits")
     return run.pk
