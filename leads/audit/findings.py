@@ -16,8 +16,11 @@ from django.db.models import Q, QuerySet
 from leads.audit.checks import Drift
 from leads.choices import State
 from leads.models import Finding, SyncRun
+from leads.representation import time
 
 ENDED = [str(state) for state in (State.SUPERSEDED, State.MERGED, State.ERASED)]
+# Of those that open again and again the latest are kept.
+MOST_PAST = 20
 IGNORED, GONE = Finding.Resolution.IGNORED, Finding.Resolution.GONE
 
 
@@ -40,7 +43,7 @@ class Sighting:
 
 _SEEN_AGAIN = (
     "run", "lead", "values", "sides", "last_seen_at", "times_seen", "first_seen_at",
-    "resolved_at", "resolution", "resolved_by", "note",
+    "resolved_at", "resolution", "resolved_by", "note", "past",
 )  # fmt: skip
 
 
@@ -63,6 +66,8 @@ def _seen_again(row: Finding, sighting: Sighting, run: SyncRun, now: datetime) -
     stays_ignored = row.resolution == IGNORED and row.values == values
     opens = row.resolved_at is not None and not stays_ignored
     if opens:
+        settled = [time(row.resolved_at), row.resolved_by_id, row.resolution, row.note]
+        row.past = [*row.past, settled][-MOST_PAST:]
         row.first_seen_at, row.resolved_at, row.resolution = now, None, ""
         row.resolved_by, row.note = None, ""
     row.run, row.values, row.sides, row.last_seen_at = run, values, dict(sighting.sides), now

@@ -18,6 +18,11 @@ class Migration(migrations.Migration):
             field=models.JSONField(blank=True, default=dict),
         ),
         migrations.AddField(
+            model_name='finding',
+            name='past',
+            field=models.JSONField(blank=True, default=list),
+        ),
+        migrations.AddField(
             model_name='syncrun',
             name='told_at',
             field=models.DateTimeField(blank=True, null=True),

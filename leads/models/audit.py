@@ -88,6 +88,8 @@ class Finding(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     note = models.CharField(max_length=300, blank=True)
+    # How it was settled before it opened again: [when, user's key or none, resolution, note], oldest first.
+    past = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["-last_seen_at", "-id"]

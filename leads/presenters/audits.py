@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+
 from leads.audit.checks import ABOUT, Code
 from leads.audit.reporting import by_connection
 from leads.models import Finding, SyncRun
@@ -202,6 +204,18 @@ def state(row: Finding) -> str:
         return "Open"
     words = str(row.get_resolution_display())
     return f"{words}, {row.resolved_by}" if row.resolved_by else words
+
+
+def past(row: Finding, names: Mapping[int, str], now: datetime) -> list[tuple[str, str, str, str]]:
+    """How it was settled before it opened again, newest first: when, exactly, how and by whom, the note.
+    `names` by key of a person."""
+    found = []
+    for at, by, how, note in reversed(row.past):
+        moment = parse_datetime(str(at))
+        when, exact = (times.day(moment, now), times.exact(moment, now)) if moment else ("", "")
+        words = str(dict(Finding.Resolution.choices).get(how, how))
+        found.append((when, exact, f"{words}, {names.get(by, 'somebody')}" if by else words, note))
+    return found
 
 
 HEADER = (

@@ -116,6 +116,7 @@ def _page(
         "settled": (times.day(row.resolved_at, now), times.exact(row.resolved_at, now))
         if row.resolved_at
         else None,
+        "past": words.past(row, _names(row), now),
         "may_act": may_act,
         "may_push": repairing.PUSH in offered,
         "may_adopt": repairing.ADOPT in offered,
@@ -133,6 +134,12 @@ def _page(
         "adopt_note": request.POST.get("note", "")[:2000] if choice == repairing.ADOPT else "",
     }
     return frame.page(request, "finding", values, status=status)
+
+
+def _names(row: Finding) -> dict[int, str]:
+    """Who settled it before."""
+    keys = {by for _, by, _, _ in row.past if by}
+    return {user.pk: str(user) for user in User.objects.filter(pk__in=keys)} if keys else {}
 
 
 _ADOPT = {

@@ -171,7 +171,7 @@ def test_ours_is_pushed_once(cast, as_, records):
 
 
 def test_it_is_ignored_with_a_note(cast, as_, records):
-    [row] = drifted(cast, records, 1, 1)
+    [row] = drifted(cast, records, 1, 1, stage="Recycled")
     client = as_(cast.ada)
     assert "Say why, in at most 300 characters." in html(client.post(f"{URL}{row.pk}/ignore/"), 422)
     long = "x" * 301
@@ -180,6 +180,14 @@ def test_it_is_ignored_with_a_note(cast, as_, records):
     row.refresh_from_db()
     assert (row.resolution, row.note, row.resolved_by) == ("ignored", "They try new stages", cast.ada)
     assert "They try new stages" in html(client.get(f"{URL}{row.pk}/"))
+    # It differs otherwise: it is open again, and who left it so is still said.
+    [lead_id] = records
+    records[lead_id] = records[lead_id] | {"stage": "Nurture"}
+    run(AT + timedelta(minutes=1))
+    row.refresh_from_db()
+    assert (row.resolved_at, row.note) == (None, "")
+    body = html(client.get(f"{URL}{row.pk}/"))
+    assert "Settled before" in body and "Ignored, Ada Admin" in body and "They try new stages" in body
 
 
 def test_a_rejection_there_is_adopted_with_a_reason_of_ours(cast, as_, records):
