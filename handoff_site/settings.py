@@ -264,6 +264,9 @@ if not isinstance(ENRICHMENT_MAPPING, dict):
 # a test system on this machine. Everything else must be a public https address.
 CONNECTOR_PRIVATE_HOSTS: list[str] = env.list("CONNECTOR_PRIVATE_HOSTS", default=[])
 
+# Below this share of agreement with a connection, in percent, the sync audit tells marketing ops; 0 never.
+SYNC_AGREEMENT_PERCENT = integer("SYNC_AGREEMENT_PERCENT", 95, 0, 100)
+
 # Salesforce's API is versioned by release, in every path; each is supported for three years.
 SALESFORCE_API_VERSION = env.str("SALESFORCE_API_VERSION", default="68.0")
 if not re.fullmatch(r"\d\d\.0", SALESFORCE_API_VERSION):

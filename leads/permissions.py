@@ -50,6 +50,11 @@ def is_admin(user: User) -> bool:
     return user.is_superuser or ADMIN in user.roles
 
 
+def reads_audit(user: User) -> bool:
+    """Whether the sync audit's pages are theirs to read."""
+    return is_manager(user) or is_marketing(user) or is_admin(user)
+
+
 def is_only_viewer(user: User) -> bool:
     """Reads figures and lists, nothing else. Somebody without a role is no more than that."""
     return not user.is_superuser and user.roles <= {VIEWER}

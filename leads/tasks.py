@@ -171,7 +171,7 @@ def backtests() -> int:
 
 
 def audit_sync() -> int:
-    """Begin the nightly comparison with the other systems; returns its id."""
+    """Begin the daily comparison with the other systems; returns its id."""
     run = audit.start(timezone.now())
     async_task("leads.tasks.sync_audits")
     return run.pk
@@ -224,8 +224,8 @@ def review_rules() -> int:
 
 def prune() -> int:
     """Delete what nobody needs again: remembered answers, used links, expired sessions, imports that were
-    never started, what became of acts on many, what has long left for other systems or come in; then what
-    was kept for long enough.
+    never started, what became of acts on many, what has long left for other systems or come in, what the
+    sync audit settled long ago; then what was kept for long enough.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. In batches, each a
     transaction of its own, until all is gone or the time is up. Returns the rows.
@@ -238,6 +238,7 @@ def prune() -> int:
         imports.old(now),
         bulk.old(now),
         *outbox.old(now),
+        *audit.old(now),
     )
     pruned = 0
     for rows in doomed:

@@ -35,7 +35,18 @@ from leads.views import (
     trace,
     triage,
 )
-from leads.views.integrations import calls, connection, deliveries, events, keys, mapping, running, sealed
+from leads.views.integrations import (
+    audit,
+    calls,
+    connection,
+    deliveries,
+    events,
+    finding,
+    keys,
+    mapping,
+    running,
+    sealed,
+)
 from leads.views.integrations import landing as landing_page
 from leads.views.routes import (
     backtests,
@@ -175,6 +186,12 @@ urlpatterns = [
     path("integrations/calls/calls.csv", calls.as_file, name="calls_csv"),
     path("integrations/calls/<int:pk>/", calls.call, name="call"),
     path("integrations/calls/<int:pk>/retry/", calls.retry, name="call_retry"),
+    path("integrations/audit/", audit.sync_audits, name="sync_audits"),
+    path("integrations/audit/run/", audit.start, name="sync_audit_start"),
+    path("integrations/audit/settle/", audit.settle, name="findings_settle"),
+    path("integrations/audit/findings.csv", audit.as_file, name="findings_csv"),
+    path("integrations/audit/<int:pk>/", finding.finding, name="finding"),
+    path("integrations/audit/<int:pk>/<slug:choice>/", finding.act, name="finding_act"),
     path("integrations/events/", events.event_types, name="event_types"),
     path("integrations/keys/", keys.api_keys, name="api_keys"),
     path("integrations/keys/<int:pk>/revoke/", keys.revoke, name="api_key_revoke"),

@@ -4,6 +4,7 @@ Owns the named checks, the runs and the findings. What mends a drift goes throug
 verb of `leads.lifecycle`, never past them.
 """
 
+from leads.audit.pruning import old
 from leads.audit.running import start, unfinished, work
 
-__all__ = ["start", "unfinished", "work"]
+__all__ = ["old", "start", "unfinished", "work"]

@@ -6,17 +6,20 @@ revision, theirs is adopted by the verbs and the intake that everything else goe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
 
 from leads import connectors, intake, lifecycle, outbox
 from leads.audit.checks import Code
+from leads.connectors.addresses import Forbidden
 from leads.connectors.base import Seen
 from leads.connectors.client import Unreachable
+from leads.connectors.delivering import UNEXPECTED
 from leads.connectors.keeping import Keeper
 from leads.identity import normalise_email
-from leads.lifecycle import Act, Invalid
+from leads.lifecycle import Act, Invalid, Refused
 from leads.models import ExternalId, Finding, Lead, RejectionReason, RemoteRecord
 from leads.outbox.wanted import Status
 from leads.representation import time
@@ -71,6 +74,24 @@ def ignore(finding: Finding, act: Act, note: str) -> None:
     _resolve(finding, act, Resolution.IGNORED, note)
 
 
+def settle(
+    findings: Iterable[Finding], act: Act, choice: str, note: str = ""
+) -> tuple[int, list[tuple[Finding, str]]]:
+    """Push or ignore many, each by itself: how many were settled, and of the others why not. Raises Invalid
+    for an empty note before anything is settled."""
+    done, left = 0, []
+    for finding in findings:
+        try:
+            if choice == PUSH:
+                push(finding, act)
+            else:
+                ignore(finding, act, note)
+            done += 1
+        except (CannotMend, Refused) as refused:
+            left.append((finding, str(refused)))
+    return done, left
+
+
 def adopt(finding: Finding, act: Act, *, reason: str = "", note: str = "") -> None:
     """Take over what the other system says, as it is there now. `reason` (a code of ours) and `note` are for
     a rejection. Raises CannotMend, Invalid or Refused."""
@@ -79,7 +100,7 @@ def adopt(finding: Finding, act: Act, *, reason: str = "", note: str = "") -> No
     seen, connector = _read(finding)
     with transaction.atomic():
         if code in _LINKS:
-            _relink(finding, seen)
+            _relink(finding, seen, act)
         elif code in _FACTS:
             _take_fact(finding, seen, act)
         elif code == Code.CRM_OWNER_NE_APP_OWNER:
@@ -112,8 +133,10 @@ def _read(finding: Finding) -> tuple[Seen, Keeper]:
             if not isinstance(connector, Keeper):
                 raise CannotMend("This connection keeps no state.")
             records = connector.fetch([want], finding.last_seen_at).get(want.lead_id, [])
-    except (Unreachable, CannotOpen) as error:
+    except (Unreachable, CannotOpen, Forbidden) as error:
         raise CannotMend(f"The other system could not be read: {error}") from None
+    except UNEXPECTED:
+        raise CannotMend("The other system's answer could not be understood.") from None
     if not records:
         return Seen("", "", {}, is_deleted=True), connector
     kept = RemoteRecord.objects.filter(connection=finding.connection, lead=finding.lead_id).first()
@@ -122,12 +145,12 @@ def _read(finding: Finding) -> tuple[Seen, Keeper]:
 
 
 def _take_answer(finding: Finding, seen: Seen, connector: Keeper, act: Act, reason: str, note: str) -> None:
-    status = connector.mapping.status_of(seen.values)
+    status = connector.mapping.status_of(seen.values, connector.keeps(seen))
     if status == Status.OPPORTUNITY:
         lifecycle.opportunity(finding.handoff_id or 0, act)
         return
     if status not in (Status.ACCEPTED, Status.REJECTED):
-        raise CannotMend("What it says there can't be taken over without the rep: ask whoever holds it.")
+        raise CannotMend(_not_adopted(status, connector, seen))
     if status == Status.REJECTED and not reason:
         theirs = seen.values.get(connector.mapping.fields.get("reason", ""), "")
         known = RejectionReason.objects.filter(code=theirs, is_active=True).exists()
@@ -135,6 +158,27 @@ def _take_answer(finding: Finding, seen: Seen, connector: Keeper, act: Act, reas
         if not reason:
             raise Invalid({"reason": "Choose the reason: the other system names none that we know."})
     lifecycle.adopt(finding.handoff_id or 0, act, status=str(status), reason=reason, note=note)
+
+
+# What only whoever holds it can say.
+_ASK: Mapping[Status, str] = {
+    Status.DEFERRED: "It is deferred there. Until when, and why, only whoever holds it can say: ask them to"
+    " defer it here, or push ours.",
+    Status.CONTACTED: "It is contacted there. When and how only whoever holds it can say: ask them to log the"
+    " contact here, or push ours.",
+    Status.DISQUALIFIED: "It is disqualified there. Why only whoever holds it can say: ask them to disqualify"
+    " it here, or push ours.",
+}
+
+
+def _not_adopted(status: Status | None, connector: Keeper, seen: Seen) -> str:
+    """What to do about a status that is not taken over."""
+    if status is not None and status in _ASK:
+        return _ASK[status]
+    if status is not None:
+        return f"“{status}” can't be adopted: that is what we decide here. Push ours, or ignore it."
+    shown = ", ".join(seen.values.get(name) or "nothing" for name in connector.mapping.status_fields)
+    return f"“{shown or 'nothing'}” stands for no status of ours. Add it to the mapping, or push ours."
 
 
 def _take_owner(finding: Finding, seen: Seen, connector: Keeper, act: Act) -> None:
@@ -177,8 +221,8 @@ def _ids(finding: Finding, seen: Seen) -> list[dict[str, str]]:
     return ids
 
 
-def _relink(finding: Finding, seen: Seen) -> None:
-    """Follow a merge there; forget a record that is gone there."""
+def _relink(finding: Finding, seen: Seen, act: Act) -> None:
+    """Follow a merge there, and write ours into the record that is left; forget a record that is gone."""
     if not seen.merged_into:
         _unlink(finding)
         return
@@ -191,6 +235,7 @@ def _relink(finding: Finding, seen: Seen) -> None:
         system=finding.connection.id_system, object=seen.object, value=seen.merged_into
     ).exists():
         known.filter(value=seen.remote_id).update(value=seen.merged_into)
+    lifecycle.resend(finding.handoff_id or 0, act, check=finding.check_code)
 
 
 def _unlink(finding: Finding) -> None:

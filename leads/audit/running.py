@@ -14,19 +14,19 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 
 from leads import outbox, slices
-from leads.audit import checks, findings, lags
+from leads.audit import alerting, checks, findings, lags, sides
 from leads.audit.findings import Sighting
 from leads.choices import OPEN
-from leads.connectors import opened
+from leads.connectors import opened, polling
 from leads.connectors.base import Seen
 from leads.connectors.client import Unreachable
 from leads.connectors.delivering import UNEXPECTED
 from leads.connectors.keeping import Keeper
 from leads.identity import normalise_email
-from leads.models import Connection, Delivery, Handoff, Lead, RemoteRecord, SyncRun
+from leads.models import Connection, Delivery, Handoff, Lead, SyncRun
 from leads.outbox import Wanted
 from leads.outbox.owing import KEEPS_STATE
 from leads.sealing import CannotOpen
@@ -55,19 +55,30 @@ def start(now: datetime, user: User | None = None, system: str = "") -> SyncRun:
     """A run that waits for the worker; the one that is under way for the same, if there is one."""
     for run in SyncRun.objects.filter(status__in=slices.UNFINISHED, system=system):
         return run
-    return SyncRun.objects.create(created_at=now, created_by=user, status=slices.WAITING, system=system)
+    run = SyncRun(created_at=now, created_by=user, status=slices.WAITING, system=system)
+    run.total = _in_question(run).count()
+    run.save()
+    return run
 
 
 def work(run: SyncRun, now: datetime, seconds: float = slices.SECONDS) -> bool:
-    """One slice of a run; whether there is more to do. False too when another process has it."""
-    return _slices.work(run, now, _part, seconds)
+    """One slice of a run; whether there is more to do. False too when another process has it. What came of
+    it is told once it is over."""
+    is_left = _slices.work(run, now, _part, seconds)
+    if not is_left:
+        over = SyncRun.objects.filter(pk=run.pk, told_at__isnull=True).exclude(status__in=slices.UNFINISHED)
+        for ended in over:
+            alerting.tell(ended, now)
+    return is_left
 
 
 def _part(run: SyncRun, pace: slices.Pace) -> bool:
-    connections = keepers(run.system)
+    connections = _of_run(run)
     with ExitStack() as stack:
         connectors: list[Keeper] = []
         for connection in connections:
+            if not connection.is_active:
+                continue
             try:
                 connector = stack.enter_context(opened(connection))
             except CannotOpen:
@@ -83,11 +94,23 @@ def _part(run: SyncRun, pace: slices.Pace) -> bool:
     return False
 
 
+def _of_run(run: SyncRun) -> list[Connection]:
+    """The connections that it began with: one that is switched off meanwhile counts as unreachable, one that
+    is switched on is the next run's."""
+    if not run.after:
+        return keepers(run.system)
+    return list(Connection.objects.filter(slug__in=run.counts))
+
+
+def _in_question(run: SyncRun) -> QuerySet[Handoff]:
+    """What is open or was closed recently."""
+    recent = Q(closed_at__gte=run.created_at - RECENT)
+    return Handoff.objects.filter(Q(state__in=[str(state) for state in OPEN]) | recent, is_history=False)
+
+
 def _candidates(run: SyncRun) -> list[Handoff]:
     """The next handoffs to look at, by id."""
-    rows = Handoff.objects.filter(pk__gt=run.after, is_history=False)
-    recent = Q(closed_at__gte=run.created_at - RECENT)
-    rows = rows.filter(Q(state__in=[str(state) for state in OPEN]) | recent)
+    rows = _in_question(run).filter(pk__gt=run.after)
     return list(rows.only("pk", "lead_id").order_by("pk")[:CHUNK])
 
 
@@ -103,33 +126,42 @@ def _look(
     ids = {handoff.pk for handoff in chunk}
     # An older handoff of a lead is spoken for by its newest one.
     wants = [want for want in found.values() if want.handoff_id in ids]
-    leads = Lead.objects.in_bulk([want.lead_id for want in wants])
+    leads = Lead.objects.only("email", "email_opt_out").in_bulk([want.lead_id for want in wants])
     counts = {name: Counter(numbers) for name, numbers in run.counts.items()}
-    sightings: list[Sighting] = []
+    drifting: list[tuple[checks.Drift, Wanted]] = []
+    read: dict[int, dict[str, checks.Side | str]] = {want.lead_id: {} for want in wants}
     looked_at: dict[int, list[int]] = {}
     readable = {connector.connection.pk for connector in connectors}
     for connection in connections:
         count = counts.setdefault(connection.slug, Counter())
         if connection.pk not in readable:
             count["unreachable"] += len(wants)
+            _silent(read, connection, wants, sides.UNREAD)
     for connector in connectors:
         connection, count = connector.connection, counts[connector.connection.slug]
         settled, moving = _settled(connection, wants, now)
         count["in_flight"] += len(moving)
+        _silent(read, connection, moving, sides.MOVING)
         records = _read(connector, settled, now)
         if records is None:
             count["unreachable"] += len(settled)
+            _silent(read, connection, settled, sides.UNREAD)
             continue
-        known = _known(connection, settled)
+        known = sides.known(connection, settled)
         for want in settled:
-            side = _side(connector, want, records.get(want.lead_id, []), known.get(want.lead_id))
+            side = sides.side_of(connector, want, records.get(want.lead_id, []), known.get(want.lead_id))
+            read[want.lead_id][connection.slug] = side
             lead = leads[want.lead_id]
             key = normalise_email(lead.email) or ""
-            drifts = checks.drifts(want, side, opted_out=lead.email_opt_out, email_key=key)
+            found_here = checks.drifts(want, side, opted_out=lead.email_opt_out, email_key=key)
             count["compared"] += 1
-            count["differed" if drifts else "agreed"] += 1
-            sightings += [Sighting(drift, want.handoff_id, want.lead_id) for drift in drifts]
+            count["differed" if found_here else "agreed"] += 1
+            drifting += [(drift, want) for drift in found_here]
         looked_at[connection.pk] = [want.handoff_id for want in settled]
+    sightings = [
+        Sighting(drift, want.handoff_id, want.lead_id, sides=sides.all_told(read[want.lead_id], now))
+        for drift, want in drifting
+    ]
     with transaction.atomic():
         new = findings.keep(sightings, run, now)
         findings.resolve_unseen(looked_at, sightings, now)
@@ -141,6 +173,16 @@ def _look(
             counts={name: dict(numbers) for name, numbers in counts.items()},
             new_findings=run.new_findings + new,
         )
+
+
+def _silent(
+    read: dict[int, dict[str, checks.Side | str]],
+    connection: Connection,
+    wants: Sequence[Wanted],
+    trouble: str,
+) -> None:
+    for want in wants:
+        read[want.lead_id][connection.slug] = trouble
 
 
 def _settled(
@@ -177,40 +219,16 @@ def _read(connector: Keeper, wants: Sequence[Wanted], now: datetime) -> dict[int
     return None
 
 
-def _known(connection: Connection, wants: Sequence[Wanted]) -> dict[int, RemoteRecord]:
-    """What we last wrote there, by lead; the record that has an id where there are several."""
-    rows = RemoteRecord.objects.filter(connection=connection, lead__in=[want.lead_id for want in wants])
-    return {row.lead_id: row for row in rows.order_by("remote_id", "pk")}
-
-
-def _side(
-    connector: Keeper, want: Wanted, records: Sequence[Seen], known: RemoteRecord | None
-) -> checks.Side:
-    connection = connector.connection
-    kept = known.remote_id if known else ""
-    return checks.Side(
-        connection_id=connection.pk,
-        role=Connection.Role(connection.role),
-        mapping=connector.mapping,
-        expected=connector.expected(want),
-        records=records,
-        known_id=kept
-        or next((value for (name, _), value in want.ids.items() if name == connection.id_system), ""),
-        written_at=known.written_at if known else None,
-        seen_before_at=known.seen_at if known else None,
-    )
-
-
 def _finish(run: SyncRun, connections: Sequence[Connection], pace: slices.Pace) -> None:
     """What is wrong with the connections themselves, how long writes take, and the end of the run."""
     now, sightings = pace.at, []
     for connection in connections:
         owed = Delivery.objects.filter(connection=connection, done_at__isnull=True)
-        minutes = connection.options.get("poll_minutes")
+        minutes = polling.minutes(connection) if connection.kind in polling.pollable() else 0
         pulse = checks.Pulse(
             connection.pk,
             connection.polled_at,
-            timedelta(minutes=float(minutes)) if minutes else None,
+            timedelta(minutes=minutes) if minutes else None,
             owed.aggregate(oldest=Min("created_at"))["oldest"],
         )
         sightings += [Sighting(drift) for drift in checks.of_connection(pulse, now)]
@@ -222,6 +240,7 @@ def _finish(run: SyncRun, connections: Sequence[Connection], pace: slices.Pace) 
     with transaction.atomic():
         new = findings.keep(sightings, run, now)
         findings.resolve_others([one.pk for one in connections], sightings, now)
+        _resolve_left(run, connections, now)
         _slices.save(
             run,
             None,
@@ -231,3 +250,15 @@ def _finish(run: SyncRun, connections: Sequence[Connection], pace: slices.Pace) 
             lags=lags.measured(connections, now),
             versions={one.slug: str(one.options.get("api_version", "")) for one in connections},
         )
+
+
+def _resolve_left(run: SyncRun, connections: Sequence[Connection], now: datetime) -> None:
+    """What was found of handoffs that nobody asks for any more (closed long ago, merged, erased, followed by
+    a newer one) is no drift now. What could not be read, or is on its way, stays as it was."""
+    rows = findings.unseen(run, [one.pk for one in connections])
+    keys = sorted(set(rows.values_list("handoff", "handoff__lead")))
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        spoken = {want.handoff_id for want in outbox.wanted({lead_id for _, lead_id in part}).values()}
+        asked = set(_in_question(run).filter(pk__in=[pk for pk, _ in part]).values_list("pk", flat=True))
+        findings.resolve_of([pk for pk, _ in part if pk not in spoken & asked], now)

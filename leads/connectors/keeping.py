@@ -5,10 +5,11 @@ Owns that a connection's mapping is the system's usual one with what was chosen 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import ClassVar
 
-from leads.connectors.base import Connector, Values
+from leads.connectors.base import Connector, Seen, Values
 from leads.connectors.mapping import Map, merged, values
 from leads.outbox import Wanted
 
@@ -29,3 +30,8 @@ class Keeper(Connector):
 
     def expected(self, wanted: Wanted) -> Values:
         return values(wanted, self.mapping)
+
+    def keeps(self, seen: Seen) -> Collection[str]:
+        """The fields that this record keeps as they are, whatever its handoff does: we never write them, and
+        what they say is no drift."""
+        return ()

@@ -7,7 +7,7 @@ Reads no other system: what there is to map to is given (`Connector.offered`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,11 +46,16 @@ class Map:
         """Their fields that say where a handoff stands, in order and once."""
         return tuple(dict.fromkeys(name for values in self.statuses.values() for name in values))
 
-    def status_of(self, values: Mapping[str, str]) -> Status | None:
-        """The status of ours that these values of theirs stand for; None for none or for several."""
+    def status_of(self, values: Mapping[str, str], kept: Collection[str] = ()) -> Status | None:
+        """The status of ours that these values of theirs stand for; None for none or for several. The `kept`
+        fields, which do not follow a handoff, say nothing of it."""
+        told = {
+            status: {name: value for name, value in wanted.items() if name not in kept}
+            for status, wanted in self.statuses.items()
+        }
         found = [
             status
-            for status, wanted in self.statuses.items()
+            for status, wanted in told.items()
             if wanted and all(values.get(name, "") == value for name, value in wanted.items())
         ]
         return Status(found[0]) if len(found) == 1 else None

@@ -21,7 +21,8 @@ class SyncRun(Job):
 
     `counts` are by connection: compared, agreed, differed, unreachable, in_flight; `after` is the last
     handoff looked at, from which the next slice goes on. `lags` are seconds from event to written,
-    by connection: p50, p95, p99, and of how many.
+    by connection: p50, p95, p99, and of how many. `total` is of how many handoffs it was when it began;
+    `told_at` is when somebody was told what came of it.
     """
 
     class Status(models.TextChoices):
@@ -33,10 +34,12 @@ class SyncRun(Job):
     system = models.CharField(max_length=60, blank=True)
     after = models.BigIntegerField(default=0)
     handoffs = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict, blank=True)
     lags = models.JSONField(default=dict, blank=True)
     versions = models.JSONField(default=dict, blank=True)
     new_findings = models.PositiveIntegerField(default=0)
+    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -49,7 +52,8 @@ class Finding(models.Model):
     """One drift of one handoff in one connection, or one thing wrong with a connection.
 
     The same drift seen again is the same row with a later `last_seen_at`; one that a whole run no longer sees
-    is resolved. `fingerprint` is check, connection and handoff (or delivery).
+    is resolved. `fingerprint` is check, connection and handoff (or delivery). `sides` is what each system had
+    of the handoff when it was last seen, by the connection's slug (`leads.audit.sides`).
     """
 
     class Severity(models.TextChoices):
@@ -73,6 +77,7 @@ class Finding(models.Model):
     lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     run = models.ForeignKey(SyncRun, on_delete=models.PROTECT, related_name="sync_findings")
     values = models.JSONField(default=dict, blank=True)
+    sides = models.JSONField(default=dict, blank=True)
     cause = models.CharField(max_length=200, blank=True)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
@@ -83,6 +88,8 @@ class Finding(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     note = models.CharField(max_length=300, blank=True)
+    # How it was settled before it opened again: [when, user's key or none, resolution, note], oldest first.
+    past = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["-last_seen_at", "-id"]
@@ -95,6 +102,10 @@ class Finding(models.Model):
             ),
             # a handoff's page: what is open about it
             models.Index(fields=["handoff"], condition=Q(resolved_at__isnull=True), name="finding_open_of"),
+            # pruning: what was settled long ago
+            models.Index(
+                fields=["last_seen_at"], condition=Q(resolved_at__isnull=False), name="finding_settled"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -37,6 +37,7 @@ from routing.people import User
 # The kinds of messages that are not about a handoff.
 QUEUE_GIVEN, RULE_REVIEW = "queue_given", "rule_review"
 AWAY, BACK = "absence_entered", "absence_taken_back"
+SYNC_DRIFT, SYNC_FAILED = "sync_drift", "sync_failed"
 # About a proposal for the agreement: what is said first, what then ("by" is who did it), and what to do.
 AGREEMENT = {
     "agreement_proposed": (
@@ -58,6 +59,8 @@ HEADS = {
     RULE_REVIEW: "Review due",
     AWAY: "Absence entered",
     BACK: "Absence taken back",
+    SYNC_DRIFT: "Systems differ",
+    SYNC_FAILED: "The sync audit failed",
     **{kind: head for kind, (head, _, _) in AGREEMENT.items()},
 }
 LONGEST_NAME = 80
@@ -214,10 +217,36 @@ def _about_absence(notification: Notification) -> Words:
     )
 
 
+def _about_audit(notification: Notification) -> Words:
+    """A message about a run of the sync audit: what is new in which system, or that it came to nothing."""
+    data, head = notification.data, HEADS[notification.kind]
+    told = []
+    if found := data.get("found") or {}:
+        count = sum(found.values())
+        each = ", ".join(f"{number} in {plain(str(name))}" for name, number in sorted(found.items()))
+        told.append(f"{count} new grave finding{'' if count == 1 else 's'}: {each}.")
+    for name, percent in sorted((data.get("below") or {}).items()):
+        told.append(f"Only {percent:g} % of the handoffs agree with {plain(str(name))}.")
+    if notification.kind == SYNC_FAILED:
+        told.append(
+            "What differs between us, the CRM and the marketing platform was not looked at to the end."
+        )
+    return Words(
+        subject=head,
+        text=" ".join(told) or "Some handoffs differ between us and another system.",
+        url=reverse("leads:sync_audits"),
+        head=head,
+        todo=Todo.LOOK,
+        link="Open the sync audit",
+    )
+
+
 _ABOUT = {
     QUEUE_GIVEN: _about_queue,
     AWAY: _about_absence,
     BACK: _about_absence,
+    SYNC_DRIFT: _about_audit,
+    SYNC_FAILED: _about_audit,
     **dict.fromkeys(AGREEMENT, _about_agreement),
 }
 

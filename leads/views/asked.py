@@ -15,6 +15,7 @@ from leads.models import (
     Deferral,
     DuplicatePair,
     Event,
+    Finding,
     Inspection,
     Lead,
     Note,
@@ -24,7 +25,7 @@ from leads.models import (
 )
 from routing.prepared import prepared
 
-MOST_DIRECT, MOST_OTHER, MOST_EVENTS, MOST_WRITTEN = 25, 100, 200, 50
+MOST_DIRECT, MOST_OTHER, MOST_EVENTS, MOST_WRITTEN, MOST_FOUND = 25, 100, 200, 50, 5
 _DIRECT = sorted(str(kind) for kind in DIRECT_INTERACTIONS)
 
 
@@ -59,6 +60,13 @@ def others_of_company(company: int, lead: int) -> QuerySet[Lead, tuple[int | Non
 def events(handoff: int) -> QuerySet[Event]:
     own = Event.objects.filter(handoff=handoff).select_related("user", "api_key")
     return own.order_by("-number")[:MOST_EVENTS]
+
+
+@prepared
+def findings(handoff: int) -> QuerySet[Finding]:
+    """What the sync audit has open about it."""
+    own = Finding.objects.filter(handoff=handoff, resolved_at__isnull=True)
+    return own.select_related("connection").order_by("first_seen_at", "id")[:MOST_FOUND]
 
 
 @prepared

@@ -30,13 +30,14 @@ from leads.models import (
     Rejection,
     RoutingDecision,
 )
-from leads.presenters import clocks, company, qualifying, rows, signals, spent, stages, times, why
+from leads.presenters import clocks, company, qualifying, rows, sides, signals, spent, stages, times, why
 from leads.presenters.actions import Action, Panel, ReasonGroup, actions, reason_groups
 from leads.presenters.clocks import Clock
 from leads.presenters.company import CompanyCard
 from leads.presenters.flags import Flag
 from leads.presenters.links import Link, mail, outside, phone
 from leads.presenters.qualifying import ScoreBar
+from leads.presenters.sides import Drifting
 from leads.presenters.signals import Opener, Timeline
 from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
@@ -106,6 +107,8 @@ class Pane:
     wants_view: bool
     can_report: bool
     can_contact: bool
+    drifting: Sequence[Drifting]
+    reads_audit: bool
     # What says least: nobody is reported as reached by a key pressed too quickly.
     usual_outcome: str = Outcome.NO_ANSWER
     wrong: Sequence[tuple[str, str]] = tuple(reporting.LABELS.items())
@@ -198,6 +201,8 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
         can_report="report" in verbs,
         can_contact="contact" in verbs,
+        drifting=sides.drifting(asked.findings(handoff.pk)),
+        reads_audit=permissions.reads_audit(user),
     )
 
 

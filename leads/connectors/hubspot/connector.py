@@ -6,7 +6,7 @@ documentation and specifications (2026-09); never run against a live account.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from leads.connectors.base import Arrived, Changes, Offered, Pushed, Seen, Value
 from leads.connectors.client import Http
 from leads.connectors.hubspot import deals, following, hooks, noting, people, sales_leads, writing
 from leads.connectors.hubspot.calling import Calls, crm
-from leads.connectors.hubspot.finding import KIND, OBJECT, Place, compared, find, seen
+from leads.connectors.hubspot.finding import KIND, OBJECT, OPTED_OUT, Place, compared, find, seen
 from leads.connectors.hubspot.records import Record, read
 from leads.connectors.hubspot.usual import LEAD_STAGE, LEADS, OWNER, STAGE, STAGES, expected, mapping_of
 from leads.connectors.keeping import Keeper
@@ -162,8 +162,12 @@ class HubSpot(Keeper):
         # Nobody had it, so there is no Lead object.
         return {name: value for name, value in values.items() if not name.startswith(LEADS)}
 
+    def keeps(self, seen: Seen) -> Collection[str]:
+        """A customer stays one: such a stage is not set back by a push."""
+        return (STAGE,) if writing.keeps_stage(seen.values.get(STAGE, ""), self.options) else ()
+
     def fetch(self, wanted: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]]:
-        names = ["email", *compared(self.mapping)]
+        names = ["email", OPTED_OUT, *compared(self.mapping)]
         told = [name for name in (*self.mapping.status_fields, OWNER) if not name.startswith(LEADS)]
         places = find(self.api, wanted, self.connection.id_system, names, told=told)
         # Of somebody whose contact is known there may be another one with their address.

@@ -18,6 +18,8 @@ from leads.connectors.mapping import Map
 from leads.outbox import Wanted
 
 OBJECT, KIND = "contact", "contacts"
+# Whether they refused all mail; empty for no.
+OPTED_OUT = "hs_email_optout"
 # A search takes at most five groups of filters, and five searches a second are allowed.
 GROUPS, SEARCHES = 5, 3
 
@@ -107,6 +109,7 @@ def seen(record: Record, mapping: Map, *, asked: str = "", lead: Mapping[str, st
         changed_at=latest.at if latest else record.changed_at,
         changed_by=f"{latest.source} {latest.source_id}".strip() if latest else "",
         merged_into=record.id if asked and asked != record.id else "",
+        opted_out=record.values[OPTED_OUT] == "true" if OPTED_OUT in record.values else None,
     )
 
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from leads.choices import ActivityKind, TriggerKind
-from leads.connectors.hubspot.finding import OBJECT
+from leads.connectors.hubspot.finding import OBJECT, OPTED_OUT
 from leads.connectors.hubspot.records import Record, millis, moment
 from leads.connectors.hubspot.usual import MQL, STAGE
 from leads.connectors.mapping import Map
@@ -27,7 +27,7 @@ from leads.imports import cells
 from leads.intake.kinds import STRING_LIMIT
 
 Event = dict[str, Any]
-OPTED_OUT, CONSENT = "hs_email_optout", "lead.email_opt_out"
+CONSENT = "lead.email_opt_out"
 FORM, FORM_AT = "recent_conversion_event_name", "recent_conversion_date"
 FORMS = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 # A stage that an integration set, ours among them, is nobody's flag; nor is one of an unknown source.

@@ -110,9 +110,14 @@ def _state(want: Wanted, record: Record, mapping: Map, options: Mapping[str, Any
     """What to write: everything that is expected but the stage of a contact that is to keep its own."""
     properties = _of_contact(expected(want, mapping))
     stage = record.values.get(STAGE, "")
-    if stage in options.get("kept_stages", KEPT_STAGES):
+    if keeps_stage(stage, options):
         properties.pop(STAGE, None)
     return State(want, record.id, stage, properties)
+
+
+def keeps_stage(stage: str, options: Mapping[str, Any]) -> bool:
+    """Whether a contact at this lifecycle stage is left at it."""
+    return stage in options.get("kept_stages", KEPT_STAGES)
 
 
 def _of_contact(values: Mapping[str, str]) -> dict[str, str]:

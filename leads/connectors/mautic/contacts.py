@@ -113,6 +113,7 @@ def seen(contact: Mapping[str, Any], mapping: Map) -> Seen:
         email=email_of(contact),
         changed_at=changed_at(contact),
         changed_by=clean(contact.get("modifiedByUser"), 100),
+        opted_out=_refuses_mail(contact["doNotContact"]) if "doNotContact" in contact else None,
     )
 
 

@@ -1,7 +1,7 @@
 """What the pages of integrations share: who may, which connection, and how an edit is answered.
 
 Owns the gate: marketing ops run integrations and admins set them up, both may do everything here but keys,
-which are the admins'. For others none of these pages is there.
+which are the admins'. For others none of these pages is there, but that managers read the sync audit.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from leads import permissions
 from leads.connecting.changing import Edit
-from leads.models import Connection
+from leads.models import Connection, Finding, Handoff
 from leads.views import access
-from leads.views.shell import shell_of, tell
+from leads.views.shell import person, shell_of, tell
 from routing.people import ADMIN, MARKETING, User
 
 
@@ -29,6 +31,36 @@ def runner(request: HttpRequest) -> User:
 def keeper(request: HttpRequest) -> User:
     """Who is signed in, if keys are theirs; else Http404."""
     return access.only(request, ADMIN)
+
+
+def may_run(user: User) -> bool:
+    """Whether integrations are theirs."""
+    return permissions.is_marketing(user) or permissions.is_admin(user)
+
+
+def reader(request: HttpRequest) -> User:
+    """Who is signed in, if the sync audit is theirs to read; else PermissionDenied."""
+    user = person(request)
+    if not permissions.reads_audit(user):
+        raise PermissionDenied("the sync audit is read by managers, marketing ops and admins")
+    return user
+
+
+def settler(request: HttpRequest) -> User:
+    """Who is signed in, if they settle what the sync audit finds; else PermissionDenied."""
+    user = person(request)
+    if not may_run(user):
+        raise PermissionDenied("marketing ops and admins do this")
+    return user
+
+
+def findings(user: User) -> QuerySet[Finding]:
+    """What the sync audit found, as far as this person may see it: managers see what is about handoffs of
+    theirs and about connections as such."""
+    if may_run(user):
+        return Finding.objects.all()
+    mine = Handoff.objects.visible_to(user).order_by().values("pk")
+    return Finding.objects.filter(Q(handoff__in=mine) | Q(handoff__isnull=True, lead__isnull=True))
 
 
 def find(slug: str) -> Connection:
@@ -49,7 +81,8 @@ def edit(request: HttpRequest, *, looks: bool = False) -> Edit:
 
 def page(request: HttpRequest, name: str, values: Mapping[str, Any], status: int = 200) -> HttpResponse:
     """A page of these, by its template's name, with what its tabs need."""
-    shown = {"may_keep": permissions.is_admin(shell_of(request).user), **values}
+    user = shell_of(request).user
+    shown = {"may_keep": permissions.is_admin(user), "may_run": may_run(user), **values}
     return render(request, f"leads/integrations/{name}.html", shown, status=status)
 
 

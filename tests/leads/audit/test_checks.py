@@ -98,10 +98,28 @@ def test_each_drift_has_its_name(
 
 def test_a_record_that_went_back_in_time() -> None:
     want = wanted(first_contact_at=NOW)
-    went_back = side(want, {"first_contact": ""}, seen_before_at=NOW + timedelta(hours=1))
+    later, was = NOW + timedelta(hours=1), {"first_contact": "2026-03-10T10:00:00Z"}
+    went_back = side(want, {"first_contact": ""}, seen_before=was, seen_before_at=later)
     assert codes(want, went_back) == ["TIME_REGRESSION"]
-    edited = side(want, {"first_contact": ""}, seen_before_at=NOW - timedelta(hours=1))
+    # What was seen by then is no older copy.
+    told = side(want, {"first_contact": ""}, seen_before={"first_contact": ""}, seen_before_at=later)
+    assert codes(want, told) == ["EXTERNAL_CHANGE"]
+    edited = side(want, {"first_contact": ""}, seen_before=was, seen_before_at=NOW - timedelta(hours=1))
     assert codes(want, edited) == ["EXTERNAL_CHANGE"]
+
+
+def test_what_the_record_keeps_is_no_drift() -> None:
+    want = wanted(Status.REJECTED, reason="wrong_title")
+    there = side(want, {"stage": "Customer"}, kept={"15": ("stage",)})
+    assert codes(want, there) == []
+    assert codes(want, side(want, {"stage": "Customer"})) == ["STATUS_UNMAPPED"]
+
+
+@pytest.mark.parametrize("email", ["Ada@Example.com ", "ada@example.com"])
+def test_an_address_is_compared_by_its_key(email: str) -> None:
+    want = wanted()
+    record = Seen("contact", "15", dict(values(want, MAPPING)), email=email)
+    assert codes(want, side(want, records=[record])) == []
 
 
 def test_records_that_are_not_there() -> None:

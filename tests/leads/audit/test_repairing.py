@@ -114,12 +114,46 @@ def test_an_opportunity_there_is_adopted(cast: Cast, records: Records) -> None:
     assert (handoff.state, handoff.opportunity_at) == ("converted", AT)
 
 
-def test_what_only_the_rep_can_know_is_not_adopted(cast: Cast, records: Records) -> None:
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        ("Nurture", "ask them to defer it here, or push ours"),
+        ("SAL2", "ask them to log the contact here, or push ours"),
+        ("Out", "ask them to disqualify it here, or push ours"),
+        ("Closed", "that is what we decide here"),
+        ("Blue moon", "“Blue moon” stands for no status of ours. Add it to the mapping"),
+    ],
+)
+def test_what_only_the_rep_can_know_is_not_adopted(
+    cast: Cast, records: Records, stage: str, words: str
+) -> None:
     synced(cast, 1)
-    finding = found(records, "EXTERNAL_CHANGE", stage="Nurture")
-    with pytest.raises(CannotMend, match="ask whoever holds it"):
+    [(lead_id, was)] = records.items()
+    records[lead_id] = was | {"stage": stage}
+    run()
+    finding = Finding.objects.get()
+    # Whatever it is called by then: what is read now counts.
+    Finding.objects.update(check_code="EXTERNAL_CHANGE")
+    finding.refresh_from_db()
+    with pytest.raises(CannotMend, match=words):
         repairing.adopt(finding, Act(AT, cast.otto))
     assert again(finding) == ("", None)
+
+
+def test_many_are_settled_one_by_one(cast: Cast, records: Records) -> None:
+    synced(cast, 3)
+    for lead_id, was in list(records.items()):
+        records[lead_id] = was | {"stage": "Nurture"}
+    run()
+    rows = list(Finding.objects.order_by("pk"))
+    Finding.objects.filter(pk=rows[0].pk).update(resolved_at=AT, resolution="gone")
+    with pytest.raises(Invalid):
+        repairing.settle(rows[1:], Act(AT, cast.otto), IGNORE, " ")
+    done, left = repairing.settle(rows[:2], Act(AT, cast.otto), PUSH)
+    assert (done, [(row.pk, why) for row, why in left]) == (1, [(rows[0].pk, "This is settled already.")])
+    assert repairing.settle(rows[2:], Act(AT, cast.otto), IGNORE, "A trial.") == (1, [])
+    settled = Finding.objects.order_by("pk").values_list("resolution", flat=True)
+    assert list(settled) == ["gone", "pushed", "ignored"]
 
 
 def test_the_owner_there_is_adopted_by_reassigning(cast: Cast, records: Records) -> None:
@@ -166,6 +200,8 @@ def test_facts_and_links_are_adopted(cast: Cast, records: Records, monkeypatch: 
     assert RemoteRecord.objects.get().remote_id == "r777"
     assert list(ExternalId.objects.filter(system="mautic").values_list("value", flat=True)) == ["r777"]
 
+    # Ours was owed to the record that is left.
+    assert Delivery.objects.filter(done_at__isnull=True).update(status="done", done_at=AT) == 1
     there = Seen("contact", "r777", {}, is_deleted=True)
     run(AT + timedelta(hours=2))
     deleted = Finding.objects.get(resolved_at__isnull=True)
