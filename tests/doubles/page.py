@@ -64,7 +64,7 @@ TROUBLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "slow": ("Answer after 3 seconds", {"delay_ms": 3000}),
 }
 STYLE = """
-body { max-width: 80rem; margin: 1rem auto; padding: 0 1rem; font: 15px/1.5 system-ui, sans-serif }
+body { margin: 1rem; font: 15px/1.5 system-ui, sans-serif }
 table { border-collapse: collapse; display: block; overflow-x: auto }
 th, td { padding: 2px 10px 2px 0; text-align: left; border-bottom: 1px solid #ccc; white-space: nowrap }
 form { display: inline } .bad { color: #a00 }
