@@ -23,6 +23,7 @@ from leads.connecting.changing import Edit
 from leads.connectors import signatures
 from leads.connectors.addresses import Forbidden, checked_url
 from leads.connectors.client import Http, Unreachable
+from leads.connectors.salesforce.usual import NOT_GIVEN
 from leads.models import Connection, ExternalId, Handoff, Score
 from leads.outbox import waking
 from routing.people import ADMIN, MARKETING, User
@@ -41,7 +42,8 @@ class NotConnected(Exception):
 @dataclass(frozen=True)
 class Account:
     """One system: what its connection is made of. `path` is where it is played; `book` what it calls its
-    records of people, `key` their ids, "" and "" where it keeps none; `calls` whether it calls us."""
+    records of people, `key` their ids, "" and "" where it keeps none; `needed` what each has to say; `calls`
+    whether it calls us."""
 
     kind: Connection.Kind
     name: str
@@ -51,6 +53,7 @@ class Account:
     options: Mapping[str, Any] = field(default_factory=dict)
     book: str = ""
     key: str = ""
+    needed: Sequence[str] = ()
     calls: bool = False
 
 
@@ -79,6 +82,7 @@ ACCOUNTS: Sequence[Account] = (
         {**USUAL, "owns": ["lead.phone"]},
         "leads",
         "Id",
+        needed=("LastName", "Company"),
     ),
     Account(
         Kind.HUBSPOT,
@@ -214,5 +218,5 @@ def _records(row: Connection, account: Account) -> list[dict[str, Any]]:
         # Countries go by each system's own names.
         facts.pop("lead.country_code", None)
         said = {theirs: facts[ours] for ours, theirs in names.items() if facts.get(ours)}
-        found.append({account.key: value, **said})
+        found.append({account.key: value, **dict.fromkeys(account.needed, NOT_GIVEN), **said})
     return found
