@@ -35,7 +35,17 @@ from leads.views import (
     trace,
     triage,
 )
-from leads.views.integrations import calls, connection, deliveries, events, keys, mapping, running, sealed
+from leads.views.integrations import (
+    calls,
+    conflicts,
+    connection,
+    deliveries,
+    events,
+    keys,
+    mapping,
+    running,
+    sealed,
+)
 from leads.views.integrations import landing as landing_page
 from leads.views.routes import (
     backtests,
@@ -175,6 +185,7 @@ urlpatterns = [
     path("integrations/calls/calls.csv", calls.as_file, name="calls_csv"),
     path("integrations/calls/<int:pk>/", calls.call, name="call"),
     path("integrations/calls/<int:pk>/retry/", calls.retry, name="call_retry"),
+    path("integrations/conflicts/", conflicts.conflicts, name="conflicts"),
     path("integrations/events/", events.event_types, name="event_types"),
     path("integrations/keys/", keys.api_keys, name="api_keys"),
     path("integrations/keys/<int:pk>/revoke/", keys.revoke, name="api_key_revoke"),
