@@ -126,6 +126,8 @@ def test_every_page_is_accessible_and_fits(cast, open_page, shot):
         "received": "/integrations/calls/",
         "call": f"/integrations/calls/{came.pk}/",
         "conflicts": "/integrations/conflicts/",
+        "handoff": f"/handoffs/{dead.handoff_id}/",
+        "lead": f"/leads/{dead.lead_id}/",
         "events": "/integrations/events/",
         "keys": "/integrations/keys/",
     }.items():
