@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from leads.mapping_form import LABELS
@@ -16,7 +16,7 @@ from leads.models import FieldConflict, Lead
 from leads.presenters import people, times
 from leads.presenters.signals import cut
 
-LONGEST = 80
+LONGEST, HOUR = 80, timedelta(hours=1)
 PERSONAL = "lead."
 _CONSENT, _CUSTOM = "lead.consent.", "lead.custom."
 _YES = {True: "yes", False: "no"}
@@ -55,12 +55,17 @@ def line(row: FieldConflict, lead: Lead, now: datetime, *, personal: bool) -> Li
         other=other,
         ours=ours,
         theirs=theirs,
-        when=f"{times.length(now - row.said_at)} ago",
+        when=_ago(now - row.said_at),
         exact=times.exact(row.said_at, now),
         who=people.name_of(lead, personal=personal),
         lead=lead.pk,
         settled=times.day(row.settled_at, now) if row.settled_at else "",
     )
+
+
+def _ago(span: timedelta) -> str:
+    """How long ago, in whole hours from one hour on."""
+    return f"{times.length(span - span % HOUR if span > HOUR else span)} ago"
 
 
 def label(field: str) -> str:

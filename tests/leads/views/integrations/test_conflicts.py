@@ -15,7 +15,7 @@ from tests.leads.views.integrations.made import NOW, PAGE, made
 
 pytestmark = pytest.mark.django_db
 URL = f"{PAGE}conflicts/"
-SAID = NOW - timedelta(hours=3)
+SAID = NOW - timedelta(hours=3, minutes=1)
 
 
 @pytest.fixture(autouse=True)
