@@ -79,7 +79,7 @@ ACCOUNTS: Sequence[Account] = (
         "/salesforce",
         Role.CRM,
         {"client_id": "salesforce-key", "client_secret": "salesforce-secret"},
-        {**USUAL, "owns": ["lead.phone"]},
+        {**USUAL, "owns": ["lead.phone", "company.employee_count"]},
         "leads",
         "Id",
         needed=("LastName", "Company"),
