@@ -3,6 +3,9 @@
 
 PORT ?= 8000
 JOBS ?= 2
+# With DOUBLES=1 the site runs connected to doubles of other systems, which answer here.
+DOUBLES ?=
+DOUBLES_PORT ?= 8300
 # Further arguments for pytest, such as ARGS="tests/site -k start".
 ARGS ?=
 
@@ -29,6 +32,7 @@ DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB
 
 help:
 	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
+	@echo "              DOUBLES=1 connects doubles of Mautic, HubSpot and Salesforce (DOUBLES_PORT= where)"
 	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
 	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
 	@echo "make storm    the long storms and kill tests"
@@ -54,12 +58,22 @@ $(INSTALLED_DEV): requirements-dev.lock | $(BIN)/python
 	@touch $@
 
 run: export DEBUG := 1
+ifneq ($(DOUBLES),)
+run: export CONNECTOR_PRIVATE_HOSTS := 127.0.0.1
+endif
 run: export PUBLIC_URL := http://127.0.0.1:$(PORT)
 run: $(INSTALLED)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py setup --verbosity 0
 	@$(BIN)/python manage.py seed_demo
+ifeq ($(DOUBLES),)
 	@exec $(BIN)/python manage.py start --bind 127.0.0.1:$(PORT)
+else
+# The doubles end with the shell that becomes the site, however that ends.
+	@$(BIN)/python -m tests.doubles --port $(DOUBLES_PORT) --with-parent & \
+	$(BIN)/python manage.py connect_doubles --url http://127.0.0.1:$(DOUBLES_PORT) && \
+	exec $(BIN)/python manage.py start --bind 127.0.0.1:$(PORT)
+endif
 
 # A worker that is done takes over half of what another has left, so that all end at the same time.
 test: $(INSTALLED_DEV)

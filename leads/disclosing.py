@@ -24,6 +24,7 @@ from leads.models import (
     Complaint,
     DuplicatePair,
     Event,
+    FieldConflict,
     Handoff,
     ImportPart,
     Lead,
@@ -88,7 +89,8 @@ def held_about(lead: Lead, now: datetime) -> Json:
     and `held_back` (suppression, cool-off); `activities`; `scores` with reasons; `handoffs`, each with
     `events`, `notes`, `rejections`, `deferrals`, `contacts`, `waivers`, `reports`, `checks` and `routing`;
     `possible_duplicates` (how many); `enrichment`; `waiting` (what marketing was asked to decide);
-    `received` (messages from other systems); `told` (messages to colleagues); `files` (rows of files that
+    `received` (messages from other systems); `said_elsewhere` (what another system says of a field that is
+    not its own, kept beside ours); `told` (messages to colleagues); `files` (rows of files that
     are still kept); `acts` (erasures and exports).
     """
     leads = cluster(lead.pk)
@@ -134,6 +136,16 @@ def held_about(lead: Lead, now: datetime) -> Json:
                 "reason": row.reason,
             }
             for row in Receipt.objects.filter(**own).order_by("received_at", "pk")
+        ],
+        "said_elsewhere": [
+            {
+                "at": time(row.said_at),
+                "field": row.field,
+                "value": row.value,
+                "system": row.other.name,
+                "settled_at": time(row.settled_at),
+            }
+            for row in FieldConflict.objects.filter(**own).select_related("other").order_by("said_at", "pk")
         ],
         "told": _told(held),
         "files": _files(held),

@@ -38,6 +38,7 @@ from leads.views import (
 from leads.views.integrations import (
     audit,
     calls,
+    conflicts,
     connection,
     deliveries,
     events,
@@ -192,6 +193,7 @@ urlpatterns = [
     path("integrations/audit/findings.csv", audit.as_file, name="findings_csv"),
     path("integrations/audit/<int:pk>/", finding.finding, name="finding"),
     path("integrations/audit/<int:pk>/<slug:choice>/", finding.act, name="finding_act"),
+    path("integrations/conflicts/", conflicts.conflicts, name="conflicts"),
     path("integrations/events/", events.event_types, name="event_types"),
     path("integrations/keys/", keys.api_keys, name="api_keys"),
     path("integrations/keys/<int:pk>/revoke/", keys.revoke, name="api_key_revoke"),

@@ -1,7 +1,7 @@
 """Makes the whole demo in one transaction, once.
 
-Owns the order (reference data, people, rules, past, living inbox, calls), the mark by which a second run
-knows that it is there, and the refusal to mix with anybody's own leads.
+Owns the order (reference data, people, rules, past, living inbox, calls, integrations), the mark by which a
+second run knows that it is there, and the refusal to mix with anybody's own leads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from handoff_site import reference
-from handoff_site.demo import agreed, call, lived, others, past, people, rules, scenes
+from handoff_site.demo import agreed, call, integrations, lived, others, past, people, rules, scenes
 from handoff_site.demo.events import Sender
 from handoff_site.demo.living import Living
 from handoff_site.demo.names import Crowd
@@ -101,6 +101,7 @@ def _make(now: datetime, leads: int, seed: int, weeks: int, with_password: bool)
     living = Living(users, key, sender, now, users[people.FEMKE].time_zone)
     living.play([*before, *script, *colleagues])
     call.hold(now, users)
+    integrations.make(now, start, users, living.leads)
 
 
 def _count(*, is_new: bool) -> Made:

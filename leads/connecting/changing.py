@@ -190,4 +190,4 @@ def _slug(name: str) -> str:
     return slug
 
 
-RESERVED = ("new", "deliveries", "calls", "events", "keys", "audit")
+RESERVED = ("new", "deliveries", "calls", "events", "keys", "audit", "conflicts")

@@ -26,6 +26,8 @@ EXPLICIT, KNOWN_ONLY = "handoffexplicit", "handoffknownonly"
 ECHO = timedelta(minutes=1)
 # As of when facts count that may be older than anything known here.
 LONG_AGO = datetime(1990, 1, 2, tzinfo=UTC)
+# What a record last said of points is kept beside its facts.
+SCORE = "score"
 _ALWAYS = frozenset({"lead.qualified", "lead.merged", "lead.erased"})
 _SUBSTANCE = frozenset({"score", "activities", "trigger", "opportunity", "merged_from"})
 
@@ -162,7 +164,7 @@ class Desk:
             elif counts_from is not None:
                 moved[name] = counts_from
         if not is_explicit:
-            self._drop_known_score(data, record)
+            self._drop_known_score(data, record, at, is_echo=is_echo)
         return [*facts.split(event, moved), *([event] if _says_something(event) else [])]
 
     def _is_news(self, value: object, mark: str, before: tuple[str, str] | None, is_explicit: bool) -> bool:
@@ -193,10 +195,18 @@ class Desk:
             if row.facts.get(name, [None])[0] == mark and owner in (row.connection_id, self.connection.pk):
                 yield Verdict(name, owner, None, at)
 
-    def _drop_known_score(self, data: Data, record: Record) -> None:
-        """A score that stands here already and is restated is none."""
+    def _drop_known_score(self, data: Data, record: Record, at: datetime, *, is_echo: bool) -> None:
+        """A score that stands here already, or that the record said before, is none when it is restated; nor
+        is that of a record which we made ourselves."""
         given, latest = data.get("score"), self.scores.get(record.lead_id or 0)
-        if isinstance(given, dict) and latest == _points(given):
+        if not isinstance(given, dict):
+            return
+        said, before = _points(given), record.last(SCORE)
+        mark = facts.digest(said)
+        if before is None or before[1] <= facts.iso(at):
+            record.said[SCORE] = [mark, facts.iso(at)]
+        is_same = latest == said or (latest is not None and said == (latest[0], None, None, None))
+        if is_same or (before is not None and before[0] == mark) or (is_echo and latest is not None):
             del data["score"]
 
 

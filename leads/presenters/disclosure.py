@@ -26,6 +26,7 @@ TITLES = {
     "enrichment": "Looked up elsewhere",
     "waiting": "Given to marketing to decide",
     "received": "Messages from other systems",
+    "said_elsewhere": "Said otherwise by another system",
     "told": "Messages to colleagues",
     "files": "Rows of files",
     "acts": "Erasures and exports",

@@ -16,9 +16,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from leads import editing, identity, lifecycle, permissions
+from leads.connecting.conflicts import of_lead as conflicts_of
 from leads.lifecycle import Act, Invalid
 from leads.models import ExternalId, Handoff, Lead, LeadAlias, Merge, PrivacyAct, Score
-from leads.presenters import pairs, people, privacy, qualifying, repair, signals, times
+from leads.presenters import conflicts, pairs, people, privacy, qualifying, repair, signals, times
 from leads.presenters.company import CompanyCard
 from leads.presenters.flags import Flag
 from leads.presenters.links import Link, mail, outside, phone
@@ -60,6 +61,7 @@ class Person:
     may_erase: bool = False
     privacy: Sequence[ActLine] = ()
     merges: Sequence[pairs.MergeLine] = ()
+    conflicts: Sequence[conflicts.Line] = ()
     inputs: Sequence[Input] = ()
     alert: str = ""
     focus: str = ""
@@ -174,6 +176,7 @@ def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime)
         may_erase=handles_data and found.erased_at is None,
         privacy=[privacy.act_line(row, now) for row in _acts(found.pk)] if handles_data else (),
         merges=_merges(found, now) if personal else (),
+        conflicts=[conflicts.line(row, found, now, personal=personal) for row in conflicts_of(found.pk)],
     )
 
 

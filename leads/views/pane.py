@@ -10,11 +10,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from leads import consent, permissions, time_spent
 from leads.choices import WEAK_SIGNALS, Channel, EventKind, Outcome, State
+from leads.connecting.conflicts import of_lead as conflicts_of
 from leads.consent import REFUSED
 from leads.forms import quick_dates
 from leads.lifecycle import reporting
@@ -24,13 +25,26 @@ from leads.models import (
     ContactAttempt,
     Deferral,
     Event,
+    FieldConflict,
     Handoff,
     Lead,
     Note,
     Rejection,
     RoutingDecision,
 )
-from leads.presenters import clocks, company, qualifying, rows, sides, signals, spent, stages, times, why
+from leads.presenters import (
+    clocks,
+    company,
+    conflicts,
+    qualifying,
+    rows,
+    sides,
+    signals,
+    spent,
+    stages,
+    times,
+    why,
+)
 from leads.presenters.actions import Action, Panel, ReasonGroup, actions, reason_groups
 from leads.presenters.clocks import Clock
 from leads.presenters.company import CompanyCard
@@ -101,6 +115,7 @@ class Pane:
     steps: Sequence[Step]
     history: Sequence[Line]
     time_spent: TimeSpent | None
+    conflicts: Sequence[conflicts.Line]
     quick_dates: Sequence[tuple[str, str, str]]
     receivers: Sequence[Receiver]
     is_mine: bool
@@ -138,7 +153,10 @@ def _whole(pk: int) -> QuerySet[Handoff]:
     holders = ("assignee__calendar", "assignee__team__calendar", "queue__calendar")
     people = ("accepted_by", "rejected_by", "first_contact_by", "lead__company__owner")
     unread = ("lead__custom", "lead__attribution", "lead__field_times", "ruleset__document")
-    return Handoff.objects.filter(pk=pk).select_related(*own, *holders, *people).defer(*unread)
+    told = Handoff.objects.filter(pk=pk).select_related(*own, *holders, *people).defer(*unread)
+    # Few have one: whether it is worth asking comes along.
+    conflict = FieldConflict.objects.filter(lead=OuterRef("lead"), settled_at__isnull=True)
+    return told.annotate(has_conflicts=Exists(conflict))
 
 
 def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None) -> Pane:
@@ -194,6 +212,10 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         history=stages.history(
             past.events, past.notes, past.rejections, past.deferrals, past.attempts, past.names, now, user.pk
         ),
+        conflicts=[
+            conflicts.line(row, lead, now, personal=personal)
+            for row in (conflicts_of(lead.pk) if getattr(handoff, "has_conflicts", False) else ())
+        ],
         time_spent=_time_spent(handoff, past.events, now, user.pk),
         quick_dates=quick_dates(now) if "defer" in verbs else (),
         receivers=_receivers(user) if "reassign" in verbs else (),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from leads import keys, sealing
-from leads.models import Connection, Delivery
+from leads.models import Connection, Delivery, FieldConflict
 from tests import doubles
 from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.doubles.mautic.instance import CLIENT_ID, CLIENT_SECRET
@@ -106,6 +106,15 @@ def test_every_page_is_accessible_and_fits(cast, open_page, shot):
     attempt(dead, 2, status=200, outcome="done")
     delivery(row, "pending", at=now)
     came = call(row, "failed", error="The body is not JSON.", tries=8, received_at=now)
+    FieldConflict.objects.create(
+        lead=dead.lead,
+        field="company.name",
+        owner=row,
+        other=Connection.objects.get(slug="portal"),
+        value="Engines and Further Machinery of All Kinds",
+        said_at=now - timedelta(hours=3),
+        found_at=now,
+    )
     keys.make_key("Loader", ["intake", "read"], now, created_by=cast.ada)
     page: Page = open_page(cast.ada)
     for name, path in {
@@ -116,6 +125,9 @@ def test_every_page_is_accessible_and_fits(cast, open_page, shot):
         "dead": f"/integrations/deliveries/{dead.pk}/",
         "received": "/integrations/calls/",
         "call": f"/integrations/calls/{came.pk}/",
+        "conflicts": "/integrations/conflicts/",
+        "handoff": f"/handoffs/{dead.handoff_id}/",
+        "lead": f"/leads/{dead.lead_id}/",
         "events": "/integrations/events/",
         "keys": "/integrations/keys/",
     }.items():

@@ -4,7 +4,8 @@ The vendors cannot be reached from a test. The doubles copy what their documenta
 source say, each room naming its sources and how sure they are: [V] read there, [2] second-hand, [R] recalled.
 Nothing here has run against a live account.
 
-**Starting.** `python -m tests.doubles --port 8300 [--webhooks-to mautic=URL]`, or in a test:
+**Starting.** `python -m tests.doubles --port 8300 [--webhooks-to mautic=URL]`, or in a test as below. `GET /`
+is a page for people: the records, a form to change one as a user there, and buttons to let a system fail.
 
     with doubles.start() as outer:          # port 0; `.url`, `.stop()`, `.reset()`
         base = outer.url + "/hubspot"       # /mautic /hubspot /salesforce /slack/hook /teams/hook /hooks/NAME
@@ -39,6 +40,8 @@ edit, create, delete, merge and more (each `act` says); `outer.salesforce.conver
 `faults.Fault` for all there is (drop before or after the effect, delay, vendor's refusals by kind, verbatim
 answers, tokens ended, spoilt items of a batch, chance, and what befalls a webhook). `POST /__fault {...}`,
 `GET` and `DELETE /__fault`.
+
+**Counts**: `GET /__counts`, records of people by system.
 
 **Log**: `outer.log.of("hubspot", "contacts")` entries with method, path, status (0: closed without an
 answer), ms, request, response; `outer.log.counts`, `outer.log.peak` (most at once). `GET

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import threading
 
@@ -23,7 +24,11 @@ def main() -> None:
         metavar="SYSTEM=URL",
         help="where mautic or hubspot sends its webhooks; may be given for each",
     )
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when whoever started this process has ended"
+    )
     asked = parser.parse_args()
+    parent = os.getppid()
     targets = dict(each.split("=", 1) if "=" in each else ("", each) for each in asked.webhooks_to)
     if not set(targets) <= {"mautic", "hubspot"}:
         parser.error("--webhooks-to: give mautic=URL or hubspot=URL")
@@ -34,7 +39,9 @@ def main() -> None:
         for system, url in targets.items():
             doubles.systems[system].seed({"webhooks": url})
         print(f"The doubles answer on {doubles.url}", flush=True)
-        done.wait()
+        while not done.wait(0.5):
+            if asked.with_parent and os.getppid() != parent:
+                break
 
 
 if __name__ == "__main__":

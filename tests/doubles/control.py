@@ -37,6 +37,7 @@ class Control:
             ("POST", "__emit"): self.emit,
             ("GET", "__sent"): self.sent,
             ("GET", "__state"): self.state,
+            ("GET", "__counts"): self.counts,
         }
 
     def answer(self, call: Call) -> Answer:
@@ -124,6 +125,12 @@ class Control:
         for step in call.parts[2:]:
             found = found[step]
         return found if isinstance(found, dict) else {"value": found}
+
+    def counts(self, call: Call, body: dict[str, Any]) -> dict[str, Any]:
+        """How many records of people each system has: none after a start."""
+        doubles = self.doubles
+        books = {"mautic": doubles.mautic.contacts, "hubspot": doubles.hubspot.contacts}
+        return {name: len(book) for name, book in {**books, "salesforce": doubles.salesforce.leads}.items()}
 
     def _system(self, body: dict[str, Any]) -> System:
         name = body.get("system", "")

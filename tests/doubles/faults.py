@@ -111,6 +111,11 @@ class Faults:
             if seed is not None:
                 self.random, self._next = random.Random(seed), 1
 
+    def drop(self, system: str) -> None:
+        """Take back the faults of one system."""
+        with self._lock:
+            self._faults = [kept for kept in self._faults if kept.system != system]
+
     def take(self, system: str, call: Call) -> Fault | None:
         """The fault that strikes this call, counted as struck."""
         if not self._faults:

@@ -24,6 +24,7 @@ from tests.doubles.faults import AFTER, BEFORE, MIDWAY, Fault, Faults
 from tests.doubles.hooks import Hooks
 from tests.doubles.hubspot import HubSpot
 from tests.doubles.mautic import Mautic
+from tests.doubles.page import PATHS, Pages
 from tests.doubles.salesforce import Salesforce
 from tests.doubles.system import System
 from tests.doubles.wire import Answer, Call, Refused, plain, text
@@ -122,6 +123,7 @@ class Doubles:
         ]  # fmt: skip
         self.systems = {system.name: system for system in every}
         self.control = Control(self)
+        self.pages = Pages(self)
         self._server, self._thread = serving.serve(host, port, self.answer_call)
         self.port: int = self._server.server_port
         self.url = f"http://{host}:{self.port}"
@@ -167,6 +169,8 @@ class Doubles:
 
     def answer_call(self, call: Call) -> Answer | None:
         """What a call gets; None closes its socket."""
+        if call.path in PATHS:
+            return self.pages.answer(call)
         if call.path.startswith("/__"):
             return self.control.answer(call)
         began = time.perf_counter()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.doubles import Doubles
-from tests.processes import ROOT
+from tests.processes import ROOT, alive, descendants, kill, wait_for
 
 CONTACTS = "/hubspot/crm/objects/2026-09/contacts"
 KEY = {"Authorization": "Bearer pat-eu1-double"}
@@ -163,3 +163,15 @@ def test_a_wrong_target_stops_the_start() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "--webhooks-to" in done.stderr
+
+
+def test_with_its_parent_it_ends_however_that_ends() -> None:
+    command = f"{sys.executable} -m tests.doubles --port 0 --with-parent & read _"
+    shell = subprocess.Popen(
+        ["sh", "-c", command], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert shell.stdout is not None and "answer on" in shell.stdout.readline()
+    [child] = descendants(shell.pid)
+    kill(shell.pid)
+    shell.wait(timeout=10)
+    wait_for(lambda: not alive(child), 10, "it stayed behind")

@@ -141,6 +141,7 @@ def test_what_an_erasure_would_empty_is_in_it(cast: Cast) -> None:
         "handoffs",
         "enrichment",
         "received",
+        "said_elsewhere",
         "told",
     ]
     inner = [name for name, part in found["handoffs"][0].items() if MARK in json.dumps(part)]

@@ -16,19 +16,26 @@ from pytest_django import DjangoDbBlocker
 
 from handoff_site.demo import lived, making, others, past, people, rules, scenes
 from handoff_site.demo.names import Crowd
-from leads import agreeing
+from leads import agreeing, connectors
 from leads.choices import OPEN, State
 from leads.models import (
     Agreement,
     Company,
+    Connection,
     ContactAttempt,
+    Delivery,
+    DeliveryAttempt,
     Event,
+    FieldConflict,
+    Finding,
     Handoff,
+    InboundCall,
     Lead,
     Notification,
     Proposal,
     RejectionReason,
     Signature,
+    SyncRun,
     TriageItem,
 )
 from routing.models import Pool, Queue, Rule, Ruleset, Team, Territory, Turn, User
@@ -93,9 +100,14 @@ def rows() -> list[tuple[Any, ...]]:
         "backtest__newcomers",
     )
     signed = Signature.objects.order_by("at").values_list("side", "person__email", "at")
+    sent = Delivery.objects.order_by("message_id").values_list(
+        "message_id", "kind", "type", "revision", "status", "attempts", "last_error", "created_at", "done_at"
+    )
+    called = InboundCall.objects.order_by("received_at").values_list("identity", "status", "outcome")
+    found = Finding.objects.order_by("check_code").values_list("check_code", "lead__email", "last_seen_at")
     return [
-        *users, *leads, *companies, *handoffs, *events, *turns, *agreed, *proposed, *signed,
-        *told.values_list("user__email", "handoff__lead__email", "kind", "created_at", "read_at"),
+        *users, *leads, *companies, *handoffs, *events, *turns, *agreed, *proposed, *signed, *sent, *called,
+        *found, *told.values_list("user__email", "handoff__lead__email", "kind", "created_at", "read_at"),
     ]  # fmt: skip
 
 
@@ -195,6 +207,36 @@ def test_both_sides_signed_once_and_a_proposal_waits_for_sales(now: datetime) ->
     assert (waiting.proposed_by, waiting.threshold) == (otto, 70)
     assert waiting.backtest_at == waiting.created_at and waiting.backtest["lost"]["mqls"] > 0
     assert (agreeing.waiting_for(mia), agreeing.waiting_for(otto)) == (1, 0)
+
+
+def test_integrations_have_something_to_show_and_nothing_can_leave(now: datetime) -> None:
+    rows = Connection.objects.order_by("name")
+    assert list(rows.values_list("name", "role", "is_active", "sealed")) == [
+        ("Data warehouse", "other", False, ""), ("Mautic", "map", False, ""), ("Salesforce", "crm", False, "")
+    ]  # fmt: skip
+    assert not connectors.due(now + timedelta(days=1)) and not connectors.due_for_polling(now)
+    for row in rows:
+        statuses = set(Delivery.objects.filter(connection=row).values_list("status", flat=True))
+        assert {"done", "pending"} <= statuses, row
+    assert Delivery.objects.filter(status="dead").count() == 2
+    tries = DeliveryAttempt.objects.filter(delivery__status="dead").values_list("number", "outcome")
+    assert sorted(tries) == [(1, "permanent"), (1, "transient"), (2, "transient"), (3, "permanent")]
+    assert sorted(InboundCall.objects.values_list("status", flat=True)) == ["failed", *["taken"] * 5]
+    [conflict] = FieldConflict.objects.filter(settled_at__isnull=True)
+    assert conflict.lead.last_name == "Okonkwo-Lindqvist" and conflict.owner.name == "Salesforce"
+    first, last = SyncRun.objects.order_by("created_at")
+    assert (first.status, first.new_findings, last.new_findings) == ("done", 0, 3)
+    codes = Finding.objects.filter(resolved_at__isnull=True, run=last).values_list("check_code", flat=True)
+    assert sorted(codes) == ["CRM_ACCEPTED_MAP_MQL", "CRM_OWNER_NE_APP_OWNER", "DEAD_LETTER"]
+    ends = Delivery.objects.exclude(done_at__isnull=True).filter(done_at__gt=now)
+    assert not ends.exists() and not Delivery.objects.filter(created_at__gt=now).exists()
+
+
+@pytest.mark.django_db
+def test_somebodys_own_connections_stay_alone() -> None:
+    Connection.objects.create(name="Mautic", slug="mautic", kind="mautic", created_at=NOON)
+    making.make(NOON, leads=1, weeks=1, with_password=False)
+    assert Connection.objects.count() == 1 and not Delivery.objects.exists()
 
 
 def test_mails_of_the_past_are_not_sent_again(now: datetime) -> None:

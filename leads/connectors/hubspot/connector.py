@@ -212,13 +212,20 @@ class HubSpot(Keeper):
         ids = {record.id for record in page.records}
         if kind == deals.KIND:
             return Changes(deals.events(self.api, self.reader, ids), [], after, is_more)
+        merges = following.merges(page.records, self.connection.id_system)
         if not self._takes_new:
-            ids = deals.known(ids, self.connection.id_system)
+            ids = deals.known(ids, self.connection.id_system) | {kept for kept, _, _ in merges}
         names = sorted({*self.reader.names, *compared(self.mapping)})
         records = read(self.api, KIND, ids, names, told=names)
         contacts = list({record.id: record for record in records.values()}.values())
+        # Merges before facts: what the kept contact says is said of one lead then.
+        told = [
+            hooks.merged(self.reader, kept, gone, at, records.get(kept))
+            for kept, gone, at in merges
+            if kept in records
+        ]
         return Changes(
-            events=[event for contact in contacts for event in self.reader.events(contact)],
+            events=[*told, *(event for contact in contacts for event in self.reader.events(contact))],
             records=[seen(contact, self.mapping) for contact in contacts],
             cursor=after,
             is_more=is_more,

@@ -1,21 +1,23 @@
 """Polling HubSpot: what was changed since last time, oldest first, page by page, none passed over.
 
-Owns the cursor. A search shows writes late, gives 10,000 results at most and, read by offset, passes over
-what moves meanwhile. So every page begins where the last one ended, by time; more changes of one millisecond
-than a page has are read by id; and the next poll begins well before this one did (`OVERLAP`), since what was
-written just before it may not have been shown yet. Sources: HubSpot's guide to search; its lag is
-second-hand.
+Owns the cursor, and the merges that a page shows. A search shows writes late, gives 10,000 results at most
+and, read by offset, passes over what moves meanwhile. So every page begins where the last one ended, by time;
+more changes of one millisecond than a page has are read by id; and the next poll begins well before this one
+did (`OVERLAP`), since what was written just before it may not have been shown yet. Sources: HubSpot's guide
+to search; its lag is second-hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from leads.connectors.hubspot.calling import Calls, objects
-from leads.connectors.hubspot.records import Record, millis, moment, parsed
+from leads.connectors.hubspot.finding import KIND, OBJECT
+from leads.connectors.hubspot.records import MERGED, Record, millis, moment, parsed
+from leads.models import ExternalId
 
 PAGE = 100
 # More than any lag that was reported, and than two clocks differ.
@@ -59,6 +61,21 @@ def page(calls: Calls, kind: str, cursor: Mapping[str, Any], now: datetime, days
     return Page([], {**poll, "at": at, "id": "0"}, False)
 
 
+def merges(records: Iterable[Record], id_system: str) -> list[tuple[str, list[str], datetime]]:
+    """Of contacts that changed those that others went into whose leads are still others here, as no webhook
+    has told: the id that is kept, the ids that went into it, and the latest moment of it."""
+    joined = {record.id: record for record in records if record.merged}
+    ids = {*joined, *(old for record in joined.values() for old in record.merged)}
+    rows = ExternalId.objects.filter(system=id_system, object=OBJECT, value__in=ids) if ids else ()
+    leads = {row.value: row.lead_id for row in rows}
+    found = []
+    for key, record in joined.items():
+        gone = sorted(old for old in record.merged if leads.get(old, leads.get(key)) != leads.get(key))
+        if gone and record.changed_at is not None:
+            found.append((key, gone, record.changed_at))
+    return found
+
+
 def _searched(calls: Calls, kind: str, at: int, within: str | None) -> list[Record]:
     name = CHANGED[kind]
     filters = [{"propertyName": name, "operator": "GTE", "value": str(at)}]
@@ -72,7 +89,7 @@ def _searched(calls: Calls, kind: str, at: int, within: str | None) -> list[Reco
     body = {
         "filterGroups": [{"filters": filters}],
         "sorts": [{"propertyName": sort, "direction": "ASCENDING"}],
-        "properties": [name],
+        "properties": [name, *([MERGED] if kind == KIND else [])],
         "limit": PAGE,
     }
     found = [parsed(raw) for raw in calls.post(objects(kind, "search"), body).get("results") or ()]

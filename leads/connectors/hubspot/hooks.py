@@ -132,7 +132,7 @@ def translate(
     # Merges before facts: what the kept contact says is said of one lead then.
     for kept, gone, at in given.merges:
         if takes_new or kept in contacts:
-            found.append(_merged(reader, kept, gone, at, records.get(kept)))
+            found.append(merged(reader, kept, gone, at, records.get(kept)))
     for record in {record.id: record for record in records.values()}.values():
         found += reader.events(record)
     if has_deals:
@@ -154,7 +154,8 @@ def _known(given: Named, reader: Reader) -> set[str]:
     return {before.get(key, key) for key in known}
 
 
-def _merged(reader: Reader, kept: str, gone: list[str], at: datetime, record: Record | None) -> Event:
+def merged(reader: Reader, kept: str, gone: list[str], at: datetime, record: Record | None) -> Event:
+    """That contacts went into the one that is kept (`record`, where it could be read)."""
     email = record.values.get("email", "") if record else ""
     merged_from = [reader.named(key) for key in gone]
     name = f"merged/{kept}/{millis(at)}/{'-'.join(gone)}"[:150]

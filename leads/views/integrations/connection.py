@@ -12,7 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from leads.connecting import changing, first_sync, health, keeping, kinds
+from leads import paging
+from leads.connecting import changing, conflicts, first_sync, health, keeping, kinds
 from leads.connecting.changing import Edit, NotDone
 from leads.connection_form import ConnectionForm
 from leads.connectors import signatures
@@ -141,6 +142,7 @@ def overview(request: HttpRequest, row: Connection, *, status: int = 200, **more
         "can_test": row.kind == Connection.Kind.WEBHOOK and bool(row.base_url),
         "can_rotate": row.kind == Connection.Kind.WEBHOOK,
         "can_map": kinds.does(row.kind, "push"),
+        "conflicts": paging.count_words(paging.count(conflicts.standing(row))),
         "can_sync": first_sync.takes_states(row) and row.is_active,
         "changes": words.changes(entries, row.kind, now)[:CHANGES],
         "sent": [

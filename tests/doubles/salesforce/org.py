@@ -75,7 +75,9 @@ class Salesforce(System):
         return leads.WRITABLE | set(self.custom_fields)
 
     def next_id(self, prefix: str) -> str:
-        return f"{prefix}5e{next(self.counter):010d}AAA"
+        """An id that is nobody's, also where Leads were seeded with theirs."""
+        ids = (f"{prefix}5e{number:010d}AAA" for number in self.counter)
+        return next(key for key in ids if key not in self.leads.all)
 
     def long_id(self, key: str) -> str:
         """An id of 15 characters with the rest that makes it one of 18."""

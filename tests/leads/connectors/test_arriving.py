@@ -144,6 +144,36 @@ def test_a_score_that_stands_here_opens_nothing_twice(cast: Cast, map_: Connecti
     assert (Handoff.objects.count(), Lead.objects.get().scores.count()) == (1, 1)
 
 
+def test_a_total_alone_that_is_restated_takes_the_dimensions_away_from_no_score(
+    cast: Cast, map_: Connection
+) -> None:
+    route_to(cast.femke)
+    whole = {"total": 80, "fit": {"score": 30}, "scored_at": NOW.isoformat()}
+    take(map_, said(map_, NOW, kind="lead.scored", score=whole))
+    for minute, total in ((5, 80), (6, 90), (7, 90)):
+        take(map_, said(map_, at(minutes=minute), kind="lead.scored", score={"total": total}))
+    assert list(Lead.objects.get().scores.order_by("pk").values_list("total", "fit")) == [
+        (80, 30), (90, None)
+    ]  # fmt: skip
+
+
+def test_a_record_that_we_made_says_nothing_of_points(cast: Cast, map_: Connection) -> None:
+    """It begins at 0 there, however often it is read and whatever else is said meanwhile."""
+    route_to(cast.femke)
+    lead = make_handoff("accepted", cast.femke).lead
+    ExternalId.objects.create(lead=lead, system="map", object="contact", value="1")
+    RemoteRecord.objects.create(
+        connection=map_, lead=lead, object="contact", remote_id="1", written_at=at(minutes=5), revision=2
+    )
+    before = lead.scores.count()
+    for minute in (5, 9):
+        restated = said(map_, at(minutes=minute), kind="lead.scored", score={"total": 0})
+        take(map_, restated)
+    assert lead.scores.count() == before
+    take(map_, said(map_, at(minutes=10), kind="lead.scored", score={"total": 12}))
+    assert lead.scores.count() == before + 1
+
+
 def test_who_is_not_known_here_is_made_by_no_event_that_asks_for_the_known(map_: Connection) -> None:
     shy = {**said(map_, NOW), KNOWN_ONLY: True}
     assert take(map_, shy) == {"events": 1, "strangers": 1}
