@@ -119,6 +119,11 @@ class Connector:
         """Whether another call of this attempt may begin. What has to wait is `Result.LEFT`."""
         return self._begins_until is None or time.monotonic() < self._begins_until
 
+    @classmethod
+    def wrong(cls, name: str, secret: str) -> str:
+        """What is wrong with this one of SECRETS as it was typed, in words for a page; "" for nothing."""
+        return ""
+
     def push(self, wanted: Sequence[Wanted], now: datetime) -> list[Pushed]:
         """Write these leads' states, at most `batch`, one a lead; what came of each, in order."""
         raise NotOffered(f"{self.connection.get_kind_display()} keeps no state of a handoff.")

@@ -43,6 +43,17 @@ def secret_bytes(secret: str) -> bytes:
         raise ValueError("A secret is whsec_ and base64.") from None
 
 
+def problem(secret: str) -> str:
+    """What is wrong with a signing secret as it was typed, in words; "" for nothing."""
+    try:
+        length = len(secret_bytes(secret))
+    except ValueError as error:
+        return str(error)
+    if not SHORTEST <= length <= LONGEST:
+        return f"A secret has {SHORTEST} to {LONGEST} bytes; this one has {length}."
+    return ""
+
+
 def sign(secret: str, message_id: str, at: datetime, body: bytes) -> str:
     """The Standard Webhooks signature of one secret: "v1,<base64>"."""
     return "v1," + _over(secret, message_id, str(int(at.timestamp())), body)
