@@ -22,7 +22,8 @@ ABILITIES = ("push", "post", "fetch", "changes", "offered", "identify", "check")
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`address` is what the address is called, "" where there is none to type; `is_needed` whether it has to
-    be there; `usual` what it is mostly."""
+    be there; `usual` what it is mostly. `note` is what whoever runs it should know. `rate` and `burst` are
+    the pace that a new one begins with."""
 
     roles: Sequence[Connection.Role]
     words: str
@@ -30,6 +31,9 @@ class Shape:
     help: str = ""
     is_needed: bool = False
     usual: str = ""
+    note: str = ""
+    rate: float = 10
+    burst: int = 20
 
 
 SHAPES: Mapping[Connection.Kind, Shape] = {
@@ -64,8 +68,23 @@ SHAPES: Mapping[Connection.Kind, Shape] = {
     Kind.SEGMENT: Shape(
         (Role.MAP, Role.OTHER), "Takes what people do from Segment, RudderStack, Jitsu and their like."
     ),
-    Kind.SLACK: Shape((Role.OTHER,), "Tells a channel of escalations and of new demo leads."),
-    Kind.TEAMS: Shape((Role.OTHER,), "Tells a Teams channel of escalations and of new demo leads."),
+    Kind.SLACK: Shape(
+        (Role.OTHER,),
+        "Tells a channel of escalations and of new demo leads.",
+        note="A channel is told at any hour: quiet hours are for the mail of people. Slack takes about one"
+        " message a second.",
+        rate=1,
+        burst=1,
+    ),
+    Kind.TEAMS: Shape(
+        (Role.OTHER,),
+        "Tells a Teams channel of escalations and of new demo leads.",
+        note="Teams answers before its workflow has run: when the flow fails, nothing is heard of it here."
+        " Send a test event and look into the channel; failures stand in the flow’s own run history. A"
+        " channel is told at any hour: quiet hours are for the mail of people.",
+        rate=1,
+        burst=1,
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from leads.connecting import changing, first_sync, health, keeping, kinds
+from leads.connecting import changing, first_sync, health, keeping, kinds, trying
 from leads.connecting.changing import Edit, NotDone
 from leads.connection_form import ConnectionForm
 from leads.connectors import signatures
@@ -96,6 +96,7 @@ def _form(
         "row": row,
         "kind": form.kind.label,
         "words": form.shape.words,
+        "note": form.shape.note,
         "receives": kinds.does(form.kind, "identify"),
         # Saving over what somebody else saved is deliberate: the second time it is known.
         "seen": changing.newest(row) if row is not None else 0,
@@ -133,12 +134,13 @@ def overview(request: HttpRequest, row: Connection, *, status: int = 200, **more
         "line": line,
         "is_offered": row.kind in kinds.offered(),
         "seen": max((entry.history_id for entry in entries), default=0),
+        "note": kinds.SHAPES[Connection.Kind(row.kind)].note,
         "lacking": "" if row.is_active else changing.lacking(row),
         "secrets": words.kept(row, known, now) if row.kind in kinds.offered() else [],
         "hook": words.hook(row, known, now) if kinds.does(row.kind, "identify") else None,
         "former_until": _former(row, now),
         "can_check": kinds.does(row.kind, "check"),
-        "can_test": row.kind == Connection.Kind.WEBHOOK and bool(row.base_url),
+        "can_test": trying.takes_tests(row),
         "can_rotate": row.kind == Connection.Kind.WEBHOOK,
         "can_map": kinds.does(row.kind, "push"),
         "can_sync": first_sync.takes_states(row) and row.is_active,
