@@ -34,8 +34,7 @@ class Chat(Connector):
         Option(
             "tells",
             "What the channel is told of",
-            "A message that was overtaken before it could leave is not sent. Quiet hours are people's: a"
-            " channel is told at any hour, and mutes itself.",
+            "A message that was overtaken before it could leave is not sent.",
             kind="list",
             default=(ESCALATION, NEW_DEMO),
             choices={

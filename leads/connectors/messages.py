@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.conf import settings
 from django.urls import reverse
 
 from leads.choices import OPEN, Check, EventKind, LeadType, State, TriggerKind
@@ -127,7 +126,7 @@ def sample(connection: Connection, now: datetime) -> Message:
     return Message(
         head="Test message",
         about=f"“{plain(connection.name)}” reaches this channel",
-        fields=(("From", plain(settings.ORG_NAME)), ("About", "no lead")),
+        fields=(("Connection", plain(connection.name)), ("About", "no lead: only a test of the way")),
         url=absolute(reverse("leads:connection", args=[connection.slug])),
         link="Open the connection",
         due=("Sent", now),

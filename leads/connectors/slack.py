@@ -52,7 +52,6 @@ class Slack(Chat):
             fields.append(_field(message.due[0], moment(message.due[1])))
         blocks: list[dict[str, Any]] = [
             {"type": "header", "text": {"type": "plain_text", "text": message.head[:HEADER]}},
-            {"type": "section", "text": _mrkdwn(f"*{escaped(message.about, SECTION - 2)}*")},
         ]
         if fields:
             blocks.append({"type": "section", "fields": fields[:FIELDS]})

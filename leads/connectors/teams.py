@@ -21,7 +21,7 @@ from leads.outbox import Outcome, Result
 
 LARGEST = 28 * 1024
 # In characters; together they stay under LARGEST at four bytes a character, or six where one is escaped.
-HEAD, ABOUT, FIELDS, LABEL, VALUE, ADDRESS = 150, 400, 12, 40, 200, 1000
+HEAD, FIELDS, LABEL, VALUE, ADDRESS = 150, 12, 40, 200, 1000
 CARD = "application/vnd.microsoft.card.adaptive"
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 
@@ -47,7 +47,6 @@ class Teams(Chat):
                 "text": message.head[:HEAD],
                 "wrap": True,
             },
-            _line(_run(message.about[:ABOUT], weight="Bolder")),
         ]
         for label, value in message.fields[:FIELDS]:
             shown = _run(value[:VALUE] or "–")

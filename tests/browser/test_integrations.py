@@ -159,3 +159,23 @@ def test_a_mapping_is_tried_before_it_is_saved(cast, open_page, settings, shot):
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="Mautic", exact=True)).to_be_visible()
         assert set(Connection.objects.get().mapping) == {"fields", "owners"}
+
+
+def test_channels_and_collectors_are_accessible_and_fit(cast, open_page, shot):
+    gone = "Slack answers 410: the channel is archived. Make a new webhook there and set its address."
+    made("Sales floor", slug="sales", kind="slack", rate=1, burst=1, is_active=False, paused_why=gone)
+    row = made("Escalations", kind="teams", rate=1, burst=1, options={"names": "name"})
+    sent = delivery(
+        row, kind="message", type="escalation", body="", **of(make_handoff("assigned", cast.femke))
+    )
+    attempt(sent, status=202, outcome="done", request="POST escalation “Not answered in time”, 1,204 bytes")
+    page: Page = open_page(cast.otto)
+    for name, path in {
+        "slack-new": "/integrations/new/slack/",
+        "teams-new": "/integrations/new/teams/",
+        "slack": "/integrations/sales/",
+        "teams": "/integrations/escalations/",
+        "message": f"/integrations/deliveries/{sent.pk}/",
+    }.items():
+        page.goto(path)
+        look_at(page, shot, name)
