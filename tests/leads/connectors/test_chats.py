@@ -197,13 +197,18 @@ def test_what_is_no_slack_is_not_believed(cast, played: Played):
 
 
 def test_one_message_a_second_is_what_slack_takes(cast, outer):
+    warm = chat(outer, "slack")
+    demo(cast)
+    # The first call of a process reads whose certificates are believed, which takes as long.
+    deliver(warm)
+    Connection.objects.filter(pk=warm.pk).update(is_active=False)
     connection = chat(outer, "slack", rate=1, burst=1)
     for _ in range(3):
         demo(cast)
     offset = NOW + timedelta(seconds=30) - timedelta(seconds=time.monotonic())
     clock = lambda: offset + timedelta(seconds=time.monotonic())  # noqa: E731
     assert connectors.deliver(connection, clock, seconds=8) == 3
-    first, second, third = [message.at for message in outer.slack.messages]
+    first, second, third = [message.at for message in outer.slack.messages[1:]]
     # The way takes longer for one than for another.
     assert second - first > 0.8 and third - second > 0.8
 
