@@ -96,7 +96,7 @@ class ConnectionForm(forms.Form):
             del self.fields["base_url"]
         if not (kinds.does(self.kind, "identify") or kinds.does(self.kind, "changes")):
             del self.fields["is_quiet"]
-        if not kinds.does(self.kind, "push"):
+        if not (kinds.does(self.kind, "push") or self.shape.has_ids):
             del self.fields["id_system"]
 
     def clean_name(self) -> str:
@@ -122,10 +122,12 @@ class ConnectionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         connector = kinds.connector(self.kind)
-        for option in connector.SECRETS:
-            given = str(found.get(f"{SECRET}{option.name}") or "").strip()
-            if given and (problem := connector.wrong(option.name, given)):
-                self.add_error(f"{SECRET}{option.name}", problem)
+        for prefix, options in ((OPTION, connector.OPTIONS), (SECRET, connector.SECRETS)):
+            for option in options:
+                given = found.get(f"{prefix}{option.name}")
+                given = given.strip() if isinstance(given, str) else given
+                if given and (problem := connector.wrong(option.name, given)):
+                    self.add_error(f"{prefix}{option.name}", problem)
         return found
 
     @property

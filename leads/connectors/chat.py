@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from leads.connectors import messages
@@ -60,9 +61,11 @@ class Chat(Connector):
     SECRETS = (Option("url", "Address of the channel", "Whoever knows it can write there."),)
 
     @classmethod
-    def wrong(cls, name: str, secret: str) -> str:
+    def wrong(cls, name: str, given: Any) -> str:
+        if name != "url":
+            return ""
         try:
-            checked_url(secret)
+            checked_url(given)
         except Forbidden as error:
             return str(error)
         return ""

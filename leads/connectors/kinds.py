@@ -11,6 +11,7 @@ from leads.connectors.base import Connector
 from leads.connectors.hubspot import HubSpot
 from leads.connectors.mautic import Mautic
 from leads.connectors.salesforce import Salesforce
+from leads.connectors.segment import Segment
 from leads.connectors.slack import Slack
 from leads.connectors.standard_webhooks import StandardWebhooks
 from leads.connectors.teams import Teams
@@ -21,6 +22,7 @@ CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
     Connection.Kind.SALESFORCE: Salesforce,
     Connection.Kind.WEBHOOK: StandardWebhooks,
     Connection.Kind.HUBSPOT: HubSpot,
+    Connection.Kind.SEGMENT: Segment,
     Connection.Kind.SLACK: Slack,
     Connection.Kind.TEAMS: Teams,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -178,4 +179,9 @@ def shown_once(
 ) -> HttpResponse:
     """The page that shows what was made, this once; not a redirect, which would have to carry it."""
     values = {"row": row, "secret": secret, "address": address, "is_new": is_new}
+    if address and row.kind == Connection.Kind.SEGMENT:
+        values |= {
+            "write_key": address.rstrip("/").rpartition("/")[2],
+            "collect": f"{settings.PUBLIC_URL}/collect",
+        }
     return frame.page(request, "shown_once", values)
