@@ -19,7 +19,7 @@ from leads.notifications import WORDINGS, absolute, company_words, holder_words,
 from leads.notifications.urgency import is_overtaken
 from leads.notifications.wordings import ANSWER, CLOCKS, CONTACT, DATA, STEP
 
-NEW_DEMO, ESCALATION, REMINDER = "new_demo", "escalation", "reminder"
+NEW_DEMO, ESCALATION, REMINDER = TYPES = "new_demo", "escalation", "reminder"
 # Whose deadline is over; what was taken away has a new one.
 _OVER = frozenset({"accept_breach", "contact_breach", "completion_breach"})
 _MEANWHILE = {

@@ -1,14 +1,18 @@
-"""Slack and Teams on the pages: connected, tried, read about, paused and removed like others."""
+"""Slack, Teams and Segment on the pages: connected, tried, read about, paused and removed like others."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.test import Client
 
 from leads.models import Connection, Delivery
 from tests import doubles
 from tests.factories import make_handoff
 from tests.leads.views.asking import html
 from tests.leads.views.integrations.made import NOW, PAGE, made, secrets
+from tests.leads.views.test_collector import basic
 
 pytestmark = pytest.mark.django_db
 KINDS = pytest.mark.parametrize("kind", ["slack", "teams"])
@@ -97,3 +101,40 @@ def test_a_channel_that_is_gone_is_seen_on_the_pages(cast, as_, outer):
     assert "Stopped" in page and "Slack answers 410: the channel is archived." in page
     listed = html(client.get(PAGE))
     assert "the channel is archived" in listed
+
+
+COLLECTOR = {"name": "Site", "role": "map", "id_system": "segment", "rate": "10", "burst": "20"}
+
+
+def test_a_collector_from_its_form_to_its_first_call(cast, as_):
+    client, new = as_(cast.otto), f"{PAGE}new/segment/"
+    bad = html(client.post(new, {**COLLECTOR, "option-events": "Demo Requested = demo"}), 422)
+    assert "“Demo Requested = demo” is not “name = kind”." in bad and not Connection.objects.exists()
+    shown = client.post(new, {**COLLECTOR, "option-events": "Demo Requested = demo_request"})
+    body = html(shown)
+    [key] = re.findall(r'id="plain-key">([^<]+)<', body)
+    [address] = re.findall(r'id="plain-address">([^<]+)<', body)
+    assert address.endswith(f"/hooks/{key}/") and "/collect/v1/batch" in body
+    assert "no-store" in shown["Cache-Control"]
+    row = Connection.objects.get()
+    assert (row.id_system, row.sealed, row.is_active) == ("segment", "", False)
+    here = f"{PAGE}{row.slug}/"
+    assert "runs." in html(client.post(f"{here}switch/", {"to": "on"}, follow=True))
+    sent = Client().post(
+        "/collect/v1/track", {"event": "Seen", "userId": "1"}, "application/json", headers=basic(key)
+    )
+    assert sent.json() == {"success": True}
+    page = html(client.get(here))
+    assert "Received last" in page and "Sent last" not in page and key not in page
+    assert "has no address to send an event to" in html(client.post(f"{here}test/"), 422)
+    # A new address is a new write key; the one before is nobody's.
+    seen = re.findall(r'name="seen" value="(\d+)"', page)[0]
+    renewed = html(client.post(f"{here}address/", {"seen": seen}))
+    assert key not in renewed and re.search(r'id="plain-key">[^<]+<', renewed)
+    assert Client().post("/collect/v1/track", {}, "application/json", headers=basic(key)).status_code == 401
+
+
+def test_without_an_address_for_its_calls_a_collector_does_not_run(cast, as_):
+    made("Site", kind="segment", sealed="", base_url="", is_active=False)
+    body = html(as_(cast.otto).post(f"{PAGE}site/switch/", {"to": "on"}), 422)
+    assert "Not yet: it has no address for its calls." in body
