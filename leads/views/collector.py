@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import zlib
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, JsonResponse
@@ -33,7 +34,7 @@ LONGEST_KEY = 200
 def collect(request: HttpRequest, kind: str) -> JsonResponse:
     """200 {"success": true} once it is stored or was stored before; 400 for what is not JSON; 401 without a
     write key of ours, or a signature where one is asked for; 404 for another type; 413 for what is longer
-    than 32 kB (a batch: 500 kB); 415 for what is compressed; 503 when we can't verify it now."""
+    than 32 kB (a batch: 500 kB); 415 for what is neither plain nor gzip; 503 when we can't verify it now."""
     if kind not in (*TYPES, BATCH):
         return _no(404, f"Send {', '.join(TYPES)} or {BATCH}.")
     connection = _whose(request)
@@ -44,16 +45,20 @@ def collect(request: HttpRequest, kind: str) -> JsonResponse:
     most = LONGEST_BATCH if kind == BATCH else LONGEST_EVENT
     if hooks.is_longer(request, most):
         return _no(413, f"At most {most // 1024} kB are taken.")
-    if request.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-        return _no(415, "Send it as it is, not compressed.")
+    encoding = request.headers.get("Content-Encoding", "").lower()
+    if encoding not in ("", "identity", "gzip"):
+        return _no(415, "Send it as it is, or as gzip.")
     try:
-        content = json.loads(request.body)
-    except (ValueError, RecursionError):
+        body = _unpacked(request.body, most) if encoding == "gzip" else request.body
+        content = json.loads(body)
+    except _TooLong:
+        return _no(413, f"At most {most // 1024} kB are taken.")
+    except (ValueError, RecursionError, zlib.error):
         return _no(400, "The body is not JSON.")
     if not isinstance(content, dict | list):
         return _no(400, "An event or a batch of events is expected.")
     try:
-        hooks.keep(request, connection, timezone.now())
+        hooks.keep(request, connection, body, timezone.now())
     except Refused as problem:
         return _no(401, str(problem))
     except hooks.Unavailable:
@@ -73,6 +78,22 @@ def _whose(request: HttpRequest) -> Connection | None:
         return None
     found = Connection.objects.filter(kind=Connection.Kind.SEGMENT, is_active=True)
     return found.filter(hook_digest=connectors.digest(key)).first() if key else None
+
+
+class _TooLong(ValueError):
+    """It is longer than is taken, unpacked."""
+
+
+def _unpacked(packed: bytes, most: int) -> bytes:
+    """What was packed with gzip, of which no more than `most` bytes are ever made. Raises _TooLong, and
+    zlib.error or ValueError for what is none."""
+    opened = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    body = opened.decompress(packed, most + 1)
+    if len(body) > most:
+        raise _TooLong
+    if not opened.eof:
+        raise ValueError("it breaks off")
+    return body
 
 
 def _no(status: int, message: str) -> JsonResponse:

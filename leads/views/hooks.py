@@ -40,7 +40,7 @@ def hook(request: HttpRequest, secret: str) -> JsonResponse:
     if is_longer(request, MOST_BYTES):
         return JsonResponse({"status": "too_large"}, status=413)
     try:
-        is_new = keep(request, connection, timezone.now())
+        is_new = keep(request, connection, request.body, timezone.now())
     except Refused as problem:
         return JsonResponse({"status": "refused", "reason": str(problem)}, status=401)
     except Unavailable:
@@ -58,14 +58,14 @@ def is_longer(request: HttpRequest, most: int) -> bool:
     return not re.fullmatch("[0-9]{1,9}", length) or int(length) > most
 
 
-def keep(request: HttpRequest, connection: Connection, now: datetime) -> bool:
-    """Verify a call and store it; False when it was stored before. Raises Refused and Unavailable."""
+def keep(request: HttpRequest, connection: Connection, body: bytes, now: datetime) -> bool:
+    """Verify a call and store its body; False when it was stored before. Raises Refused and Unavailable."""
     arrived = Arrived(
         method=request.method or "",
         # The address as others see it; the Host header may say anything.
         url=f"{settings.PUBLIC_URL}{request.get_full_path()}",
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.body,
+        body=body,
     )
     try:
         with connectors.opened(connection) as connector:

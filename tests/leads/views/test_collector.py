@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -124,12 +125,29 @@ def test_what_is_too_long_is_not_read(kind, most):
     assert post(CONTENT_LENGTH="nonsense").status_code == 413
 
 
-def test_other_types_and_compressed_bodies():
+def test_other_types_are_nowhere():
     collector()
     for kind in ("delete", "v1", "batch2"):
         assert post(kind=kind).status_code == 404
-    answer = post(headers={**basic(), "Content-Encoding": "gzip"})
-    assert (answer.status_code, answer.json()["message"]) == (415, "Send it as it is, not compressed.")
+
+
+def test_what_is_packed_is_unpacked_and_no_more_of_it_than_is_taken():
+    collector()
+
+    def packed(body: bytes, encoding: str = "gzip"):
+        return post(body, headers={**basic(), "Content-Encoding": encoding})
+
+    plain = json.dumps(EVENT).encode()
+    assert packed(gzip.compress(plain)).status_code == 200
+    assert bytes(InboundCall.objects.get().body) == plain
+    assert post(plain).json() == SUCCESS and InboundCall.objects.get().repeats == 1
+    bomb = gzip.compress(b" " * 20_000_000)
+    assert len(bomb) < 32 * 1024 and packed(bomb).status_code == 413
+    for broken in (plain, b"", gzip.compress(plain)[:-4], gzip.compress(b"{")):
+        assert packed(broken).status_code == 400
+    answer = packed(plain, "br")
+    assert (answer.status_code, answer.json()["message"]) == (415, "Send it as it is, or as gzip.")
+    assert InboundCall.objects.count() == 1
 
 
 def test_a_collector_with_a_secret_takes_signed_calls_alone():

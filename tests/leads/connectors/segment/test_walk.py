@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 
-from leads import lifecycle
-from leads.connectors import receiving
+from leads import connectors, lifecycle
+from leads.connectors import arriving, receiving
 from leads.lifecycle import Act
 from leads.models import Activity, Company, DuplicatePair, ExternalId, Handoff, InboundCall, Lead
 from tests.conftest import NOW
@@ -266,3 +267,17 @@ def test_somebody_who_was_erased_is_in_no_call_and_comes_back_by_none(cast):
     later = NOW + timedelta(minutes=2)
     assert send(there, again, "identify", later).outcome == {"events": 1, "ignored": 1}
     assert Lead.objects.filter(erased_at__isnull=True).count() == 0
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_queries_are_the_same_for_any_number_of_events(number, django_assert_num_queries):
+    there = make_segment()
+    send(there, identify() | {"anonymousId": "anon-1"}, "identify")
+    events = [track("Seen", f"m-{one}", anonymousId=f"anon-{one}") for one in range(1, number + 1)]
+    body = json.dumps(batch(*events)).encode()
+    # Who is known by these ids; which words are placeholders; then whom the events are about.
+    with connectors.opened(there) as connector:
+        with django_assert_num_queries(2):
+            found = connector.translate(body, "batch/x", NOW)
+        with django_assert_num_queries(1):
+            assert len(arriving._of_interest(there, found)) == 1
