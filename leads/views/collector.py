@@ -37,7 +37,8 @@ def collect(request: HttpRequest, kind: str) -> JsonResponse:
     than 32 kB (a batch: 500 kB); 415 for what is neither plain nor gzip; 503 when we can't verify it now."""
     if kind not in (*TYPES, BATCH):
         return _no(404, f"Send {', '.join(TYPES)} or {BATCH}.")
-    connection = _whose(request)
+    key = _key(request)
+    connection = _whose(key)
     if connection is None:
         refused = _no(401, "Send the write key as the user of Basic authorisation.")
         refused["WWW-Authenticate"] = 'Basic realm="collect"'
@@ -58,7 +59,7 @@ def collect(request: HttpRequest, kind: str) -> JsonResponse:
     if not isinstance(content, dict | list):
         return _no(400, "An event or a batch of events is expected.")
     try:
-        hooks.keep(request, connection, body, timezone.now())
+        hooks.keep(request, connection, body, key, timezone.now())
     except Refused as problem:
         return _no(401, str(problem))
     except hooks.Unavailable:
@@ -66,16 +67,20 @@ def collect(request: HttpRequest, kind: str) -> JsonResponse:
     return JsonResponse({"success": True})
 
 
-def _whose(request: HttpRequest) -> Connection | None:
-    """The connection whose write key was sent. Found by the key's digest: no key is compared with another, so
-    how long that takes tells nothing."""
+def _key(request: HttpRequest) -> str:
+    """The write key that was sent; "" for none."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic" or len(given) > 2 * LONGEST_KEY:
-        return None
+        return ""
     try:
-        key = base64.b64decode(given.strip(), validate=True).decode().partition(":")[0]
+        return base64.b64decode(given.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, ValueError):
-        return None
+        return ""
+
+
+def _whose(key: str) -> Connection | None:
+    """The connection of this write key. Found by the key's digest: no key is compared with another, so how
+    long that takes tells nothing."""
     found = Connection.objects.filter(kind=Connection.Kind.SEGMENT, is_active=True)
     return found.filter(hook_digest=connectors.digest(key)).first() if key else None
 

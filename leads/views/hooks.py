@@ -8,6 +8,7 @@ some senders drop what they think was refused.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -26,6 +27,8 @@ from leads.sealing import CannotOpen
 
 log = structlog.get_logger(__name__)
 MOST_BYTES = 1024 * 1024
+# What is shorter was not made here, and stands in anything.
+SHORTEST_SECRET = 16
 
 
 @login_not_required
@@ -40,7 +43,7 @@ def hook(request: HttpRequest, secret: str) -> JsonResponse:
     if is_longer(request, MOST_BYTES):
         return JsonResponse({"status": "too_large"}, status=413)
     try:
-        is_new = keep(request, connection, request.body, timezone.now())
+        is_new = keep(request, connection, request.body, secret, timezone.now())
     except Refused as problem:
         return JsonResponse({"status": "refused", "reason": str(problem)}, status=401)
     except Unavailable:
@@ -58,8 +61,9 @@ def is_longer(request: HttpRequest, most: int) -> bool:
     return not re.fullmatch("[0-9]{1,9}", length) or int(length) > most
 
 
-def keep(request: HttpRequest, connection: Connection, body: bytes, now: datetime) -> bool:
-    """Verify a call and store its body; False when it was stored before. Raises Refused and Unavailable."""
+def keep(request: HttpRequest, connection: Connection, body: bytes, secret: str, now: datetime) -> bool:
+    """Verify a call and store its body; False when it was stored before. `secret` is by what the sender was
+    known: some say it in the body too, where it is not kept. Raises Refused and Unavailable."""
     arrived = Arrived(
         method=request.method or "",
         # The address as others see it; the Host header may say anything.
@@ -76,4 +80,6 @@ def keep(request: HttpRequest, connection: Connection, body: bytes, now: datetim
     except (NotOffered, CannotOpen, ValueError) as problem:
         log.error("a call could not be verified", connection=connection.slug, reason=type(problem).__name__)
         raise Unavailable from problem
+    if len(secret) >= SHORTEST_SECRET:
+        arrived = replace(arrived, body=body.replace(secret.encode(), b"*" * len(secret)))
     return connectors.store(connection, arrived, identity, now)

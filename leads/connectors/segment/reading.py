@@ -106,7 +106,8 @@ class Reader:
         return read(given, context, name, at)
 
     def _identify(self, given: dict[str, Any], context: Mapping[str, Any], name: str, at: datetime) -> Event:
-        said = traits.part(given, "traits")
+        # RudderStack says them in the context.
+        said = {**traits.part(context, "traits"), **traits.part(given, "traits")}
         lead, is_known = self._who(given, context, said)
         parts = {
             "lead": lead | traits.person(said, context, self.words),

@@ -181,3 +181,14 @@ def test_queries_are_the_same_whatever_was_stored_before(number, django_assert_n
     # Whose key it is; the call, with its savepoint; when the last one came.
     with django_assert_num_queries(5):
         assert post().status_code == 200
+
+
+def test_the_write_key_that_sdks_repeat_in_the_body_is_not_kept():
+    long = "Zk3-write-key-of-32-characters-x"
+    collector(hook=long)
+    body = {"batch": [EVENT], "writeKey": long, "sentAt": "2026-03-10T10:00:00Z"}
+    assert post(body, "batch", basic(long)).json() == SUCCESS
+    assert post(body, "batch", basic(long)).json() == SUCCESS
+    call = InboundCall.objects.get()
+    assert (call.repeats, call.differing_repeats) == (1, 0)
+    assert json.loads(call.body) == {**body, "writeKey": "*" * len(long)}
