@@ -18,7 +18,7 @@ from leads.lifecycle import Act
 from leads.models import Event, Handoff
 from tests.conftest import NOW
 from tests.doubles.chat import _good_blocks, _is_card_message
-from tests.factories import make_company, make_handoff, make_lead
+from tests.factories import make_company, make_handoff, make_lead, route_to
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<!channel> & *Jane* [x](https://evil.example) {{TIME(2020-01-01T00:00:00Z)}}"
@@ -144,6 +144,29 @@ def test_somebody_who_was_erased_is_in_no_message(cast):
     handoff, event = breached(cast, lead=jane())
     lifecycle.erase(handoff.lead_id, Act(NOW + timedelta(minutes=8), cast.ada), "asked")
     assert messages.overtaken(ESCALATION, event, now_of(handoff)) == "the person was erased meanwhile."
+
+
+def test_data_that_is_missing_is_named_and_was_due(cast):
+    handoff = make_handoff("incomplete", kind="demo_request")
+    lifecycle.fire(handoff.pk, NOW + timedelta(hours=2))
+    event = Event.objects.get(handoff=handoff, data__step="completion_breach")
+    said = messages.worded(ESCALATION, event, now_of(handoff), Names.NONE)
+    assert (said.head, said.about) == ("Data still missing", f"handoff {handoff.pk}")
+    assert said.due == ("Was due", NOW + timedelta(hours=1))
+    assert ("With", "data completion") in said.fields
+    assert dict(said.fields)["Missing"] == "Company name, Company size band"
+
+
+def test_what_the_ladder_took_away_names_the_new_holder_until_they_answer(cast):
+    handoff = make_handoff("assigned", cast.femke)
+    route_to(cast.jonas)
+    lifecycle.reroute(handoff.pk, Act(NOW + timedelta(minutes=5)), "accept_breach")
+    event, moved = told(handoff, "escalated"), now_of(handoff)
+    said = messages.worded(ESCALATION, event, moved, Names.NONE)
+    assert (said.head, dict(said.fields)["With"]) == ("With somebody else now", str(cast.jonas))
+    assert said.due == ("Answer due", moved.accept_due_at)
+    lifecycle.accept(handoff.pk, Act(NOW + timedelta(minutes=8), cast.jonas))
+    assert messages.overtaken(ESCALATION, event, now_of(handoff)) == "it was accepted meanwhile."
 
 
 def test_hostile_words_stay_words(cast):

@@ -81,8 +81,10 @@ def test_placeholders_nulls_and_wrong_kinds_say_nothing():
 def test_traits_in_the_context_count_as_well():
     """RudderStack sends them there."""
     there = make_segment()
-    event = {"type": "identify", "messageId": "m-1", "userId": "9", "traits": {"title": "CFO"},
-             "context": {"traits": {"email": "bob@acme.example.com", "name": "Bob van Doe", "title": "CEO"}}}  # fmt: skip
+    around = {"traits": {"email": "bob@acme.example.com", "name": "Bob van Doe", "title": "CEO"}}
+    event = {
+        "type": "identify", "messageId": "m-1", "userId": "9", "traits": {"title": "CFO"}, "context": around,
+    }  # fmt: skip
     send(there, event, "identify")
     lead = Lead.objects.get()
     assert (lead.email, lead.first_name, lead.last_name, lead.job_title) == (
