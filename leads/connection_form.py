@@ -13,7 +13,6 @@ from django import forms
 from django.http import QueryDict
 
 from leads.connecting import kinds
-from leads.connectors import signatures
 from leads.connectors.addresses import LONGEST, Forbidden, checked_url
 from leads.connectors.options import Option
 from leads.models import Connection
@@ -71,6 +70,8 @@ class ConnectionForm(forms.Form):
     def _initial(self, row: Connection | None) -> dict[str, Any]:
         known = row.options if row is not None else {}
         first = row or Connection(kind=self.kind, role=self.shape.roles[0], base_url=self.shape.usual)
+        if row is None:
+            first.rate, first.burst = self.shape.rate, self.shape.burst
         found = {name: getattr(first, name) for name in ("role", "base_url", "is_quiet", "rate", "burst")}
         found |= {"name": row.name if row else "", "id_system": row.id_system if row else str(self.kind)}
         for option in kinds.options(self.kind):
@@ -95,7 +96,7 @@ class ConnectionForm(forms.Form):
             del self.fields["base_url"]
         if not (kinds.does(self.kind, "identify") or kinds.does(self.kind, "changes")):
             del self.fields["is_quiet"]
-        if not kinds.does(self.kind, "push"):
+        if not (kinds.does(self.kind, "push") or self.shape.has_ids):
             del self.fields["id_system"]
 
     def clean_name(self) -> str:
@@ -120,9 +121,13 @@ class ConnectionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        given = found.get(f"{SECRET}secret") if self.kind == Connection.Kind.WEBHOOK else None
-        if given and (problem := signing_problem(given)):
-            self.add_error(f"{SECRET}secret", problem)
+        connector = kinds.connector(self.kind)
+        for prefix, options in ((OPTION, connector.OPTIONS), (SECRET, connector.SECRETS)):
+            for option in options:
+                given = found.get(f"{prefix}{option.name}")
+                given = given.strip() if isinstance(given, str) else given
+                if given and (problem := connector.wrong(option.name, given)):
+                    self.add_error(f"{prefix}{option.name}", problem)
         return found
 
     @property
@@ -156,17 +161,6 @@ class ConnectionForm(forms.Form):
     @property
     def secret_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith(SECRET)]
-
-
-def signing_problem(secret: str) -> str:
-    """What is wrong with a signing secret, "" for nothing."""
-    try:
-        length = len(signatures.secret_bytes(secret))
-    except ValueError as error:
-        return str(error)
-    if not signatures.SHORTEST <= length <= signatures.LONGEST:
-        return f"A secret has {signatures.SHORTEST} to {signatures.LONGEST} bytes; this one has {length}."
-    return ""
 
 
 def _field(option: Option) -> forms.Field:

@@ -12,6 +12,7 @@ from leads.views import (
     accounts_file,
     away,
     bulk,
+    collector,
     completion,
     deciding,
     duplicates,
@@ -71,6 +72,7 @@ app_name = "leads"
 
 urlpatterns = [
     path("hooks/<str:secret>/", hooks.hook, name="hook"),
+    path("collect/v1/<slug:kind>", collector.collect, name="collect"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("handoffs/", handoffs.handoffs, name="handoffs"),
     path("handoffs/handoffs.csv", handoffs.as_file, name="handoffs_csv"),

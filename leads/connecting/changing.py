@@ -142,8 +142,10 @@ def lacking(connection: Connection) -> str:
         return "this kind of connection is not offered here."
     if shape.is_needed and not connection.base_url:
         return f"the {shape.address.lower()} is missing."
-    if kinds.secrets(connection.kind) and not connection.sealed:
+    if shape.needs_secret and kinds.secrets(connection.kind) and not connection.sealed:
         return "no secret is set."
+    if not shape.needs_secret and not connection.hook_digest:
+        return "it has no address for its calls."
     return ""
 
 

@@ -22,7 +22,9 @@ ABILITIES = ("push", "post", "fetch", "changes", "offered", "identify", "check")
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`address` is what the address is called, "" where there is none to type; `is_needed` whether it has to
-    be there; `usual` what it is mostly."""
+    be there; `usual` what it is mostly. `note` is what whoever runs it should know. `rate` and `burst` are
+    the pace that a new one begins with. `has_ids` whether leads keep ids of it although it keeps no state;
+    `needs_secret` whether it runs only with a secret of its own, else with an address for its calls."""
 
     roles: Sequence[Connection.Role]
     words: str
@@ -30,6 +32,11 @@ class Shape:
     help: str = ""
     is_needed: bool = False
     usual: str = ""
+    note: str = ""
+    rate: float = 10
+    burst: int = 20
+    has_ids: bool = False
+    needs_secret: bool = True
 
 
 SHAPES: Mapping[Connection.Kind, Shape] = {
@@ -62,10 +69,31 @@ SHAPES: Mapping[Connection.Kind, Shape] = {
         is_needed=True,
     ),
     Kind.SEGMENT: Shape(
-        (Role.MAP, Role.OTHER), "Takes what people do from Segment, RudderStack, Jitsu and their like."
+        (Role.MAP, Role.OTHER),
+        "Takes what people do from Segment, RudderStack, Jitsu and their like.",
+        note="Enter the address for its calls as that of a webhook, or its last part as the write key of an"
+        " SDK on a server. Browsers are not let in: a write key that stands in a page is everybody’s, and"
+        " whoever has it could ask for demos in anybody’s name.",
+        has_ids=True,
+        needs_secret=False,
     ),
-    Kind.SLACK: Shape((Role.OTHER,), "Tells a channel of escalations and of new demo leads."),
-    Kind.TEAMS: Shape((Role.OTHER,), "Tells a Teams channel of escalations and of new demo leads."),
+    Kind.SLACK: Shape(
+        (Role.OTHER,),
+        "Tells a channel of escalations and of new demo leads.",
+        note="A channel is told at any hour: quiet hours are for the mail of people. Slack takes about one"
+        " message a second.",
+        rate=1,
+        burst=1,
+    ),
+    Kind.TEAMS: Shape(
+        (Role.OTHER,),
+        "Tells a Teams channel of escalations and of new demo leads.",
+        note="Teams answers before its workflow has run: when the flow fails, nothing is heard of it here."
+        " Send a test event and look into the channel; failures stand in the flow’s own run history. A"
+        " channel is told at any hour: quiet hours are for the mail of people.",
+        rate=1,
+        burst=1,
+    ),
 }
 
 

@@ -17,9 +17,9 @@ from leads.connectors.client import Unreachable
 from leads.connectors.delivering import IMPATIENT, UNEXPECTED
 from leads.models import Connection, Delivery
 from leads.outbox import catalogue
+from leads.outbox.catalogue import TEST
+from leads.outbox.owing import TELLS_PEOPLE
 from leads.sealing import CannotOpen
-
-TEST = "handoff.test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,26 @@ def check(connection: Connection) -> Tried:
         return Tried(False, f"The answer could not be understood ({type(error).__name__}).")
 
 
+def takes_tests(connection: Connection) -> bool:
+    """Whether there is somewhere to send a test event to."""
+    return connection.kind in TELLS_PEOPLE or (
+        connection.kind == Connection.Kind.WEBHOOK and bool(connection.base_url)
+    )
+
+
 def send_test(connection: Connection, clock: Callable[[], datetime]) -> Delivery:
     """One test event, sent now if the connection lets it; its row as it is afterwards."""
-    now = clock()
+    now, is_message = clock(), connection.kind in TELLS_PEOPLE
     waiting = Delivery.objects.filter(connection=connection, type=TEST, done_at__isnull=True)
     row = waiting.order_by("-id").first()
     if row is None:
         row = Delivery.objects.create(
             connection=connection,
-            kind=Delivery.Kind.EVENT,
+            kind=Delivery.Kind.MESSAGE if is_message else Delivery.Kind.EVENT,
             type=TEST,
             message_id=outbox.new_id(),
-            body=catalogue.sample(now),
+            # A message is worded when it is sent.
+            body="" if is_message else catalogue.sample(now),
             next_attempt_at=now,
             occurred_at=now,
             created_at=now,

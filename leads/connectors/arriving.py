@@ -13,9 +13,10 @@ from datetime import datetime
 from django.db import transaction
 
 from leads import intake
+from leads.connectors import facts
 from leads.connectors.base import Seen
 from leads.connectors.facts import Event, Key
-from leads.connectors.sifting import Desk, Record, Verdict
+from leads.connectors.sifting import KNOWN_ONLY, Desk, Record, Verdict
 from leads.models import Connection, ExternalId, FieldConflict, RemoteRecord
 from leads.outbox.owing import KEEPS_STATE
 
@@ -25,7 +26,10 @@ def take(connection: Connection, events: Sequence[Event], now: datetime) -> dict
     "unchanged", "strangers", "conflicts", and the intake's own."""
     counts = {"events": len(events)}
     if connection.kind not in KEEPS_STATE or not connection.id_system:
-        _count(counts, intake.receive(events, None, now, quiet=connection.is_quiet) if events else [])
+        wanted = _of_interest(connection, events)
+        if len(wanted) < len(events):
+            counts["strangers"] = len(events) - len(wanted)
+        _count(counts, intake.receive(wanted, None, now, quiet=connection.is_quiet) if wanted else [])
         return counts
     desk = Desk(connection, events, now)
     sifted = desk.sift()
@@ -49,6 +53,24 @@ def take(connection: Connection, events: Sequence[Event], now: datetime) -> dict
     return counts
 
 
+def _of_interest(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """These events without those that are of interest only where the person is known, and is not: neither
+    from before nor by an event that comes first."""
+    system = connection.id_system
+    marked = [event for event in events if event.get(KNOWN_ONLY)] if system else []
+    values = {value for event in marked for _, value in facts.ids(event, system)}
+    rows = ExternalId.objects.filter(system=system, value__in=values) if values else ExternalId.objects.none()
+    known = set(rows.values_list("object", "value"))
+    found = []
+    for event in events:
+        named = facts.ids(event, system)
+        if system and event.get(KNOWN_ONLY) and not known & set(named):
+            continue
+        known |= set(named)
+        found.append({name: value for name, value in event.items() if name != KNOWN_ONLY})
+    return found
+
+
 def _count(counts: dict[str, int], answers: Sequence[Mapping[str, object]]) -> None:
     for answer in answers:
         status = str(answer["status"])
@@ -67,17 +89,15 @@ def _keep(connection: Connection, records: Mapping[Key, Record]) -> None:
     )
     known = {(row.object, row.remote_id): row for row in rows}
     new = []
-    for key, (lead_id, facts) in said.items():
+    for key, (lead_id, told) in said.items():
         row = known.get(key)
         if row is None:
             kind, value = key
             new.append(
-                RemoteRecord(
-                    connection=connection, lead_id=lead_id, object=kind, remote_id=value, facts=facts
-                )
+                RemoteRecord(connection=connection, lead_id=lead_id, object=kind, remote_id=value, facts=told)
             )
             continue
-        for name, entry in facts.items():
+        for name, entry in told.items():
             # Another worker may have read a later state of the record meanwhile.
             if row.facts.get(name, ["", ""])[1] <= entry[1]:
                 row.facts[name] = entry

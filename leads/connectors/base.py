@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -108,16 +109,30 @@ class Connector:
         self.options: Mapping[str, Any] = connection.options
         self.secrets: Mapping[str, str] = sealing.open_sealed(connection.sealed)
         self._begins_until: float | None = None
+        # What `translate` made no event of: how many by reason, and in words, without what they said.
+        self.left_out: Counter[str] = Counter()
+        self.remarks: list[str] = []
 
     def start(self) -> None:
         """An attempt, or the reading of a call, begins: its calls share `END_SECONDS`."""
         self._begins_until = time.monotonic() + BEGIN_SECONDS
         self.http.give(END_SECONDS)
 
+    def leave_out(self, reason: str, words: str) -> None:
+        """Part of a call makes no event. `reason` is one word, `words` say which part and why."""
+        self.left_out[reason] += 1
+        self.remarks.append(words)
+
     @property
     def has_time(self) -> bool:
         """Whether another call of this attempt may begin. What has to wait is `Result.LEFT`."""
         return self._begins_until is None or time.monotonic() < self._begins_until
+
+    @classmethod
+    def wrong(cls, name: str, given: Any) -> str:
+        """What is wrong with this one of OPTIONS or SECRETS as it was typed, in words for a page; "" for
+        nothing."""
+        return ""
 
     def push(self, wanted: Sequence[Wanted], now: datetime) -> list[Pushed]:
         """Write these leads' states, at most `batch`, one a lead; what came of each, in order."""

@@ -11,7 +11,10 @@ from leads.connectors.base import Connector
 from leads.connectors.hubspot import HubSpot
 from leads.connectors.mautic import Mautic
 from leads.connectors.salesforce import Salesforce
+from leads.connectors.segment import Segment
+from leads.connectors.slack import Slack
 from leads.connectors.standard_webhooks import StandardWebhooks
+from leads.connectors.teams import Teams
 from leads.models import Connection
 
 CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
@@ -19,4 +22,7 @@ CONNECTORS: Mapping[Connection.Kind, type[Connector]] = {
     Connection.Kind.SALESFORCE: Salesforce,
     Connection.Kind.WEBHOOK: StandardWebhooks,
     Connection.Kind.HUBSPOT: HubSpot,
+    Connection.Kind.SEGMENT: Segment,
+    Connection.Kind.SLACK: Slack,
+    Connection.Kind.TEAMS: Teams,
 }

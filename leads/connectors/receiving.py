@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -102,6 +102,7 @@ def _take(call: InboundCall, now: datetime) -> None:
             connector.start()
             events = connector.translate(bytes(call.body), call.identity, call.received_at)
         counts = arriving.take(call.connection, events, now)
+        counts["events"] += connector.left_out.total()
     except Unreadable as problem:
         call.status, error = Status.FAILED, str(problem)
     except (Unreachable, CannotOpen) as problem:
@@ -110,13 +111,22 @@ def _take(call: InboundCall, now: datetime) -> None:
         log.exception("a stored call could not be taken in", call=call.pk)
         error = f"It could not be understood ({type(problem).__name__})."
     else:
-        call.status = Status.TAKEN if events else Status.IGNORED
-        call.outcome = counts
+        call.status = _status(counts, len(events), connector.left_out.total())
+        call.outcome = counts | connector.left_out
+        call.error = " ".join(connector.remarks)[:300]
     if error and call.tries >= MOST_TRIES:
         call.status = Status.FAILED
-    call.error = error[:300]
+    if error or call.status == Status.WAITING:
+        call.error = error[:300]
     call.done_at = None if call.status == Status.WAITING else now
     call.save(update_fields=["status", "outcome", "error", "done_at"])
+
+
+def _status(counts: Mapping[str, int], events: int, left_out: int) -> Status:
+    """What became of a call by what became of its events: ignored when none is of interest here."""
+    if not events:
+        return Status.FAILED if left_out else Status.IGNORED
+    return Status.IGNORED if counts.get("strangers") == events else Status.TAKEN
 
 
 def again(call: InboundCall, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Signatures of what leaves and of what comes in: Standard Webhooks 1.0, Mautic, HubSpot. Pure.
+"""Signatures of what leaves and of what comes in: Standard Webhooks 1.0, Mautic, HubSpot, Segment. Pure.
 
 Owns signing and verifying, always over the bytes as they were sent, compared in constant time. Knows no
 request and no row; whether a message was taken before is `leads.connectors.receiving`.
@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,17 @@ def secret_bytes(secret: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("A secret is whsec_ and base64.") from None
+
+
+def problem(secret: str) -> str:
+    """What is wrong with a signing secret as it was typed, in words; "" for nothing."""
+    try:
+        length = len(secret_bytes(secret))
+    except ValueError as error:
+        return str(error)
+    if not SHORTEST <= length <= LONGEST:
+        return f"A secret has {SHORTEST} to {LONGEST} bytes; this one has {length}."
+    return ""
 
 
 def sign(secret: str, message_id: str, at: datetime, body: bytes) -> str:
@@ -100,6 +112,39 @@ def verify_mautic(secret: str, given: str, body: bytes) -> None:
     """Raises Refused. Mautic sends neither time nor id: a replay is known by the body alone."""
     if not hmac.compare_digest(mautic(secret, body).encode(), given.encode("utf-8", "replace")):
         raise Refused("the signature does not fit")
+
+
+def segment(secret: str, body: bytes) -> str:
+    """Segment's `X-Signature`: hex of the HMAC-SHA1 over the raw body; of a batch over its first event."""
+    return hmac.digest(secret.encode(), body, "sha1").hex()
+
+
+# Where the first event of a batch begins: in a list, or in the list of the member "batch".
+_FIRST = re.compile(rb'\s*(?:\{.*?"batch"\s*:\s*)?\[\s*', re.DOTALL)
+
+
+def first_of(body: bytes) -> bytes:
+    """The bytes of the first event of a batch, as they came; none where it is no batch."""
+    found = _FIRST.match(body)
+    if found is None:
+        return b""
+    try:
+        text = body[found.end() :].decode()
+        return text[: json.JSONDecoder().raw_decode(text)[1]].encode()
+    except (ValueError, RecursionError):
+        return b""
+
+
+def verify_segment(secret: str, given: Mapping[str, str], body: bytes) -> None:
+    """Raises Refused. Segment sends no time: a replay is known by its messageId, and of a batch only the
+    first event is proven to be the sender's."""
+    said = given.get("x-signature", "").strip().lower().encode("utf-8", "replace")
+    matches = False
+    for signed in (body, first_of(body) or body):
+        # Both are compared, whatever the first says.
+        matches |= hmac.compare_digest(segment(secret, signed).encode(), said)
+    if not matches:
+        raise Refused("x-signature does not fit")
 
 
 def hubspot_v1(secret: str, body: bytes) -> str:

@@ -43,6 +43,10 @@ class StandardWebhooks(Connector):
     )
     SECRETS = (Option("secret", "Signing secret", "whsec_ and base64; 24 to 64 bytes."),)
 
+    @classmethod
+    def wrong(cls, name: str, given: Any) -> str:
+        return signatures.problem(given) if name == "secret" else ""
+
     def keys(self, now: datetime) -> list[str]:
         names = ["secret"]
         if (until := self.options.get("former_until")) and now < datetime.fromisoformat(until):

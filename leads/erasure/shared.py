@@ -7,6 +7,7 @@ under nobody's name but that of who wrote it (comments, the agreement, calls) is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ from django.db.models.functions import Cast
 
 from leads import identity
 from leads.erasure.held import Held
-from leads.models import BulkRun, ImportFailure, ImportPart, InboundCall, SavedView
+from leads.models import BulkRun, Connection, ImportFailure, ImportPart, InboundCall, SavedView
 from leads.slices import UNFINISHED
 
 GONE = "The person was erased."
@@ -27,9 +28,10 @@ _LISTS = ((SavedView, ("query", "name")), (BulkRun, ("query", "options")))
 
 def redact(held: Held) -> int:
     """Take the person out of what is shared; how many rows were changed."""
+    touched = _calls(held)
     if not held.needles:
-        return 0
-    touched = _parts(held) + _failures(held) + _calls(held)
+        return touched
+    touched += _parts(held) + _failures(held)
     for model, columns in _LISTS:
         touched += sum(_list(model, column, held) for column in columns)
     return touched
@@ -84,13 +86,33 @@ def _calls(held: Held) -> int:
     whole, for it is kept to be looked at and nothing else. One that still waits is needed; it ends with the
     same sweep of old bodies as all others."""
     needles = [needle.encode() for needle in held.addresses | held.phones if needle]
+    by_id = _named_by_id(held)
     settled = InboundCall.objects.exclude(status=InboundCall.Status.WAITING).exclude(body=b"")
     found = [
         pk
         for pk, body in settled.order_by("pk").values_list("pk", "body").iterator(chunk_size=200)
         if any(needle in bytes(body).lower() for needle in needles)
+        or (by_id is not None and by_id.search(bytes(body)))
     ]
     return InboundCall.objects.filter(pk__in=found).update(body=b"")
+
+
+def _named_by_id(held: Held) -> re.Pattern[bytes] | None:
+    """What finds the person where events name nobody but by an id that collectors gave (`Segment`): the
+    members that hold one, with one of theirs."""
+    of_collectors = Connection.objects.filter(kind=Connection.Kind.SEGMENT).values_list(
+        "id_system", flat=True
+    )
+    systems = {*of_collectors, str(Connection.Kind.SEGMENT)}
+    ids = {
+        key.split(":", 3)[3] for key in held.keys if key.startswith("id:") and key.split(":")[1] in systems
+    }
+    if not ids:
+        return None
+    written = {re.escape(text.encode()) for value in ids for text in (value, json.dumps(value)[1:-1])}
+    return re.compile(
+        rb'"(?:userId|anonymousId|previousId)"\s*:\s*"?(?:' + b"|".join(sorted(written)) + rb')["\s,}]'
+    )
 
 
 def _list(model: type[Model], column: str, held: Held) -> int:

@@ -73,9 +73,13 @@ def body(event: Event, handoff: Handoff, external_ids: Iterable[tuple[str, str, 
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
+# A type of its own, so that nobody takes a test for a lead.
+TEST = "handoff.test"
+
+
 def sample(now: datetime) -> str:
-    """The body of a test event: of a type of its own, so that nobody takes it for a lead."""
-    return json.dumps({"type": "handoff.test", "timestamp": time(now), "data": {}}, separators=(",", ":"))
+    """The body of a test event."""
+    return json.dumps({"type": TEST, "timestamp": time(now), "data": {}}, separators=(",", ":"))
 
 
 _TEXT = {"type": "string"}

@@ -27,6 +27,8 @@ KEEPS_STATE = frozenset({Connection.Kind.MAUTIC, Connection.Kind.HUBSPOT, Connec
 TELLS_PEOPLE = frozenset({Connection.Kind.SLACK, Connection.Kind.TEAMS})
 # Logged beside the record where the connection wants it: `options["activities"]`.
 LOGGED = frozenset({EventKind.CONTACTED, EventKind.NOTED})
+# Said to a holder before a deadline is missed; any other step of a ladder is an escalation.
+_REMINDERS = frozenset({"accept_50", "accept_80"})
 _ESCALATIONS = frozenset({EventKind.ESCALATED, EventKind.FLAGGED, EventKind.BLACK_HOLE})
 
 
@@ -194,13 +196,14 @@ def _wants(connection: Connection, name: str) -> bool:
 
 
 def _message(connection: Connection, event: Event) -> str:
-    """What people are told of it by this connection: "escalation", "new_demo" or ""."""
+    """What people are told of it by this connection: "escalation", "reminder", "new_demo" or ""."""
     if event.handoff.is_quiet:
         return ""
     kind = EventKind(event.kind)
     told = connection.options.get("tells", ["escalation", "new_demo"])
-    if kind in _ESCALATIONS and "escalation" in told:
-        return "escalation"
+    if kind in _ESCALATIONS:
+        name = "reminder" if event.data.get("step") in _REMINDERS else "escalation"
+        return name if name in told else ""
     is_first = kind in (EventKind.ASSIGNED, EventKind.QUEUED) and event.handoff.window == 1
     if is_first and event.handoff.effective_type == LeadType.DEMO and "new_demo" in told:
         return "new_demo"

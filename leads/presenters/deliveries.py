@@ -28,6 +28,15 @@ OUTCOMES = {
     "gone": "Wants no more",
 }
 
+# What became of events, where the code alone does not say it.
+OF_EVENTS = {
+    "strangers": "about nobody known here",
+    "unknown_type": "of an unknown type",
+    "nobody": "naming nobody",
+    "bad_id": "with a wrong id",
+    "too_long": "too long",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -185,7 +194,7 @@ def outcome(row: InboundCall) -> str:
     if events is None:
         return ""
     # PostgreSQL keeps no order of these.
-    told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_place))
+    told = ", ".join(f"{counts[name]} {OF_EVENTS.get(name, name)}" for name in sorted(counts, key=_place))
     return f"{events} event{'' if events == 1 else 's'}{': ' if told else ''}{told}"
 
 

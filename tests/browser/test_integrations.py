@@ -171,3 +171,42 @@ def test_a_mapping_is_tried_before_it_is_saved(cast, open_page, settings, shot):
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="Mautic", exact=True)).to_be_visible()
         assert set(Connection.objects.get().mapping) == {"fields", "owners"}
+
+
+def test_channels_and_collectors_are_accessible_and_fit(cast, open_page, shot):
+    gone = "Slack answers 410: the channel is archived. Make a new webhook there and set its address."
+    made("Sales floor", slug="sales", kind="slack", rate=1, burst=1, is_active=False, paused_why=gone)
+    row = made("Escalations", kind="teams", rate=1, burst=1, options={"names": "name"})
+    sent = delivery(
+        row, kind="message", type="escalation", body="", **of(make_handoff("assigned", cast.femke))
+    )
+    attempt(sent, status=202, outcome="done", request="POST escalation “Not answered in time”, 1,204 bytes")
+    site = made(
+        "Site", kind="segment", base_url="", id_system="segment", hook="door", last_in_at=timezone.now()
+    )
+    bad = "Event 2: it has no name. Event 4: it is longer than 32 kB."
+    counts = {"events": 5, "processed": 2, "strangers": 1, "malformed": 1, "too_long": 1}
+    came = call(site, identity="batch/sha256:0f", outcome=counts, error=bad, received_at=timezone.now())
+    page: Page = open_page(cast.otto)
+    page.goto("/integrations/new/segment/")
+    page.get_by_label("Name", exact=True).fill("Shop")
+    page.get_by_label("What events mean").fill("Demo Requested: demo")
+    with refused(page):
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_text("“Demo Requested: demo” is not “name = kind”.")).to_be_visible()
+    look_at(page, shot, "segment-new")
+    page.get_by_label("What events mean").fill("Demo Requested = demo_request")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("heading", name="Write key of an SDK")).to_be_visible()
+    look_at(page, shot, "segment-once")
+    for name, path in {
+        "segment": "/integrations/site/",
+        "segment-call": f"/integrations/calls/{came.pk}/",
+        "slack-new": "/integrations/new/slack/",
+        "teams-new": "/integrations/new/teams/",
+        "slack": "/integrations/sales/",
+        "teams": "/integrations/escalations/",
+        "message": f"/integrations/deliveries/{sent.pk}/",
+    }.items():
+        page.goto(path)
+        look_at(page, shot, name)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from leads import paging
-from leads.connecting import changing, conflicts, first_sync, health, keeping, kinds
+from leads.connecting import changing, conflicts, first_sync, health, keeping, kinds, trying
 from leads.connecting.changing import Edit, NotDone
 from leads.connection_form import ConnectionForm
 from leads.connectors import signatures
@@ -97,6 +98,7 @@ def _form(
         "row": row,
         "kind": form.kind.label,
         "words": form.shape.words,
+        "note": form.shape.note,
         "receives": kinds.does(form.kind, "identify"),
         # Saving over what somebody else saved is deliberate: the second time it is known.
         "seen": changing.newest(row) if row is not None else 0,
@@ -134,12 +136,13 @@ def overview(request: HttpRequest, row: Connection, *, status: int = 200, **more
         "line": line,
         "is_offered": row.kind in kinds.offered(),
         "seen": max((entry.history_id for entry in entries), default=0),
+        "note": kinds.SHAPES[Connection.Kind(row.kind)].note,
         "lacking": "" if row.is_active else changing.lacking(row),
         "secrets": words.kept(row, known, now) if row.kind in kinds.offered() else [],
         "hook": words.hook(row, known, now) if kinds.does(row.kind, "identify") else None,
         "former_until": _former(row, now),
         "can_check": kinds.does(row.kind, "check"),
-        "can_test": row.kind == Connection.Kind.WEBHOOK and bool(row.base_url),
+        "can_test": trying.takes_tests(row),
         "can_rotate": row.kind == Connection.Kind.WEBHOOK,
         "can_map": kinds.does(row.kind, "push"),
         "conflicts": paging.count_words(paging.count(conflicts.standing(row))),
@@ -178,4 +181,9 @@ def shown_once(
 ) -> HttpResponse:
     """The page that shows what was made, this once; not a redirect, which would have to carry it."""
     values = {"row": row, "secret": secret, "address": address, "is_new": is_new}
+    if address and row.kind == Connection.Kind.SEGMENT:
+        values |= {
+            "write_key": address.rstrip("/").rpartition("/")[2],
+            "collect": f"{settings.PUBLIC_URL}/collect",
+        }
     return frame.page(request, "shown_once", values)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from leads import exports, paging
 from leads.connecting import health
+from leads.connectors import messages
 from leads.delivery_filter import STATUSES, DeliveryFilter
 from leads.models import Connection, Delivery
 from leads.outbox import catalogue, letters
@@ -49,7 +50,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "connections": Connection.objects.values_list("slug", "name"),
         "statuses": STATUSES,
         "kinds": Delivery.Kind.choices,
-        "types": catalogue.ALL_TYPES,
+        "types": (*catalogue.ALL_TYPES, *messages.TYPES),
         "count": paging.count_words(paging.count(found.qs, page)),
         "csv": f"{reverse('leads:deliveries_csv')}?{urlencode(own)}",
         "more": f"?{urlencode([*own, ('after', page.next)])}" if page.next else "",

@@ -68,10 +68,13 @@ def test(request: HttpRequest, slug: str) -> HttpResponse:
     """Send a test event and show its delivery, with the answer."""
     frame.runner(request)
     row = frame.find(slug)
-    if row.kind != Connection.Kind.WEBHOOK or not row.base_url:
+    if not trying.takes_tests(row):
         return connection.overview(request, row, status=422, problem="It has no address to send an event to.")
     sent = trying.send_test(row, timezone.now)
-    tell(request, _said(sent, shell_of(request).now), is_late=sent.status != Delivery.Status.DONE)
+    said = _said(sent, shell_of(request).now)
+    if sent.status == Delivery.Status.DONE and row.kind == Connection.Kind.TEAMS:
+        said += " Look into the channel: what the flow made of it Teams does not say."
+    tell(request, said, is_late=sent.status != Delivery.Status.DONE)
     return redirect("leads:delivery", sent.pk)
 
 

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_POST
 
 from leads.connecting import keeping, kinds
 from leads.connecting.changing import NotDone, Stale
-from leads.connection_form import LONGEST_SECRET, signing_problem
+from leads.connection_form import LONGEST_SECRET
+from leads.connectors import signatures
 from leads.models import Connection
 from leads.views.integrations import connection, frame
 
@@ -26,7 +27,7 @@ def rotate(request: HttpRequest, slug: str) -> HttpResponse:
     if row.kind != Connection.Kind.WEBHOOK:
         return connection.overview(request, row, status=422, problem="Its secrets are not made here.")
     brought = request.POST.get("secret-own", "").strip()[:LONGEST_SECRET]
-    if brought and (problem := signing_problem(brought)):
+    if brought and (problem := signatures.problem(brought)):
         return connection.overview(request, row, status=422, rotate_problem=problem)
     try:
         plain = keeping.rotate(row.pk, frame.edit(request, looks=True), brought)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import hmac
 import inspect
 from datetime import UTC, datetime, timedelta
 
@@ -261,6 +263,38 @@ def test_mautics_signature():
         signatures.verify_mautic("mySecrets", MAUTIC, MAUTIC_BODY)
 
 
+EVENT = b'{"type":"track","event":"Demo \\u00e9","messageId":"m-1","batch":[1]}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [EVENT, b" [ " + EVENT + b" ]", b"[" + EVENT + b", {}]", b'{"sentAt":"x", "batch" : [' + EVENT + b",3]}"],
+    ids=["one", "list", "list of two", "batch"],
+)
+def test_segments_signature_of_one_event_and_of_a_batchs_first(body):
+    """Recomputed with the standard library, as Segment's documentation does it."""
+    made = hmac.new(b"shared", EVENT, hashlib.sha1).hexdigest()
+    signatures.verify_segment("shared", {"x-signature": made.upper()}, body)
+    for changed in mutations(made.encode()):
+        with pytest.raises(Refused):
+            signatures.verify_segment("shared", {"x-signature": changed.decode("latin-1")}, body)
+    for wrong in ({}, {"x-signature": ""}):
+        with pytest.raises(Refused):
+            signatures.verify_segment("shared", wrong, body)
+    start = body.index(EVENT)
+    for place in range(start, start + len(EVENT)):
+        spoilt = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
+        with pytest.raises(Refused):
+            signatures.verify_segment("shared", {"x-signature": made}, spoilt)
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"[[[", b"[" * 100_000, b'{"batch":[', b"{}", b"5", b"\xff["])
+def test_what_is_no_batch_has_no_first_event(body):
+    assert signatures.first_of(body) == b""
+    with pytest.raises(Refused):
+        signatures.verify_segment("shared", {"x-signature": "0" * 40}, body)
+
+
 def test_whatever_is_compared_is_compared_in_constant_time():
     """Read off the source: in each verifier what comes from outside meets ours in `hmac.compare_digest` and
     in no == or in; lengths, names and times are no secrets."""
@@ -268,7 +302,9 @@ def test_whatever_is_compared_is_compared_in_constant_time():
     verifiers = [
         node for node in module.body if isinstance(node, ast.FunctionDef) and node.name.startswith("verify")
     ]
-    assert {node.name for node in verifiers} == {"verify", "verify_mautic", "verify_hubspot"}
+    assert {node.name for node in verifiers} == {
+        "verify", "verify_mautic", "verify_hubspot", "verify_segment",
+    }  # fmt: skip
     for function in verifiers:
         calls = [ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
         assert "hmac.compare_digest" in calls, function.name
