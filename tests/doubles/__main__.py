@@ -35,7 +35,11 @@ def main() -> None:
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
-    with Doubles(asked.host, asked.port, asked.seed) as doubles:
+    try:
+        started = Doubles(asked.host, asked.port, asked.seed)
+    except OSError as error:
+        parser.error(f"--port {asked.port}: {error.strerror or error}")
+    with started as doubles:
         for system, url in targets.items():
             doubles.systems[system].seed({"webhooks": url})
         print(f"The doubles answer on {doubles.url}", flush=True)

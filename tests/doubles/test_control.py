@@ -165,6 +165,13 @@ def test_a_wrong_target_stops_the_start() -> None:
     assert "--webhooks-to" in done.stderr
 
 
+def test_a_port_that_is_taken_is_said(outer: Doubles) -> None:
+    command = [sys.executable, "-m", "tests.doubles", "--port", str(outer.port)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Address already in use" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_with_its_parent_it_ends_however_that_ends() -> None:
     command = f"{sys.executable} -m tests.doubles --port 0 --with-parent & read _"
     shell = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -21,6 +22,7 @@ from leads.models import Connection, Delivery, ExternalId, FieldConflict, Handof
 from tests import doubles
 from tests.conftest import Cast
 from tests.factories import make_lead, open_handoff, route_to
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 NAMES = ["Data warehouse", "HubSpot", "Mautic", "Salesforce"]
@@ -177,3 +179,17 @@ def test_what_is_in_the_way_is_said(
 def test_nobody_to_do_it_for(outer: doubles.Doubles) -> None:
     with pytest.raises(CommandError, match="seed_demo"):
         connect(outer)
+
+
+def test_one_word_of_make_starts_both_and_without_it_neither() -> None:
+    def commands(*words: str) -> str:
+        found = subprocess.run(
+            ["make", "-n", "run", "PORT=8398", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return " ".join(found.stdout.replace("\\\n", " ").split())
+
+    both = commands("DOUBLES=1", "DOUBLES_PORT=8399")
+    assert "python -m tests.doubles --port 8399 --with-parent & " in both
+    told = "connect_doubles --url http://127.0.0.1:8399 && exec .venv/bin/python manage.py start"
+    assert f"{told} --bind 127.0.0.1:8398" in both
+    assert "doubles" not in commands()
