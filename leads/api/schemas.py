@@ -115,7 +115,7 @@ class Contact(Acting):
     note: Text | None = None
     asked_for: bool | None = Field(
         None,
-        description="they asked for this very contact: needed by a channel that their consent forbids",
+        description="whether they asked for this contact; false is refused where they forbade the channel",
     )
     next_touch_at: Instant | None = Field(None, description="within a year; by default some business days on")
 

@@ -60,15 +60,16 @@ def contact(
     activity_id: int | None = None,
     note: str = "",
     next_touch_at: datetime | None = None,
-    asked_for: bool = False,
+    asked_for: bool | None = None,
     revision: int | None = None,
 ) -> Handoff:
     """Log an outreach attempt; accepts first if need be. `at` is when it was made, now by default.
 
     `activity_id` is the signal it referred to: one of the lead's activities. The earliest attempt is
     the first contact, even if it is logged later. The same attempt again is one: of the same moment, or
-    where no moment is given, within ten seconds. By a channel that the lead has forbidden it is Invalid,
-    unless the lead `asked_for` this very contact; the event then says so.
+    where no moment is given, within ten seconds. Of a channel that the lead has forbidden the event says
+    whether the lead `asked_for` this very contact. False is Invalid: whoever was warned chooses another way;
+    None is who was not, and what has happened is logged all the same.
     """
     handoff = guard.locked(handoff_id)
     guard.require_fresh(handoff, revision, act, "log a contact")
@@ -80,12 +81,12 @@ def contact(
     _check_contact(handoff, act, channel, outcome, at, activity_id, next_touch_at)
     codes: dict[str, Any] = {}
     if channel in consent.forbidden(handoff.lead):
-        if not asked_for:
+        if asked_for is False:
             words = (
                 f"{consent.REFUSED[Channel(channel)]} Choose another way, or say that they asked for this."
             )
             raise Invalid({"asked_for": words})
-        codes["asked_for"] = True
+        codes["asked_for"] = bool(asked_for)
     # A sender's clock may be minutes ahead of ours; nobody is contacted before they qualified.
     at = max(at, handoff.mql_at)
     text = guard.bounded("note", note)

@@ -206,9 +206,9 @@ def history(
         text = f"Deferred to {times.moment(deferral.until, now)}"
         add(deferral.at, person(deferral.by_id), text, deferral.explanation, deferral.undone_at is not None)
     asked_for = {
-        event.recorded_at
+        event.recorded_at: event.data["asked_for"]
         for event in events
-        if event.kind == EventKind.CONTACTED and isinstance(event.data, dict) and event.data.get("asked_for")
+        if event.kind == EventKind.CONTACTED and isinstance(event.data, dict) and "asked_for" in event.data
     }
     for attempt in attempts:
         text = attempt_words(attempt)
@@ -216,7 +216,8 @@ def history(
         if attempt.activity_id is None:
             text += ", generic"
         if attempt.recorded_at in asked_for:
-            text += ", which they had asked for"
+            wanted = asked_for[attempt.recorded_at]
+            text += ", which they had asked for" if wanted else ", which they had asked not to have"
         if attempt.logged_late:
             text += f", logged {times.day(attempt.recorded_at, now)}"
         add(attempt.at, person(attempt.by_id), text, attempt.note, attempt.undone_at is not None)

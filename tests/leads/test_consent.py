@@ -94,12 +94,21 @@ def test_a_forbidden_channel_needs_that_they_asked_for_it(cast: Cast, channel: s
     act = by(cast.femke, minutes=5)
     if refused:
         with pytest.raises(Invalid) as wrong:
-            lifecycle.contact(handoff.pk, act, channel=channel, outcome="reached")
+            lifecycle.contact(handoff.pk, act, channel=channel, outcome="reached", asked_for=False)
         assert list(wrong.value.errors) == ["asked_for"]
         assert not handoff.attempts.exists()
     lifecycle.contact(handoff.pk, act, channel=channel, outcome="reached", asked_for=True)
     event = handoff.events.get(kind="contacted")
     assert event.data.get("asked_for") is (True if refused else None)
+    assert_sound()
+
+
+def test_what_another_system_logged_has_happened_and_is_marked(as_: SignIn, cast: Cast) -> None:
+    handoff = make_handoff("assigned", cast.femke, lead=shy())
+    lifecycle.contact(handoff.pk, by(cast.femke, minutes=5), channel="phone", outcome="reached")
+    assert handoff.events.get(kind="contacted").data["asked_for"] is False
+    page = html(as_(cast.femke).get(f"/handoffs/{handoff.pk}/"))
+    assert "Reached by phone, generic, which they had asked not to have" in page
     assert_sound()
 
 
