@@ -40,6 +40,8 @@ RECENT = timedelta(days=30)
 # What changed later than this may be on its way.
 GRACE = timedelta(minutes=15)
 LONGEST_PAUSE = 2.0
+# While it waits for a rate budget, it says so often, in seconds, that it lives.
+SAID_EVERY = 10.0
 
 _slices = slices.Slices(SyncRun, progress="handoffs", unit="handoffs", order="created_at")
 unfinished = _slices.unfinished
@@ -142,7 +144,7 @@ def _look(
         settled, moving = _settled(connection, wants, now)
         count["in_flight"] += len(moving)
         _silent(read, connection, moving, sides.MOVING)
-        records = _read(connector, settled, now)
+        records = _read(connector, settled, run, pace)
         if records is None:
             count["unreachable"] += len(settled)
             _silent(read, connection, settled, sides.UNREAD)
@@ -202,21 +204,39 @@ def _settled(
     return settled, moving
 
 
-def _read(connector: Keeper, wants: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]] | None:
-    """The records there, within the rate budget; None when they could not be read."""
-    if not wants:
-        return {}
-    calls = max(1, -(-len(wants) // max(1, connector.batch)))
-    while (pause := outbox.spend(connector.connection.pk, calls, now)) > timedelta(0):
-        time.sleep(min(pause.total_seconds(), LONGEST_PAUSE))
-        now += pause
-    try:
-        return connector.fetch(wants, now)
-    except Unreachable as error:
-        log.warning("a system could not be read", connection=connector.connection.slug, error=str(error))
-    except UNEXPECTED:
-        log.exception("a system's answer could not be understood", connection=connector.connection.slug)
-    return None
+def _read(
+    connector: Keeper, wants: Sequence[Wanted], run: SyncRun, pace: slices.Pace
+) -> dict[int, list[Seen]] | None:
+    """The records there, a batch at a time, within the rate budget; None when they could not be read."""
+    found: dict[int, list[Seen]] = {}
+    size = max(1, connector.batch)
+    for start in range(0, len(wants), size):
+        _wait(connector, 1, run, pace)
+        before = connector.http.made
+        try:
+            found |= connector.fetch(wants[start : start + size], pace.at)
+        except Unreachable as error:
+            log.warning("a system could not be read", connection=connector.connection.slug, error=str(error))
+            return None
+        except UNEXPECTED:
+            log.exception("a system's answer could not be understood", connection=connector.connection.slug)
+            return None
+        # A record that is looked for by address, or is gone, costs calls of its own.
+        _wait(connector, connector.http.made - before - 1, run, pace)
+    return found
+
+
+def _wait(connector: Keeper, calls: int, run: SyncRun, pace: slices.Pace) -> None:
+    """Take so many calls out of the rate budget, waiting for them; meanwhile the claim of the run stands."""
+    connection, said = connector.connection, time.monotonic()
+    while calls > 0:
+        part = min(calls, max(1, connection.burst))
+        while (pause := outbox.spend(connection.pk, part, pace.at)) > timedelta(0):
+            time.sleep(min(pause.total_seconds(), LONGEST_PAUSE))
+            if time.monotonic() - said > SAID_EVERY:
+                _slices.save(run, pace.at)
+                said = time.monotonic()
+        calls -= part
 
 
 def _finish(run: SyncRun, connections: Sequence[Connection], pace: slices.Pace) -> None:

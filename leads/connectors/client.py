@@ -118,7 +118,8 @@ class _Stream(httpx.SyncByteStream):
 
 
 class Http:
-    """A client for one system. Use as a context manager; it keeps its connections while it is open."""
+    """A client for one system. Use as a context manager; it keeps its connections while it is open. `made` is
+    how many calls it has begun."""
 
     def __init__(
         self, base_url: str = "", *, timeout: httpx.Timeout = TIMEOUT, allowed: Sequence[str] | None = None
@@ -127,6 +128,7 @@ class Http:
         self._allowed = allowed
         self._deadline = Deadline()
         self._ends: float | None = None
+        self.made = 0
         self._client = httpx.Client(
             transport=_Transport(allowed, self._deadline),
             timeout=timeout,
@@ -172,6 +174,7 @@ class Http:
         if left <= 0:
             raise Unreachable("There was no time left for this call.")
         self._deadline.set(left)
+        self.made += 1
         # What one call was given to keep is nothing for the next.
         self._client.cookies.clear()
         sent = dict(headers or {})

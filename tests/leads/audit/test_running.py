@@ -12,6 +12,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from leads import audit, connectors, lifecycle
+from leads.audit import running
 from leads.audit.running import GRACE
 from leads.connectors import kinds
 from leads.connectors.base import Pushed, Seen
@@ -168,6 +169,38 @@ def test_what_changed_within_the_grace_or_is_owed_is_in_flight(cast: Cast, recor
 
     young = run(NOW + GRACE - timedelta(minutes=2))
     assert counts(young) == {"in_flight": 3}
+
+
+def test_every_call_is_within_the_rate_budget(
+    cast: Cast, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those too that a system needs for single records; and while it waits, the run is seen to live."""
+    connection = synced(cast, 4)
+    monkeypatch.setattr(Played, "batch", 2)
+    monkeypatch.setattr(running, "SAID_EVERY", 0.0)
+    slept: list[float] = []
+    monkeypatch.setattr("leads.audit.running.time.sleep", slept.append)
+    spent: list[int] = []
+    answers = iter([timedelta(0), timedelta(seconds=9), *[timedelta(0)] * 9])
+
+    def spend(pk: int, calls: int, now: datetime) -> timedelta:
+        spent.append(calls)
+        return next(answers)
+
+    monkeypatch.setattr("leads.outbox.spend", spend)
+    fetch = Played.fetch
+
+    def searching(self: Played, wanted: Sequence[Wanted], now: datetime) -> dict[int, list[Seen]]:
+        self.http.made += 5
+        return fetch(self, wanted, now)
+
+    monkeypatch.setattr(Played, "fetch", searching)
+    Connection.objects.filter(pk=connection.pk).update(burst=3)
+    job = run()
+    # One before each batch of two; of the other four three and one, and the three are waited for once.
+    assert spent == [1, 3, 3, 1, 1, 3, 1]
+    assert slept == [2.0]
+    assert counts(job) == {"in_flight": 0, "compared": 4, "agreed": 4}
 
 
 def test_a_dead_letter_is_a_finding_until_it_is_settled(cast: Cast, records: Records) -> None:
