@@ -32,7 +32,7 @@ DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB
 
 help:
 	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
-	@echo "              DOUBLES=1 connects doubles of Mautic, HubSpot and Salesforce (DOUBLES_PORT= where)"
+	@echo "              DOUBLES=1 connects doubles of five other systems (DOUBLES_PORT= where)"
 	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
 	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
 	@echo "make storm    the long storms and kill tests"

@@ -100,7 +100,11 @@ ACCOUNTS: Sequence[Account] = (
         calls=True,
     ),
     Account(Kind.WEBHOOK, "Data warehouse", "/hooks/warehouse"),
+    Account(Kind.SLACK, "Slack", "/slack/hook"),
+    Account(Kind.TEAMS, "Teams", "/teams/hook"),
 )
+# Their address is a secret, for whoever knows it can write there.
+CHANNELS = frozenset({Kind.SLACK, Kind.TEAMS})
 
 
 def connect(url: str, user: User, now: datetime) -> list[str]:
@@ -153,8 +157,10 @@ def _tell(http: Http, system: str, **what: Any) -> None:
 
 def _connect(account: Account, url: str, http: Http, is_empty: bool, edit: Edit) -> str:
     row = _row(account, url, edit)
-    opened = sealing.open_sealed(row.sealed) if row.sealed else {}
+    opened = _secrets(row)
     wanted = dict(account.secrets)
+    if account.kind in CHANNELS:
+        wanted["url"] = f"{url}{account.path}"
     if account.kind == Kind.WEBHOOK:
         wanted = {"secret": opened.get("secret") or signatures.new_secret()}
         name = account.path.rpartition("/")[2]
@@ -166,6 +172,8 @@ def _connect(account: Account, url: str, http: Http, is_empty: bool, edit: Edit)
         hook = keeping.renew_hook(row.pk, Edit(edit.user, edit.now, changing.newest(row)))
         _tell(http, account.kind, webhooks=hook)
     row = changing.switch_on(row.pk, edit)
+    if account.kind in CHANNELS:
+        return f"{account.name} is told of escalations and new demo leads"
     if not account.book:
         return f"{account.name} is called at each event"
     records = _records(row, account) if is_empty else []
@@ -178,20 +186,25 @@ def _connect(account: Account, url: str, http: Http, is_empty: bool, edit: Edit)
     return f"{account.name}: {again}the state of {first_sync.waiting()} leads is owed to it"
 
 
+def _secrets(row: Connection) -> Mapping[str, str]:
+    return sealing.open_sealed(row.sealed) if row.sealed else {}
+
+
 def _row(account: Account, url: str, edit: Edit) -> Connection:
     """The account's connection, made or set anew. Raises NotConnected for one that is somebody's own."""
     values: dict[str, Any] = {
         "role": account.role,
-        "base_url": f"{url}{account.path}",
+        "base_url": "" if account.kind in CHANNELS else f"{url}{account.path}",
         "id_system": account.kind if account.book else "",
-        "rate": 50.0,
-        "burst": 100,
+        # A channel takes about one message a second.
+        "rate": 1.0 if account.kind in CHANNELS else 50.0,
+        "burst": 1 if account.kind in CHANNELS else 100,
     }
     row = Connection.objects.filter(name=account.name).first()
     if row is None:
         made = {**values, "name": account.name, "options": dict(account.options)}
         return changing.make(account.kind, edit, made)
-    host = urlsplit(row.base_url).hostname or ""
+    host = urlsplit(row.base_url or _secrets(row).get("url", "")).hostname or ""
     is_ours = host in settings.CONNECTOR_PRIVATE_HOSTS or host.endswith(DEMO_HOSTS)
     if row.kind != account.kind or not is_ours:
         raise NotConnected(f"There is a connection “{row.name}” of your own, which is left alone. Rename it.")

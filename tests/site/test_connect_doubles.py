@@ -25,7 +25,7 @@ from tests.factories import make_lead, open_handoff, route_to
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
-NAMES = ["Data warehouse", "HubSpot", "Mautic", "Salesforce"]
+NAMES = ["Data warehouse", "HubSpot", "Mautic", "Salesforce", "Slack", "Teams"]
 
 
 @pytest.fixture
@@ -93,6 +93,12 @@ def test_there_and_back(outer: doubles.Doubles, handoff: Handoff, cast: Cast) ->
     assert (lead.values["Handoff_Status__c"], contact.values["handoff_status"]) == ("Accepted", "accepted")
     [hook] = outer.hooks.of("warehouse")
     assert (hook.json()["type"], hook.problem) == ("handoff.accepted", "")
+
+    # Whose it is, is news in the channels; who holds it already is none.
+    assert (outer.slack.messages, outer.teams.messages) == ([], [])
+    open_handoff(make_lead(email="new@engines.example"), kind="demo_request", at=timezone.now())
+    send()
+    assert (len(outer.slack.messages), len(outer.teams.messages)) == (1, 1)
 
     # Salesforce owns the phone; the rest goes by time.
     for one in Connection.objects.filter(kind="salesforce"):
