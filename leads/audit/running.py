@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from leads.connectors.client import Unreachable
 from leads.connectors.delivering import UNEXPECTED
 from leads.connectors.keeping import Keeper
 from leads.identity import normalise_email
-from leads.models import Connection, Delivery, Handoff, Lead, SyncRun
+from leads.models import Connection, Delivery, Handoff, Lead, RemoteRecord, SyncRun
 from leads.outbox import Wanted
 from leads.outbox.owing import KEEPS_STATE
 from leads.sealing import CannotOpen
@@ -113,7 +113,7 @@ def _in_question(run: SyncRun) -> QuerySet[Handoff]:
 def _candidates(run: SyncRun) -> list[Handoff]:
     """The next handoffs to look at, by id."""
     rows = _in_question(run).filter(pk__gt=run.after)
-    return list(rows.only("pk", "lead_id").order_by("pk")[:CHUNK])
+    return list(rows.only("pk", "lead_id", "closed_at").order_by("pk")[:CHUNK])
 
 
 def _look(
@@ -126,6 +126,7 @@ def _look(
     now = pace.at
     found = outbox.wanted({handoff.lead_id for handoff in chunk})
     ids = {handoff.pk for handoff in chunk}
+    closed = {handoff.pk for handoff in chunk if handoff.closed_at is not None}
     # An older handoff of a lead is spoken for by its newest one.
     wants = [want for want in found.values() if want.handoff_id in ids]
     leads = Lead.objects.only("email", "email_opt_out").in_bulk([want.lead_id for want in wants])
@@ -141,7 +142,7 @@ def _look(
             _silent(read, connection, wants, sides.UNREAD)
     for connector in connectors:
         connection, count = connector.connection, counts[connector.connection.slug]
-        settled, moving = _settled(connection, wants, now)
+        settled, moving = _settled(connection, _its_own(connection, wants, closed), now)
         count["in_flight"] += len(moving)
         _silent(read, connection, moving, sides.MOVING)
         records = _read(connector, settled, run, pace)
@@ -185,6 +186,18 @@ def _silent(
 ) -> None:
     for want in wants:
         read[want.lead_id][connection.slug] = trouble
+
+
+def _its_own(connection: Connection, wants: Sequence[Wanted], closed: Collection[int]) -> list[Wanted]:
+    """Those that the connection has to do with: what was closed before it was connected was never owed to it,
+    and is nobody's drift."""
+    leads = [want.lead_id for want in wants if want.handoff_id in closed]
+    told = set(
+        RemoteRecord.objects.filter(connection=connection, lead__in=leads).values_list("lead", flat=True)
+    )
+    owed = Delivery.objects.filter(connection=connection, lead__in=leads).order_by()
+    told |= set(owed.values_list("lead", flat=True))
+    return [want for want in wants if want.handoff_id not in closed or want.lead_id in told]
 
 
 def _settled(

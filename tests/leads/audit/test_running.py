@@ -19,7 +19,7 @@ from leads.connectors.base import Pushed, Seen
 from leads.connectors.client import Unreachable
 from leads.connectors.keeping import Keeper
 from leads.lifecycle import Act
-from leads.models import Connection, Delivery, Finding, SyncRun
+from leads.models import Connection, Delivery, Finding, Handoff, SyncRun
 from leads.outbox import Outcome, Result, Wanted
 from tests.conftest import NOW, Cast
 from tests.factories import make_handoff
@@ -93,6 +93,24 @@ def test_what_was_written_agrees(cast: Cast, records: Records) -> None:
     assert (job.handoffs, counts(job)) == (3, {"in_flight": 0, "compared": 3, "agreed": 3})
     assert not Finding.objects.exists()
     assert job.lags["mautic-1"]["n"] == job.lags["all"]["n"] == 3
+
+
+def test_what_was_closed_before_anybody_was_connected_is_no_drift(cast: Cast, records: Records) -> None:
+    make_handoff("disqualified", cast.femke)
+    before = make_handoff("accepted", cast.femke)
+    connection = synced(cast, 1)
+    # Closed later: it was owed, and is held to it.
+    told = Handoff.objects.exclude(pk=before.pk).get(state="accepted")
+    lifecycle.reject(told.pk, Act(NOW + timedelta(minutes=25), cast.femke), reason="not_icp")
+    records.clear()
+    Delivery.objects.filter(done_at__isnull=True).update(status="done", done_at=LATER)
+    job = run(LATER + timedelta(hours=1))
+    # The one that is open and the one that was closed afterwards.
+    assert (job.handoffs, counts(job)) == (3, {"in_flight": 0, "compared": 2, "differed": 2})
+    assert set(Finding.objects.values_list("handoff", "connection")) == {
+        (before.pk, connection.pk),
+        (told.pk, connection.pk),
+    }
 
 
 def test_a_planted_drift_is_found_once_and_resolved_when_it_is_gone(cast: Cast, records: Records) -> None:
