@@ -183,9 +183,11 @@ class Writing:
     def _read_stages(self, wanted: Sequence[Wanted]) -> None:
         """Stages by name, read once an open client. Raises Unreachable."""
         if self.stages is None and any(values.get(STAGE) for values in self.map.statuses.values()):
-            self.stages = {}
+            found: dict[str, int] = {}
             for stage in self.caller.listed("/stages", "stages"):
-                self.stages.setdefault(contacts.clean(stage.get("name")), int(stage["id"]))
+                found.setdefault(contacts.clean(stage.get("name")), int(stage["id"]))
+            # Only now: half a list would be taken for what there is.
+            self.stages = found
 
     def _enter_stage(
         self, want: Wanted, remote_id: str, contact: Mapping[str, Any], outcome: Outcome

@@ -175,8 +175,11 @@ class Storm:
             for pk, remote_id in self.ids.items()
             if self.system.read_record(remote_id) != expected[pk]
         }
-        assert differing == {}
-        assert dict(Delivery.objects.filter(status="dead").values_list("pk", "last_error")) == {}
+        assert differing == {}, differing
+        dead = list(
+            Delivery.objects.filter(status="dead").values_list("kind", "type", "attempts", "last_error")
+        )
+        assert dead == [], dead
 
     def assert_never_back(self) -> None:
         """No write of an older state after a newer one: a handoff's revisions only grow, and no handoff comes

@@ -151,6 +151,14 @@ def test_a_stage_that_is_not_there_is_said_by_name(hooked: Hooked, accepted: tup
     assert pushed.outcome.error == "There is no stage Accepted there."
 
 
+def test_stages_that_could_not_be_read_are_read_again(hooked: Hooked, accepted: tuple[Handoff, str]) -> None:
+    hooked.outer.fault(system="mautic", match="/stages", status=503, times=1)
+    wants = list(outbox.wanted([accepted[0].lead_id]).values())
+    with opened(hooked.connection) as connector:
+        [[first], [second]] = [connector.push(wants, NOW) for _ in range(2)]
+    assert (first.outcome.result, second.outcome.result) == (Result.TRANSIENT, Result.DONE)
+
+
 def test_without_stages_and_tags_it_is_one_call_for_all(cast: Cast, hooked: Hooked) -> None:
     handoffs = [make_handoff("accepted", cast.femke) for _ in range(3)]
     for handoff in handoffs:
