@@ -284,6 +284,11 @@ if not re.fullmatch(r"20\d\d-(03|09)(-beta)?", HUBSPOT_API_VERSION):
 # Called after each good sweep, so that a dead worker is noticed from outside.
 HEARTBEAT_URL = web_address("HEARTBEAT_URL")
 
+# What a monitor shows to read /metrics; without it that page is not there.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 16 or not METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured("METRICS_TOKEN must be 16 plain characters or more")
+
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
 Q_CLUSTER = {
     "name": "handoff",
