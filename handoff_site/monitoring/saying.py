@@ -6,7 +6,7 @@ Owns the limits past which a figure is wrong, and the words. The example alert r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,6 +22,8 @@ SWEEP_LATE = timedelta(minutes=3)
 # It runs once a day, and may take its time.
 AUDIT_LATE = timedelta(hours=30)
 QUEUE_LONG = 200
+_OUTCOMES = {"rep": "to people", "queue": "to queues", "nobody": "to nobody"}
+_NO_WORDS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _recent(figures: Figures) -> Iterator[Line]:
     yield Line("Events taken in", *_counted(figures.intake))
     yield Line("From conversion until here", *_lags(figures.arrivals))
     yield Line("From here until a holder or a queue", *_lags(figures.routed))
-    yield Line("Routing decisions", *_counted(figures.decisions))
+    yield Line("Routing decisions", *_counted(figures.decisions, _OUTCOMES))
     nobody = figures.decisions.counts.get("nobody", 0)
     yield Line(
         "Routed to nobody",
@@ -152,7 +154,7 @@ def connection(link: Link) -> Line:
             link.name, value, todo="It says something else. Settle what the audit found:",
             href=reverse("leads:sync_audits"), link="Sync audit",
         )  # fmt: skip
-    return Line(link.name, value, todo=todo, href=href, link=link.name)
+    return Line(link.name, value, todo=todo, href=href, link="The connection")
 
 
 def audit(figures: Figures) -> Line | None:
@@ -183,10 +185,14 @@ def wrong(lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if line.is_wrong]
 
 
-def _counted(recent: Recent) -> tuple[str, str]:
-    """How many in which span, and how many of each."""
-    named = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in recent.counts.items() if count)
-    return f"{recent.all:,} in {times.length(recent.span)}", named
+def _counted(recent: Recent, words: Mapping[str, str] = _NO_WORDS) -> tuple[str, str]:
+    """How many in which span, and how many of each; `words` for codes that do not say it."""
+    counts = [
+        f"{count:,} {words.get(name, name.replace('_', ' '))}"
+        for name, count in recent.counts.items()
+        if count
+    ]
+    return f"{recent.all:,} in {times.length(recent.span)}", ", ".join(counts)
 
 
 def _lags(recent: Recent) -> tuple[str, str]:
