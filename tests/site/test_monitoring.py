@@ -187,6 +187,15 @@ def test_few_queries_and_as_many_for_more_rows(lived: Any) -> None:
     assert [before, queries()] == [20, 20]
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL walks through a small table")
+def test_what_is_open_is_counted_by_its_index(db: None) -> None:
+    with CaptureQueriesContext(connection) as caught:
+        gather(NOW)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {caught[0]['sql']}")
+        assert "one_open_handoff_per_lead" in str(cursor.fetchall())
+
+
 def test_they_are_kept_for_ten_seconds(
     lived: Any, client: Client, settings: Any, time_machine: Any, django_assert_num_queries: Any
 ) -> None:
