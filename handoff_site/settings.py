@@ -16,6 +16,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from handoff_site import logs
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -318,14 +319,14 @@ SILENCED_SYSTEM_CHECKS = ["simple_history.W001"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in logging.getLevelNamesMapping():
     raise ImproperlyConfigured(f"LOG_LEVEL must be a level such as INFO or WARNING, not {LOG_LEVEL!r}")
-# One line a message, through the standard library, with the request's id. Tracebacks without local
-# variables: those hold lead data and keys.
+# One line a message, through the standard library, with the request's id and without anybody's data: see
+# `handoff_site.logs`.
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
+    structlog.processors.ExceptionRenderer(logs.told),
 ]
 structlog.configure(
     processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -341,6 +342,7 @@ LOGGING = {
             "foreign_pre_chain": _SHARED,
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                logs.without_addresses,
                 structlog.processors.LogfmtRenderer(
                     key_order=["timestamp", "level", "logger", "event"], drop_missing=True, bool_as_flag=False
                 ),
