@@ -4,6 +4,7 @@ Never decides what a person may do; that stands at each view.
 """
 
 import re
+import time
 import uuid
 import zoneinfo
 from collections.abc import Callable
@@ -19,11 +20,18 @@ from handoff_site import kept, login
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 View = Callable[..., HttpResponseBase]
+log = structlog.get_logger(__name__)
+_UNSAID = {"healthz", "readyz", "metrics"}
+_OF_HANDOFF = "handoffs/<int:pk>/"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestId:
-    """Takes the proxy's X-Request-ID when it looks like one, else makes one; logs and answers carry it."""
+    """Takes the proxy's X-Request-ID when it looks like one, else makes one; logs and answers carry it.
+
+    Each request leaves a line with its route (an address may hold a secret), status and time; what is about
+    one handoff says which in all its lines. Probes and static files leave none.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -34,9 +42,29 @@ class RequestId:
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        began = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        match = request.resolver_match
+        if match is not None and match.url_name not in _UNSAID:
+            milliseconds = round((time.perf_counter() - began) * 1000)
+            log.info(
+                "answered",
+                method=request.method,
+                route=match.route,
+                status=response.status_code,
+                milliseconds=milliseconds,
+            )
         return response
+
+    def process_view(
+        self, request: HttpRequest, view_func: View, view_args: tuple, view_kwargs: dict
+    ) -> HttpResponseBase | None:
+        route = request.resolver_match.route if request.resolver_match is not None else ""
+        handoff = view_kwargs.get("pk") if route.startswith(_OF_HANDOFF) else view_kwargs.get("handoff_id")
+        if handoff is not None:
+            structlog.contextvars.bind_contextvars(handoff=handoff)
+        return None
 
 
 class LoginRequired(LoginRequiredMiddleware):

@@ -16,6 +16,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from handoff_site import logs
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -284,6 +285,11 @@ if not re.fullmatch(r"20\d\d-(03|09)(-beta)?", HUBSPOT_API_VERSION):
 # Called after each good sweep, so that a dead worker is noticed from outside.
 HEARTBEAT_URL = web_address("HEARTBEAT_URL")
 
+# What a monitor shows to read /metrics; without it that page is not there.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 16 or not METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured("METRICS_TOKEN must be 16 plain characters or more")
+
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
 Q_CLUSTER = {
     "name": "handoff",
@@ -313,14 +319,14 @@ SILENCED_SYSTEM_CHECKS = ["simple_history.W001"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in logging.getLevelNamesMapping():
     raise ImproperlyConfigured(f"LOG_LEVEL must be a level such as INFO or WARNING, not {LOG_LEVEL!r}")
-# One line a message, through the standard library, with the request's id. Tracebacks without local
-# variables: those hold lead data and keys.
+# One line a message, through the standard library, with the request's id and without anybody's data: see
+# `handoff_site.logs`.
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
+    structlog.processors.ExceptionRenderer(logs.told),
 ]
 structlog.configure(
     processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -336,6 +342,7 @@ LOGGING = {
             "foreign_pre_chain": _SHARED,
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                logs.without_addresses,
                 structlog.processors.LogfmtRenderer(
                     key_order=["timestamp", "level", "logger", "event"], drop_missing=True, bool_as_flag=False
                 ),

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from handoff_site import health
 from handoff_site.login import SignIn, demo_login
+from handoff_site.monitoring import views as monitoring
 from leads.api import acting, events, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
@@ -28,6 +29,8 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", monitoring.metrics, name="metrics"),
+    path("status/", monitoring.status, name="status"),
     path("", include("leads.urls")),
     path("", include("metrics.urls")),
     path("api/v1/", api.urls),

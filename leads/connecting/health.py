@@ -20,6 +20,7 @@ from django.db.models import (
     IntegerField,
     Min,
     Q,
+    QuerySet,
     Value,
     When,
 )
@@ -74,6 +75,9 @@ class _Counted:
     lags: dict[int, int] = field(default_factory=dict)
 
 
+_ALL = Q()
+
+
 def figures(now: datetime, connection: Connection | None = None) -> Mapping[int, Figures]:
     """By connection, of all or of this one; those of which nothing is known are missing. Four queries."""
     found: dict[int, _Counted] = {}
@@ -82,11 +86,9 @@ def figures(now: datetime, connection: Connection | None = None) -> Mapping[int,
     def of(pk: int) -> _Counted:
         return found.setdefault(pk, _Counted())
 
-    undone = Delivery.objects.filter(mine, done_at__isnull=True).order_by().values_list("connection")
-    for pk, count, oldest in undone.annotate(count=Count("pk"), oldest=Min("created_at")):
+    for pk, count, oldest in owed(mine):
         of(pk).values |= {"owed": count, "oldest": oldest}
-    given_up = Delivery.objects.filter(mine, dead()).order_by().values_list("connection")
-    for pk, count in given_up.annotate(count=Count("pk")):
+    for pk, count in given_up(mine):
         of(pk).values["dead"] = count
     failed = InboundCall.objects.filter(mine, status=InboundCall.Status.FAILED, received_at__gt=now - OVER)
     for pk, count in failed.order_by().values_list("connection").annotate(count=Count("pk")):
@@ -100,6 +102,19 @@ def figures(now: datetime, connection: Connection | None = None) -> Mapping[int,
         pk: Figures(**counted.values, done=sum(counted.lags.values()), lag=lag(counted.lags))
         for pk, counted in found.items()
     }
+
+
+def owed(mine: Q = _ALL) -> QuerySet[Delivery, tuple[int, int, datetime]]:
+    """Rows of a connection's key, how much it is owed and since when the oldest of it."""
+    undone = Delivery.objects.filter(mine, done_at__isnull=True).order_by().values_list("connection")
+    return undone.annotate(count=Count("pk"), oldest=Min("created_at"))
+
+
+def given_up(mine: Q = _ALL) -> QuerySet[Delivery, tuple[int, int]]:
+    """Rows of a connection's key and how many dead letters it has."""
+    return (
+        Delivery.objects.filter(mine, dead()).order_by().values_list("connection").annotate(count=Count("pk"))
+    )
 
 
 def lag(counts: Mapping[int, int]) -> timedelta | None:

@@ -83,7 +83,7 @@ def _moved_on(
         if not slice_:
             break
         moved += slice_
-    logger.warning("%s handoffs of %s, who is %s, were moved on", moved, user.email, orphan.why)
+    logger.warning("%s handoffs of user %s, who is %s, were moved on", moved, user.pk, orphan.why)
     return {"user": user.email, "why": orphan.why, "moved": moved}
 
 
@@ -116,7 +116,7 @@ def _given_on(queue: Queue, why: str, now: datetime) -> list[dict[str, Any]]:
         # The column has room for a hundred characters, an address may have more.
         update_change_reason(row, f"{gone.email}, who owned it, is {why}"[-100:])
         notifications.message(heir, None, notifications.QUEUE_GIVEN, now, {"queue": row.name}).save()
-    logger.warning("queue %s was given to %s, since %s is %s", queue.slug, heir.email, gone.email, why)
+    logger.warning("queue %s was given to user %s, since user %s is %s", queue.slug, heir.pk, gone.pk, why)
     return [{"queue": queue.slug, "user": gone.email, "why": why, "to": heir.email}]
 
 

@@ -65,6 +65,7 @@ PLACES = (
     Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
     Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
     Place("leads:integrations", "Integrations", "plug", frozenset({MARKETING, ADMIN}), ("/integrations/",)),
+    Place("status", "Status", "pulse", frozenset({ADMIN}), ("/status/",)),
 )
 
 # What is counted beside a place, and what the count is called.

@@ -1,0 +1,53 @@
+"""What a line of the log may hold: ids, codes, places in the source; nothing of a person.
+
+Owns how an exception is written down and what is struck out of every line. An exception's own words may hold
+a lead's data: PostgreSQL quotes the row that it refused, Python the value that it could not read. So only
+their first line stays, without what is quoted in it, and e-mail addresses go wherever they stand.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+ADDRESS = re.compile(r"[^\s@<>\"'=,;:()\[\]{}]+@[^\s@<>\"'=,;:()\[\]{}]+\.\w+")
+STRUCK = "(address)"
+LONGEST = 300
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# Of the database, and of the driver under it, by the same names: what they quote is a table or a rule.
+_NAMES_THINGS = {"IntegrityError", "OperationalError", "ProgrammingError"}
+
+Raised = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def told(exc_info: Raised) -> str:
+    """An exception and what led to it, the first cause first: places in the source, types, few words."""
+    return "\nwhich led to\n".join(reversed(list(_chain(exc_info[1]))))
+
+
+def said(error: BaseException) -> str:
+    """The type, and of its words what holds no data."""
+    words = (str(error).splitlines() or [""])[0][:LONGEST]
+    if not _NAMES_THINGS & {kind.__name__ for kind in type(error).__mro__}:
+        words = _QUOTED.sub("'...'", words)
+    return f"{type(error).__qualname__}: {ADDRESS.sub(STRUCK, words)}"
+
+
+def without_addresses(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Strike e-mail addresses out of all that a line says, as the last of structlog's processors."""
+    return {
+        name: value if isinstance(value, int | float) else ADDRESS.sub(STRUCK, str(value))
+        for name, value in line.items()
+        if value is not None
+    }
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield "".join(traceback.format_tb(error.__traceback__)) + said(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -1,0 +1,43 @@
+"""The status page in a real browser: in all looks, with what is wrong and without."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+from django_q.models import Task
+from playwright.sync_api import Page
+
+from handoff_site.models import Heartbeat
+from tests.browser.conftest import axe_violations, looks, too_wide
+from tests.factories import make_handoff, make_lead
+from tests.leads.connectors.conftest import make_connection
+from tests.leads.outbox.rows import owed
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_it_is_accessible_and_fits(cast, open_page, shot):
+    now = timezone.now()
+    Heartbeat.objects.create(name="worker", beat_at=now)
+    page: Page = open_page(cast.ada)
+    page.get_by_role("link", name="Status", exact=True).click()
+    for _, look in looks(page):
+        shot(page, f"status-well-{look}")
+        assert axe_violations(page) == [] and too_wide(page) <= 0, look
+    Heartbeat.objects.update(beat_at=now - timedelta(minutes=9))
+    for hours in (0, 3, 30):
+        make_handoff("assigned", cast.femke, lead=make_lead(), at=now - timedelta(hours=hours))
+    make_connection("mautic", name="Mautic", slug="mautic", secrets={})
+    long = "The CRM of the Nordic resellers and all their subsidiaries"
+    crm = make_connection(name=long, slug="crm", paused_why="It refused our credentials (401).")
+    owed(crm, at=now - timedelta(hours=5))
+    owed(crm, at=now - timedelta(hours=9), status="dead", done_at=now)
+    Task.objects.create(id="t", name="t", func="f", started=now, stopped=now, success=False)
+    cache.clear()
+    page.reload()
+    for _, look in looks(page):
+        shot(page, f"status-wrong-{look}")
+        assert axe_violations(page) == [] and too_wide(page) <= 0, look

@@ -1,0 +1,125 @@
+"""What the log holds: ids of request and handoff in each line, and nothing of a lead in any."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import DataError, IntegrityError, transaction
+from django.test import Client
+
+from handoff_site.logs import said
+from leads.keys import make_key
+from leads.models import Handoff, Lead
+from tests.conftest import NOW
+from tests.factories import event, make_handoff, route_to
+
+MARK = "Quetzalcoatl"
+PHONE = "+49 30 5550147"
+
+
+@pytest.fixture
+def written() -> Any:
+    """The log as it is written in production, from DEBUG on but for other people's libraries."""
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_formatter())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield out
+    root.removeHandler(handler)
+
+
+def _formatter() -> logging.Formatter:
+    made = dict(settings.LOGGING["formatters"]["line"])
+    kind = made.pop("()")
+    found: logging.Formatter = kind(**made)
+    return found
+
+
+def lines(out: io.StringIO) -> list[str]:
+    return [line for line in out.getvalue().splitlines() if line.startswith("timestamp=")]
+
+
+def bearing(number: int) -> dict[str, Any]:
+    """An event in which the mark stands wherever a person or a company can."""
+    return event(
+        number,
+        at=NOW - timedelta(minutes=1),
+        lead={
+            "email": f"{MARK}@{MARK}-works.com", "first_name": MARK, "last_name": f"{MARK}sson",
+            "phone": PHONE, "job_title": f"Head of {MARK}",
+        },
+        company={"name": f"{MARK} Works", "domain": f"{MARK}-works.com"},
+    )  # fmt: skip
+
+
+def test_a_lead_is_in_no_line_and_each_line_has_its_ids(
+    cast: Any, as_: Callable[..., Client], written: io.StringIO, monkeypatch: Any, time_machine: Any
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    route_to(cast.femke)
+    _, key = make_key("MAP", ["intake", "read", "act"], NOW)
+    api = Client(headers={"Authorization": f"Bearer {key}", "X-Request-ID": "request-of-test"})
+    sent = json.dumps(bearing(1))
+    assert api.post("/api/v1/intake", sent, content_type="application/json").status_code == 200
+    wrong = json.dumps(bearing(2) | {"time": MARK})
+    assert api.post("/api/v1/intake", wrong, content_type="application/json").status_code == 422
+    handoff = Handoff.objects.get()
+    client = as_(cast.femke)
+    client.raise_request_exception = False
+    page = f"/handoffs/{handoff.pk}/"
+    assert client.get(page).status_code == 200
+    client.post(f"{page}note/", {"text": f"{MARK} called", "revision": handoff.revision})
+    client.get("/search/", {"q": MARK})
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise ValueError(f"invalid literal for int(): {MARK!r} of {handoff.lead.email}")
+
+    monkeypatch.setattr("leads.intake.receiving._take", broken)
+    monkeypatch.setattr("leads.views.handoff.shell_of", broken)
+    api.raise_request_exception = False
+    assert (
+        api.post("/api/v1/intake", json.dumps(bearing(3)), content_type="application/json").status_code >= 500
+    )
+    assert client.get(page).status_code == 500
+    text = written.getvalue()
+    assert MARK.lower() not in text.lower() and "5550147" not in text
+    found = lines(written)
+    assert all("request_id=" in line for line in found)
+    of_page = [line for line in found if "route=handoffs/<int:pk>/" in line]
+    assert len(of_page) >= 2 and all(f"handoff={handoff.pk}" in line for line in of_page)
+    assert "ValueError: invalid literal for int(): '...' of (address)" in text
+    assert [line for line in found if "status=200" in line and "route=api/v1/intake" in line]
+
+
+def test_the_database_quotes_nobody(cast: Any, written: io.StringIO) -> None:
+    lead = make_handoff("assigned", cast.femke).lead
+    try:
+        with transaction.atomic():
+            Lead.objects.create(email=lead.email, email_key=lead.email_key, created_at=NOW, updated_at=NOW)
+    except IntegrityError:
+        logging.getLogger("leads").exception("it was refused")
+    text = written.getvalue()
+    assert "IntegrityError: " in text and "email" in text
+    assert lead.email_key not in text and "DETAIL" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (KeyError("Ada"), "KeyError: '...'"),
+        (DataError('no date: "Ada"\nLINE 1'), "DataError: no date: '...'"),
+        (IntegrityError('violates "a_rule"\nDETAIL:  Key (x)=(Ada)'), 'IntegrityError: violates "a_rule"'),
+        (ValueError("no such person: ada+1@lovelace.co.uk."), "ValueError: no such person: (address)."),
+        (ValueError(), "ValueError: "),
+    ],
+)  # fmt: skip
+def test_an_exception_in_few_words(error: Exception, line: str) -> None:
+    assert said(error) == line
