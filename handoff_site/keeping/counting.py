@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from ipaddress import ip_address
@@ -47,7 +47,7 @@ class Table:
     name: str
     key: str
     columns: dict[str, str]
-    generated: frozenset[str] = frozenset()
+    generated: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def known() -> list[Table]:
     for model in apps.get_models(include_auto_created=True):
         if model._meta.managed and not model._meta.proxy:
             fields = model._meta.local_concrete_fields
-            columns = {str(field.column): _kind(field) for field in fields}
-            generated = frozenset(str(field.column) for field in fields if field.generated)
+            columns = {str(one.column): _kind(one) for one in fields}
+            generated = frozenset(str(one.column) for one in fields if one.generated)
             found.append(Table(model._meta.db_table, str(model._meta.pk.column), columns, generated))
     return sorted(found, key=lambda table: table.name)
 
@@ -139,14 +139,14 @@ def _count(wrapper: BaseDatabaseWrapper, table: Table) -> Counted:
     return Counted(table, number, digest.hexdigest())
 
 
-def _kind(field: Field[Any, Any]) -> str:
-    if isinstance(field, ForeignKey):
-        return _kind(field.target_field)
-    if isinstance(field, GeneratedField):
-        return _kind(cast("Field[Any, Any]", field.output_field))
-    name = field.get_internal_type()
+def _kind(of: Field[Any, Any]) -> str:
+    if isinstance(of, ForeignKey):
+        return _kind(of.target_field)
+    if isinstance(of, GeneratedField):
+        return _kind(cast("Field[Any, Any]", of.output_field))
+    name = of.get_internal_type()
     if name == "DecimalField":
-        return f"decimal {field.decimal_places}"  # type: ignore[attr-defined]
+        return f"decimal {of.decimal_places}"  # type: ignore[attr-defined]
     if name.endswith(("IntegerField", "AutoField")):
         return "integer"
     return KINDS[name]
