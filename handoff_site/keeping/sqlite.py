@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from handoff_site.keeping.databases import Refused, first_line
 
-PATIENCE = 20  # seconds for which others may hold the database
+PATIENCE = 20.0  # seconds for which others may hold the database
 
 
 def copy(source: Path, target: Path) -> None:
@@ -31,7 +31,7 @@ def copy(source: Path, target: Path) -> None:
             closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=rw", uri=True)) as read,
             closing(sqlite3.connect(target, timeout=PATIENCE)) as written,
         ):
-            read.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+            read.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
             # All pages in one step: others go on writing into the log meanwhile, and the copy never sees it.
             read.backup(written, pages=-1, progress=wait)
     except sqlite3.Error as error:

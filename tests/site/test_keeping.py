@@ -26,7 +26,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from pytest_django import DjangoDbBlocker
 
 from handoff_site.demo import making
-from handoff_site.keeping import copying, counting, databases, manifest, moving, postgresql
+from handoff_site.keeping import copying, counting, databases, manifest, moving, postgresql, sqlite
 from leads.models import Company, Event, Handoff, Lead
 from tests.conftest import NOW, forget_kept
 from tests.emptying import empty
@@ -355,6 +355,23 @@ def test_a_changed_word_is_found_and_named(tmp_path: Path) -> None:
     finally:
         Lead.objects.filter(pk=lead.pk).update(first_name=lead.first_name)
     assert found == ["leads_lead has as many rows, but they say something else"]
+
+
+@pytest.mark.skipif(IS_POSTGRESQL, reason="PostgreSQL waits for its own locks")
+def test_a_database_in_use_is_left_as_it_is(
+    tmp_path: Path, elsewhere: databases.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "backup"
+    harmless(file)
+    copying.restore(elsewhere, file)
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
+    with databases.opened(elsewhere) as wrapper, wrapper.cursor() as cursor:
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute("DELETE FROM leads_searchword")
+        with pytest.raises(databases.Refused, match="is in use: stop web and worker first"):
+            copying.restore(elsewhere, file, replace=True)
+        cursor.execute("COMMIT")
+    assert counted(elsewhere)["leads_searchword"].rows == 0
 
 
 @pytest.mark.skipif(not IS_POSTGRESQL, reason="a move goes into PostgreSQL: DATABASE_URL names none")
