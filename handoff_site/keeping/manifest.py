@@ -83,8 +83,8 @@ def read(file: Path) -> Manifest:
         raise Refused(f"{path} is not a whole manifest: something is missing in it") from None
     if unknown := sorted(set(manifest.migrations) - databases.known()):
         raise Refused(
-            f"{file} was made by a newer or another version of Handoff: {', '.join(unknown[:3])} is not known "
-            "here. Install that version and restore with it"
+            f"{file} was made by a newer or another version of Handoff: {', '.join(unknown[:3])} is not "
+            "known here. Install that version and restore with it"
         )
     return manifest
 
