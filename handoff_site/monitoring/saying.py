@@ -66,9 +66,9 @@ def _work(figures: Figures) -> Iterator[Line]:
     yield Line(
         "Worker's last sign of life",
         "never" if beat is None else _ago(beat),
-        todo="Nothing fires, no mail and no delivery leaves. Start it: manage.py start --only worker."
-        if is_dead
-        else "",
+        todo=_if(
+            is_dead, "Nothing fires, no mail and no delivery leaves. Start it: manage.py start --only worker."
+        ),
     )
     lag = figures.sweep_lag
     yield Line(

@@ -33,8 +33,8 @@ UNREAD, MOVING, ABSENT, DELETED, MERGED = "unread", "moving", "absent", "deleted
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One system at this moment: what `told` gives, with the address and the refusal of mail that stand
-    there; `error` says in words why it could not be read."""
+    """One system, as it is kept or at this moment: what `told` gives. Only a fresh look has the address and
+    the refusal of mail that stand there, and an `error` that says in words why it could not be read."""
 
     connection: Connection
     side: Mapping[str, Any]

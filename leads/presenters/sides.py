@@ -6,16 +6,15 @@ Pure: everything is given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
 from leads.audit import sides
 from leads.audit.checks import ABOUT, Code
-from leads.models import Connection, Event, Finding
+from leads.models import Event, Finding
 from leads.outbox import Wanted
 from leads.presenters import times
 from leads.presenters.signals import cut
@@ -80,21 +79,10 @@ class Drifting:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Theirs:
-    """One system's column: its side as it is kept or was read now, and what only a fresh look tells."""
-
-    connection: Connection
-    side: Mapping[str, Any]
-    email: str = ""
-    opted_out: bool | None = None
-    error: str = ""
-
-
 def table(
     ours: Wanted | None,
     last: Event | None,
-    theirs: Sequence[Theirs],
+    theirs: Sequence[sides.Look],
     now: datetime,
     *,
     finding: Finding,
@@ -155,7 +143,7 @@ def _ours(want: Wanted | None, last: Event | None, now: datetime, *, opted_out: 
     }
 
 
-def _theirs(one: Theirs, now: datetime) -> dict[str, Cell]:
+def _theirs(one: sides.Look, now: datetime) -> dict[str, Cell]:
     side = one.side
     if one.error or side.get("trouble"):
         words = one.error or _TROUBLES.get(side["trouble"], "It says nothing")

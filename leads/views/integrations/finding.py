@@ -6,8 +6,8 @@ at the other systems once more calls them within seconds, outside any transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -164,15 +164,14 @@ def _table(request: HttpRequest, row: Finding, *, is_fresh: bool) -> sides.Table
     return sides.table(want, last, theirs, now, finding=row, opted_out=opted_out, is_fresh=is_fresh)
 
 
-def _kept(row: Finding) -> list[sides.Theirs]:
+def _kept(row: Finding) -> list[looking.Look]:
     found = _ordered(Connection.objects.filter(slug__in=row.sides))
-    return [sides.Theirs(one, row.sides[one.slug]) for one in found]
+    return [looking.Look(one, row.sides[one.slug]) for one in found]
 
 
-def _looked(row: Finding, now: Any) -> list[sides.Theirs]:
-    looks = looking.look(row.lead_id or 0, _ordered(running.keepers()), now)
-    return [sides.Theirs(one.connection, one.side, one.email, one.opted_out, one.error) for one in looks]
+def _looked(row: Finding, now: datetime) -> list[looking.Look]:
+    return looking.look(row.lead_id or 0, _ordered(running.keepers()), now)
 
 
-def _ordered(connections: Any) -> Sequence[Connection]:
+def _ordered(connections: Iterable[Connection]) -> Sequence[Connection]:
     return sorted(connections, key=lambda one: (_ROLES.index(one.role), one.name))
