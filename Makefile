@@ -36,7 +36,7 @@ help:
 	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
 	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
 	@echo "make storm    the long storms and kill tests"
-	@echo "make bench    the benchmark (N= for the number of handoffs)"
+	@echo "make bench    the benchmark at ten thousand to a million handoffs (N= for other sizes)"
 	@echo "make browse   what the inbox weighs and how fast it answers in a real browser"
 	@echo "make install  the environment in .venv only"
 

@@ -30,6 +30,8 @@ REPS, POOLS = 100, 10
 OPEN_EACH = 12  # 5 to answer, 2 to contact, 2 deferred, 3 in work
 WEEKS = 104
 MOULDS = 120
+# From so many on, several processes load, into tables whose indexes are made afterwards.
+LARGE, PROCESSES = 50_000, 2
 COUNTRIES = ("DE", "FR", "GB", "NL", "SE", "PL", "IT", "ES", "US", "IN")
 GIVEN = (
     "Adaeze",
@@ -143,7 +145,8 @@ def load(count: int, now: datetime) -> World:
     made = _moulds(maker, min(MOULDS, max(6, count // 20)), now)
     open_count = min(OPEN_EACH * len(world.reps), count // 2)
     _open(maker, open_count, now)
-    moulds.stamp(made, peers, count - open_count - len(made), WEEKS)
+    is_large = count >= LARGE and connection.vendor == "postgresql"
+    moulds.stamp(made, peers, count - open_count - len(made), WEEKS, PROCESSES if is_large else 1)
     # Whatever fell due while the open ones were made has fired before anything is measured.
     escalation.sweep(now)
     with connection.cursor() as cursor:
@@ -220,21 +223,31 @@ def _moulds(maker: Maker, count: int, now: datetime) -> list[moulds.Mould]:
 
 
 def _finish(pk: int, end: str, at: datetime) -> None:
-    """Answer, contact and close a handoff."""
+    """Answer, contact and close a handoff, with the notes of a life of some ten events."""
     handoff = Handoff.objects.select_related("assignee").get(pk=pk)
     rep = handoff.assignee
 
     def act(minutes: float) -> lifecycle.Act:
         return lifecycle.Act(at + minutes * MINUTE, rep)
 
+    def wrote(minutes: float, text: str) -> None:
+        lifecycle.note(pk, act(minutes), text=text)
+
+    wrote(12, "Two of their sites are in our focus.")
+    lifecycle.accept(pk, act(17))
     if end == "rejected":
+        wrote(18, "The title is not the one on their site.")
+        wrote(19, "Asked the front desk who decides.")
         lifecycle.reject(pk, act(22), reason="wrong_title", note="Not the one who decides.")
         return
-    lifecycle.accept(pk, act(17))
+    lifecycle.contact(pk, act(23), channel="phone", outcome="voicemail")
+    wrote(24, "In a meeting until eleven.")
     signal = Activity.objects.filter(lead=handoff.lead_id, kind="chat").values_list("pk", flat=True)[0]
     lifecycle.contact(
         pk, act(41), channel="phone", outcome="reached", activity_id=signal, note="Liked the demo."
     )
+    wrote(2 * 24 * 60, "Sent what was asked for.")
+    wrote(3 * 24 * 60 - 30, "Waits for the budget.")
     if end == "converted":
         lifecycle.opportunity(pk, act(4 * 24 * 60), external_id="CRM", amount=Decimal(12000), currency="EUR")
     else:
@@ -276,10 +289,14 @@ def _part(score: int, most: int, *reasons: tuple[str, int]) -> dict[str, Any]:
 
 def _trail(number: int, at: datetime) -> Iterator[dict[str, Any]]:
     rows = (
+        (60 * 24, "page_view", "What we do", 1),
+        (59 * 24, "email_open", "Welcome", 0),
         (30 * 24, "page_view", "Customer stories", 2),
         (9 * 24, "webinar_attendance", "Routing leads across borders", 7),
+        (4 * 24, "asset_download", "Routing, a guide", 3),
         (30, "chat", "Do you support SSO with Entra ID?", 8),
         (26, "pricing_view", "Pricing", 3),
+        (3, "page_view", "Security", 1),
         (2, "pricing_view", "Pricing", 3),
         (0, "pricing_view", "Pricing", 2),
     )

@@ -251,6 +251,7 @@ class Measuring:
         """One event a request from eight clients, beside as many INSERTs."""
         seconds = self.effort.flood_seconds
         rates: dict[str, list[float]] = {"bare_insert_rate": [], "single_intake_rate": []}
+        costs: list[float] = []
         now = timezone.now()
         maker = self.maker()
         for _ in range(2):
@@ -260,10 +261,13 @@ class Measuring:
             rates["bare_insert_rate"].append(inserts / took)
             room = int(250 * seconds)
             events = [self._intake(maker.event(now)) for _ in range(room)]
-            taken, took = flood(port, SINGLE_CLIENTS, seconds, dealt(events, SINGLE_CLIENTS))
+            with servers.work() as spent:
+                taken, took = flood(port, SINGLE_CLIENTS, seconds, dealt(events, SINGLE_CLIENTS))
             rates["single_intake_rate"].append(taken / took)
+            costs.append(spent.seconds * 1000 / taken)
         for name, values in rates.items():
             self.figures[name] = round(statistics.mean(values), 1)
+        self.figures["single_intake_cpu_ms"] = round(statistics.mean(costs), 2)
         self._ratio(
             "single_intake_to_insert", self.figures["single_intake_rate"], self.figures["bare_insert_rate"], 4
         )
@@ -277,7 +281,9 @@ class Measuring:
             self._api("/api/v1/intake", json.dumps([maker.event(now) for _ in range(BATCH)]).encode())
             for _ in range(max(BATCH_CLIENTS, self.effort.batch_events // BATCH))
         ]
-        taken, took = flood(port, BATCH_CLIENTS, 120, dealt(batches, BATCH_CLIENTS))
+        with servers.work() as spent:
+            taken, took = flood(port, BATCH_CLIENTS, 120, dealt(batches, BATCH_CLIENTS))
+        self.figures["batch_intake_cpu_ms"] = round(spent.seconds * 1000 / (taken * BATCH), 2)
         self.figures["batch_intake_rate"] = round(taken * BATCH / took, 1)
         self.tell(f"batch intake: {self.figures['batch_intake_rate']} events/s")
 

@@ -8,12 +8,15 @@ its mould: the log still folds into the row. How rows reach the database is `wri
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection, connections, models, transaction
 from django.db.models import Max
 
 from leads.lifecycle.book import turn_ref
@@ -81,23 +84,60 @@ class Stamp:
             {model: (model._default_manager.aggregate(top=Max("pk"))["top"] or 0) + 1 for model in TABLES}
         )
 
+    def before(self, moulds: Sequence[Mould], number: int) -> Stamp:
+        """Where the ids stand once all copies before this one are written."""
+        rounds, rest = divmod(number, len(moulds))
+        used: Counter[type[models.Model]] = Counter({Company: -(-number // LEADS_A_COMPANY)})
+        for place, mould in enumerate(moulds):
+            for model, rows in mould.counts.items():
+                used[model] += rows * (rounds + (place < rest))
+        return Stamp({model: first + used[model] for model, first in self.next_id.items()})
+
 
 def cast(handoffs: Iterable[Handoff]) -> list[Mould]:
     """Moulds of these closed handoffs, each with a holder and a company of its own."""
     return [_Caster(handoff).mould() for handoff in handoffs]
 
 
-def stamp(moulds: Sequence[Mould], peers: Mapping[int, Sequence[int]], count: int, weeks: int) -> None:
+def stamp(
+    moulds: Sequence[Mould], peers: Mapping[int, Sequence[int]], count: int, weeks: int, processes: int = 1
+) -> None:
     """Write `count` copies of the moulds in turn, spread over the `weeks` before them.
 
-    `peers` gives for each holder the people who take turns with them; copies go round among those.
+    `peers` gives for each holder the people who take turns with them; copies go round among those. Several
+    processes write where many are wanted, and indexes are made afterwards; that needs a database of its own.
     """
-    state = Stamp.at_end()
+    begin = Stamp.at_end()
+    work = partial(_stamp_part, moulds, peers, weeks, begin)
+    if processes == 1:
+        taken = [work(range(count))]
+    else:
+        with writers.indexes_later(TABLES):
+            connections.close_all()
+            with get_context("fork").Pool(processes) as pool:
+                # Small parts: whoever is done takes the next.
+                size = CHUNK * LEADS_A_COMPANY
+                parts = [range(start, min(start + size, count)) for start in range(0, count, size)]
+                taken = pool.map(work, parts, chunksize=1)
+    _settle_seats(sum((Counter(one) for one in taken), Counter()))
+    if connection.vendor == "postgresql":
+        _settle_sequences()
+
+
+def _stamp_part(
+    moulds: Sequence[Mould],
+    peers: Mapping[int, Sequence[int]],
+    weeks: int,
+    begin: Stamp,
+    numbers: range,
+) -> dict[tuple[int, int], int]:
+    """Write the copies of these numbers, which begin with a company; turns taken per pool and person."""
+    state = begin.before(moulds, numbers.start)
     with writers.writer() as writer:
         company = 0
-        for start in range(0, count, CHUNK):
+        for start in range(numbers.start, numbers.stop, CHUNK):
             buffers: dict[type[models.Model], list[str]] = {model: [] for model in TABLES}
-            for number in range(start, min(start + CHUNK, count)):
+            for number in range(start, min(start + CHUNK, numbers.stop)):
                 mould = moulds[number % len(moulds)]
                 if number % LEADS_A_COMPANY == 0:
                     company = state.next_id[Company]
@@ -105,9 +145,7 @@ def stamp(moulds: Sequence[Mould], peers: Mapping[int, Sequence[int]], count: in
             with transaction.atomic():
                 for model in TABLES:
                     writer.write(model, buffers[model])
-    _settle_seats(state)
-    if connection.vendor == "postgresql":
-        _settle_sequences()
+    return state.taken
 
 
 def _stamp_one(
@@ -251,10 +289,10 @@ class _Caster:
         return value
 
 
-def _settle_seats(state: Stamp) -> None:
+def _settle_seats(turns: Mapping[tuple[int, int], int]) -> None:
     """Seats remember as many turns as the ledger has."""
     with connection.cursor() as cursor:
-        for (pool, user), taken in state.taken.items():
+        for (pool, user), taken in turns.items():
             cursor.execute(
                 "UPDATE routing_poolmember SET taken = taken + %s, accrued = accrued + %s"
                 " WHERE pool_id = %s AND user_id = %s",

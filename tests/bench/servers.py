@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,32 @@ def programs() -> tuple[str, str] | None:
         if found[0] and found[1]:
             return found[0], found[1]
     return None
+
+
+@dataclass
+class Spent:
+    """Seconds of processor time of all that ran, without this process's own; none where Linux is not."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def work() -> Iterator[Spent]:
+    """The whole machine's work while the block runs: web and database, and whatever else was not quiet."""
+    spent = Spent()
+    before, own = _busy(), time.process_time()
+    yield spent
+    spent.seconds = max(0.0, _busy() - before - (time.process_time() - own))
+
+
+def _busy() -> float:
+    """Seconds that the processors were not idle since the start of the machine (proc(5), /proc/stat)."""
+    try:
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _waiting, interrupt, soft = (int(word) for word in words[1:8])
+    return (user + nice + system + interrupt + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

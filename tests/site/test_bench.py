@@ -18,7 +18,7 @@ from leads.choices import OPEN
 from leads.models import Activity, Event, Handoff, Lead, Receipt
 from routing.models import PoolMember, Turn
 from tests.acting import assert_sound
-from tests.bench import loading, servers, wire
+from tests.bench import curves, loading, moulds, servers, wire
 
 NOW = datetime(2026, 5, 19, 10, 44, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def test_what_is_loaded_is_consistent() -> None:
     assert max(dict(held).values()) <= 2 * loading.OPEN_EACH
     assert Lead.objects.count() == 300
     assert Receipt.objects.count() == 300
-    assert Activity.objects.count() == 6 * 300
+    assert Activity.objects.count() == 10 * 300
 
     closed = Handoff.objects.exclude(state__in=OPEN)
     assert closed.values("mql_at").distinct().count() > 100
@@ -59,8 +59,8 @@ def test_a_copys_log_names_the_copys_own_rows() -> None:
     assert datetime.fromisoformat(opened["mql_at"]) == copy.mql_at
     assert copy.lead.company is not None
     assert copy.lead.email.endswith(f"@{copy.lead.company.domain}")
-    assert copy.attempts.get().activity is not None
-    assert copy.attempts.get().activity.lead_id == copy.lead_id
+    assert copy.attempts.latest("at").activity is not None
+    assert copy.attempts.latest("at").activity.lead_id == copy.lead_id
 
 
 def _serve(answers: list[bytes]) -> int:
@@ -131,3 +131,44 @@ def test_events_are_whole_and_their_own() -> None:
     assert len({event["id"] for event in events}) == 50
     assert len({event["data"]["lead"]["email"] for event in events}) == 50
     assert json.dumps(events[0])
+
+
+def test_parts_begin_where_those_before_end() -> None:
+    made = [
+        moulds.Mould(1, {Lead: 1, Event: 3, Handoff: 1}, {}, [], "", None, False),
+        moulds.Mould(1, {Lead: 1, Event: 5, Handoff: 1}, {}, [], "", None, False),
+    ]
+    begin = moulds.Stamp(dict.fromkeys(moulds.TABLES, 10))
+    after = begin.before(made, 8)
+    assert (after.next_id[Lead], after.next_id[Event], after.next_id[moulds.Company]) == (18, 42, 12)
+    assert begin.before(made, 0).next_id == begin.next_id
+
+
+def test_growth_is_told_and_drawn_against_the_smallest() -> None:
+    small = {"handoffs": 10_000, "inbox_to_rows": 4.0, "batch_intake_rate": 1000.0, "team_to_rows": 2.0}
+    large = {"handoffs": 1_000_000, "inbox_to_rows": 5.0, "batch_intake_rate": 500.0}
+    found = curves.grown([large, small])
+    assert [(curve.label, curve.times, curve.is_flat) for curve in found] == [
+        ("batch intake", (1.0, 2.0), False),
+        ("inbox", (1.0, 1.25), True),
+    ]
+    told = curves.told(found).splitlines()
+    assert [line.split()[-1] for line in told[-2:]] == ["grows", "holds"]
+    drawn = curves.drawn(found)
+    assert (drawn.count("<polyline"), "inbox 1.25" in drawn, "1,000,000" in drawn) == (2, True, True)
+    assert curves.grown([small]) == []
+
+
+def test_the_machines_work_leaves_out_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, own = iter([100.0, 107.5]), iter([20.0, 22.0])
+    monkeypatch.setattr(servers, "_busy", lambda: next(busy))
+    monkeypatch.setattr(servers.time, "process_time", lambda: next(own))
+    with servers.work() as spent:
+        pass
+    assert spent.seconds == 5.5
+
+
+def test_the_machines_work_is_what_all_processes_do() -> None:
+    before = servers._busy()
+    subprocess.run([sys.executable, "-c", "sum(n * n for n in range(5_000_000))"], check=True)
+    assert servers._busy() - before > 0.1
