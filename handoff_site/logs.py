@@ -30,10 +30,16 @@ def told(exc_info: Raised) -> str:
 
 def said(error: BaseException) -> str:
     """The type, and of its words what holds no data."""
-    words = (str(error).splitlines() or [""])[0][:LONGEST]
-    if not _NAMES_THINGS & {kind.__name__ for kind in type(error).__mro__}:
+    words = bare(str(error), *(kind.__name__ for kind in type(error).__mro__))
+    return f"{type(error).__qualname__}: {words}"
+
+
+def bare(text: str, *kinds: str) -> str:
+    """Of an error's words what holds no data; `kinds` are the names of its types."""
+    words = (text.splitlines() or [""])[0][:LONGEST]
+    if not _NAMES_THINGS & set(kinds):
         words = _QUOTED.sub("'...'", words)
-    return f"{type(error).__qualname__}: {ADDRESS.sub(STRUCK, words)}"
+    return ADDRESS.sub(STRUCK, words)
 
 
 def without_addresses(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:

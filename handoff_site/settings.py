@@ -16,7 +16,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from handoff_site import logs
+from handoff_site import logs, sentry
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -289,6 +289,11 @@ HEARTBEAT_URL = web_address("HEARTBEAT_URL")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 if METRICS_TOKEN and (len(METRICS_TOKEN) < 16 or not METRICS_TOKEN.isascii()):
     raise ImproperlyConfigured("METRICS_TOKEN must be 16 plain characters or more")
+
+# Where errors are told, with nothing of a lead in them: see `handoff_site.sentry`.
+SENTRY_DSN = web_address("SENTRY_DSN")
+if SENTRY_DSN:
+    sentry.start(SENTRY_DSN, env.str("SENTRY_ENVIRONMENT", default="production"))
 
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
 Q_CLUSTER = {
