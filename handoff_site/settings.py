@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -296,9 +297,15 @@ if SENTRY_DSN:
     sentry.start(SENTRY_DSN, env.str("SENTRY_ENVIRONMENT", default="production"))
 
 # Background work. At-least-once delivery: every task is idempotent and ends well under its timeout.
+# The queue is the database's own unless a Redis is named; see leads.queueing for what differs.
+QUEUE_URL = env.str("QUEUE_URL", default="").strip()
+if QUEUE_URL and not re.fullmatch(r"(rediss?|unix)://\S+", QUEUE_URL):
+    raise ImproperlyConfigured("QUEUE_URL must be an address such as redis://127.0.0.1:6379/0")
+if QUEUE_URL and find_spec("redis") is None:
+    raise ImproperlyConfigured("QUEUE_URL needs the extra: pip install 'handoff[redis]'")
 Q_CLUSTER = {
     "name": "handoff",
-    "orm": "default",
+    **({"redis": QUEUE_URL} if QUEUE_URL else {"orm": "default"}),
     "workers": integer("WORKERS", 2, 1, 64),
     "queue_limit": 2,
     "bulk": 1,

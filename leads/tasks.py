@@ -15,7 +15,6 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from leads import (
     audit,
@@ -28,6 +27,7 @@ from leads import (
     lifecycle,
     notifications,
     outbox,
+    queueing,
     retention,
     rule_reviews,
 )
@@ -60,7 +60,7 @@ def sweep() -> int:
     now = timezone.now()
     parts = 1 + _helpers(now)
     for which in range(1, parts):
-        async_task("leads.tasks.fire_due", which, parts)
+        queueing.put("leads.tasks.fire_due", which, parts)
     try:
         # Alone it needs no part: a part is a further look into the index.
         part = (0, parts) if parts > 1 else None
@@ -84,7 +84,7 @@ def fire_due(part: int, parts: int, turn: int = 1) -> int:
     now = timezone.now()
     fired = escalation.sweep(now, seconds=TURN_SECONDS, part=(part, parts))
     if turn < MOST_TURNS and Handoff.objects.due(now).exists():
-        async_task("leads.tasks.fire_due", part, parts, turn + 1)
+        queueing.put("leads.tasks.fire_due", part, parts, turn + 1)
     return len(fired)
 
 
@@ -121,7 +121,7 @@ def first_sync(connection_id: int, after: int = 0) -> int:
     are more the next slice is asked for at once."""
     last = syncing.work(connection_id, after, timezone.now())
     if last:
-        async_task("leads.tasks.first_sync", connection_id, last)
+        queueing.put("leads.tasks.first_sync", connection_id, last)
     return last
 
 
@@ -130,7 +130,7 @@ def remove_connection(connection_id: int) -> bool:
     once."""
     is_left = removing.work(connection_id, MOST_SECONDS)
     if is_left:
-        async_task("leads.tasks.remove_connection", connection_id)
+        queueing.put("leads.tasks.remove_connection", connection_id)
     return is_left
 
 
@@ -173,7 +173,7 @@ def backtests() -> int:
 def audit_sync() -> int:
     """Begin the daily comparison with the other systems; returns its id."""
     run = audit.start(timezone.now())
-    async_task("leads.tasks.sync_audits")
+    queueing.put("leads.tasks.sync_audits")
     return run.pk
 
 
@@ -189,7 +189,7 @@ def sync_audits() -> int:
 def _next_slice(task: str, is_left: bool, unfinished: Callable[[datetime], QuerySet[Any]]) -> None:
     """Ask for the next slice at once while there is more to do."""
     if is_left or unfinished(timezone.now()).exists():
-        async_task(f"leads.tasks.{task}")
+        queueing.put(f"leads.tasks.{task}")
 
 
 def take_imports() -> int:
@@ -210,7 +210,7 @@ def bulk_acts() -> int:
         return 0
     bulk.work(run, timezone.now())
     if bulk.unfinished().exists():
-        async_task("leads.tasks.bulk_acts")
+        queueing.put("leads.tasks.bulk_acts")
     return bulk.counts(run)[""]
 
 
@@ -256,5 +256,5 @@ def retain() -> int:
     do the next slice is asked for at once."""
     done, is_more = retention.run(timezone.now())
     if is_more:
-        async_task("leads.tasks.retain")
+        queueing.put("leads.tasks.retain")
     return sum(done.values())

@@ -17,9 +17,10 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import BooleanField, Count, F, Func, Min, QuerySet
-from django_q.models import OrmQ, Task
+from django_q.models import Task
 
 from handoff_site import health
+from leads import queueing
 from leads.audit.reporting import by_connection
 from leads.choices import OPEN
 from leads.connecting import health as outgoing
@@ -95,7 +96,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of it, as of `at`. Ages are None where there is nothing to be old (of the heartbeat: never).
+    """All of it, as of `at`. Ages are None where there is nothing to be old (of the heartbeat: never), and
+    `queued` when the queue is away.
     `due` and `failed` are counted up to MOST."""
 
     at: datetime
@@ -112,7 +114,7 @@ class Figures:
     mail: int
     mail_oldest: timedelta | None
     heartbeat: timedelta | None
-    queued: int
+    queued: int | None
     failed: int
     audited: timedelta | None
     links: Sequence[Link]
@@ -152,7 +154,7 @@ def gather(now: datetime) -> Figures:
         mail=waiting["count"],
         mail_oldest=_age(waiting["oldest"], now),
         heartbeat=health.worker_age(now),
-        queued=OrmQ.objects.count(),
+        queued=queueing.size(),
         failed=failed[:MOST].count(),
         audited=_age(audits[0].finished_at if audits else None, now),
         links=_links(audits, now),

@@ -81,9 +81,10 @@ def _work(figures: Figures) -> Iterator[Line]:
     )
     yield Line(
         "Tasks that wait",
-        f"{figures.queued:,}",
-        todo=_if(
-            figures.queued > QUEUE_LONG,
+        "unknown" if figures.queued is None else f"{figures.queued:,}",
+        todo=_if(figures.queued is None, "The Redis of QUEUE_URL does not answer. Start it again.")
+        or _if(
+            (figures.queued or 0) > QUEUE_LONG,
             "More comes than is worked off. Give the worker more processes (WORKERS), or start another.",
         ),
     )

@@ -16,18 +16,14 @@ from functools import partial
 
 import structlog
 from django.db import Error, connections, transaction
-from django.utils import timezone
-from django_q.models import OrmQ
-from django_q.tasks import async_task
+
+from leads import queueing
 
 log = structlog.get_logger(__name__)
 
 DELIVER, TAKE_CALLS = "leads.tasks.deliver", "leads.tasks.take_calls"
 # Nobody is woken for what is due later than this: the schedule comes before it.
 LATEST = 30.0
-# So many of the waiting tasks are looked at, the newest first.
-LOOKED_AT = 100
-
 # Task and second (of the monotonic clock) that were asked for and are still to come.
 _asked: set[tuple[str, int]] = set()
 _lock = threading.Lock()
@@ -69,8 +65,7 @@ def _wake(task: str, at: int) -> None:
 
 def ask(task: str) -> bool:
     """Ask for this task now, unless one waits that nobody has begun; whether it was."""
-    waiting = OrmQ.objects.filter(lock__lte=timezone.now()).order_by("-pk")[:LOOKED_AT]
-    if any(one.task.get("func") == task for one in waiting):
+    if queueing.waits(task):
         return False
-    async_task(task)
+    queueing.put(task)
     return True

@@ -15,9 +15,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
-from django_q.tasks import async_task
 
-from leads import bulk, exports, paging
+from leads import bulk, exports, paging, queueing
 from leads.bulk import verbs
 from leads.choices import Check
 from leads.handoff_filter import in_order
@@ -134,7 +133,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 def _go_on(frame: Shell, run: BulkRun) -> HttpResponse:
     """Do it here for as long as somebody waits for a page; what is left then is the worker's."""
     if bulk.work(run, frame.now, bulk.WAITED_SECONDS):
-        async_task("leads.tasks.bulk_acts")
+        queueing.put("leads.tasks.bulk_acts")
     return redirect("leads:bulk", run.pk)
 
 

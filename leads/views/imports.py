@@ -14,9 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_q.tasks import async_task
 
-from leads import exports, imports, paging, permissions
+from leads import exports, imports, paging, permissions, queueing
 from leads.filters import ImportFilter
 from leads.imports.fields import groups
 from leads.imports.guessing import ERROR_HEADING
@@ -135,7 +134,7 @@ def _post(request: HttpRequest, run: LeadImport) -> HttpResponse:
             tell(request, f"Saved as the preset “{name}”.")
         elif do == "start":
             imports.start(run, user, now)
-            async_task("leads.tasks.take_imports")
+            queueing.put("leads.tasks.take_imports")
     except imports.Refused as error:
         return _mapping(request, run, str(error))
     if request.headers.get("HX-Request"):

@@ -164,7 +164,7 @@ def test_a_hostile_file_is_shown_harmlessly(
 ) -> None:
     """Formulas, scripts and endless cells, in the name of the file, the preview and the list of imports."""
     monkeypatch.setattr("leads.views.imports.async_task", lambda name: None)
-    monkeypatch.setattr("leads.tasks.async_task", lambda name: None)
+    monkeypatch.setattr("leads.queueing.put", lambda name: None)
     route_to(cast.femke)
     file = tmp_path / "<img src=x onerror=boom()>.csv"
     file.write_bytes(

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch):
-    monkeypatch.setattr("leads.views.integrations.running.async_task", lambda *args: None)
+    monkeypatch.setattr("leads.queueing.put", lambda *args: None)
 
 
 def look_at(page: Page, shot, name: str) -> None:

@@ -404,7 +404,7 @@ def test_the_task_asks_other_workers_to_share_and_to_go_on(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(tasks, "async_task", lambda *what: asked.append(what))
+    monkeypatch.setattr(tasks.queueing, "put", lambda *what: asked.append(what))
     monkeypatch.setattr(tasks, "SHARED", 2)
     past = timezone.now() - timedelta(days=1)
     factories.make_handoff("assigned", cast.femke, at=past)

@@ -47,6 +47,18 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def optional(module: ast.Module) -> set[ast.stmt]:
+    """Imports of what an extra brings, tried at the top."""
+    return {
+        statement
+        for node in module.body
+        if isinstance(node, ast.Try)
+        and [ast.unparse(handler.type) for handler in node.handlers if handler.type]
+        == ["ModuleNotFoundError"]
+        for statement in node.body
+    }
+
+
 def type_checking_only(module: ast.Module) -> set[ast.AST]:
     """Imports under `if TYPE_CHECKING:`, which never run."""
     return {
@@ -81,7 +93,7 @@ def test_imports_point_down(path: Path) -> None:
 @pytest.mark.parametrize("path", ROOMS)
 def test_imports_stand_at_the_top(path: Path) -> None:
     module = tree(path)
-    allowed = set(module.body) | type_checking_only(module)
+    allowed = set(module.body) | type_checking_only(module) | optional(module)
     inline = [
         node.lineno
         for node in ast.walk(module)

@@ -47,6 +47,7 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
             "v68",
             "SALESFORCE_API_VERSION must be a version such as 68.0, not 'v68'",
         ),
+        ("QUEUE_URL", "127.0.0.1:6379", "QUEUE_URL must be an address such as redis://127.0.0.1:6379/0"),
         ("SENTRY_DSN", "https://sentry.example.com/1", "SENTRY_DSN must be an address such as"),
         ("METRICS_TOKEN", "short", "METRICS_TOKEN must be 16 plain characters or more"),
         ("SALESFORCE_API_VERSION", "68.0/../v20.0", "SALESFORCE_API_VERSION must be a version"),

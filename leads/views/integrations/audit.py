@@ -15,9 +15,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpRespo
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_q.tasks import async_task
 
-from leads import audit, exports, paging, permissions
+from leads import audit, exports, paging, permissions, queueing
 from leads.audit import repairing, running
 from leads.finding_filter import CHECKS, OPEN, STATES, FindingFilter
 from leads.lifecycle import Act, Invalid
@@ -145,7 +144,7 @@ def start(request: HttpRequest) -> HttpResponse:
         tell(request, "No connection that runs keeps the state of handoffs.", is_late=True)
         return redirect("leads:sync_audits")
     audit.start(shell_of(request).now, user)
-    async_task("leads.tasks.sync_audits")
+    queueing.put("leads.tasks.sync_audits")
     return redirect("leads:sync_audits")
 
 

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
-from django_q.tasks import async_task
 
+from leads import queueing
 from leads.connecting import changing, first_sync, kinds, removing, trying
 from leads.connecting.changing import NotDone
 from leads.models import Connection, Delivery
@@ -99,7 +99,7 @@ def sync(request: HttpRequest, slug: str) -> HttpResponse:
     if not (first_sync.takes_states(row) and row.is_active):
         problem = "It keeps no state of handoffs." if row.is_active else "Switch it on first."
         return connection.overview(request, row, status=422, problem=problem)
-    async_task("leads.tasks.first_sync", row.pk, 0)
+    queueing.put("leads.tasks.first_sync", row.pk, 0)
     changing.ask_for_sync(row.pk, frame.edit(request))
     count = first_sync.waiting()
     leads = f"{count:,} lead{'' if count == 1 else 's'}"
@@ -120,7 +120,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
             problem = str(refused)
         else:
             if removing.work(row.pk, WAITED_SECONDS):
-                async_task("leads.tasks.remove_connection", row.pk)
+                queueing.put("leads.tasks.remove_connection", row.pk)
             tell(request, f"“{row.name}” is deleted.")
             return redirect("leads:integrations")
     values = {

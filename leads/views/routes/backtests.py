@@ -15,9 +15,8 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
-from django_q.tasks import async_task
 
-from leads import backtesting, exports, paging, permissions
+from leads import backtesting, exports, paging, permissions, queueing
 from leads.backtesting.reasons import Reasons
 from leads.drafts import Names
 from leads.models import Backtest, BacktestMove, Handoff
@@ -52,7 +51,7 @@ def backtests(request: HttpRequest) -> HttpResponse:
         run = backtesting.start(which, int(days), user, shell_of(request).now)
     except backtesting.NotFound as error:
         return _list(request, f"Rules: {error}")
-    async_task("leads.tasks.backtests")
+    queueing.put("leads.tasks.backtests")
     return redirect("leads:backtest", run.pk)
 
 

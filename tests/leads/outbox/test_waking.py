@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from leads import queueing
 from leads.outbox import waking
 from leads.outbox.waking import DELIVER, TAKE_CALLS, ask, later, soon
 from tests.conftest import NOW
@@ -85,7 +86,7 @@ def test_while_one_waits_no_other_is_asked_for(db):
 
 def test_other_tasks_that_wait_do_not_hide_it(db):
     assert ask(DELIVER) is True
-    for _ in range(waking.LOOKED_AT - 1):
+    for _ in range(queueing.LOOKED_AT - 1):
         async_task("time.sleep", 0)
     assert ask(DELIVER) is False
 

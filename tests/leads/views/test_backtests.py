@@ -32,8 +32,7 @@ def _two_days_later(time_machine):
 def asked(monkeypatch) -> list[str]:
     """What the worker was asked for."""
     names: list[str] = []
-    monkeypatch.setattr("leads.views.routes.backtests.async_task", names.append)
-    monkeypatch.setattr("leads.tasks.async_task", names.append)
+    monkeypatch.setattr("leads.queueing.put", names.append)
     return names
 
 

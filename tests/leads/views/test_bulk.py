@@ -249,8 +249,7 @@ def test_what_takes_long_goes_on_in_the_worker(
 ) -> None:
     made = [make_handoff("assigned", cast.femke) for _ in range(3)]
     client, asked = as_(cast.otto), []
-    monkeypatch.setattr("leads.views.bulk.async_task", asked.append)
-    monkeypatch.setattr("leads.tasks.async_task", asked.append)
+    monkeypatch.setattr("leads.queueing.put", asked.append)
     monkeypatch.setattr(bulk, "WAITED_SECONDS", 0)
     run = choose(client, *made)
     confirm(client, run, to=cast.jonas.email, **WHY)

@@ -27,7 +27,7 @@ AT = LATER + timedelta(minutes=30, seconds=30)
 @pytest.fixture(autouse=True)
 def _now(time_machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     time_machine.move_to(AT, tick=False)
-    monkeypatch.setattr("leads.views.integrations.audit.async_task", lambda *args: None)
+    monkeypatch.setattr("leads.queueing.put", lambda *args: None)
 
 
 def drifted(cast, records, number: int = 1, of: int = 3, **there: str) -> list[Finding]:

@@ -30,8 +30,7 @@ def _now(time_machine):
 def asked(monkeypatch) -> list[tuple]:
     """What the worker was asked for."""
     calls: list[tuple] = []
-    for place in ("leads.views.integrations.running.async_task", "leads.tasks.async_task"):
-        monkeypatch.setattr(place, lambda *args: calls.append(args))
+    monkeypatch.setattr("leads.queueing.put", lambda *args: calls.append(args))
     return calls
 
 
