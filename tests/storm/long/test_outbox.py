@@ -115,7 +115,7 @@ for _ in range(20):
     costs.append((time.perf_counter() - began) * 1000)
 explain = "EXPLAIN (ANALYZE, COSTS OFF) " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
 with connection.cursor() as cursor:
-    cursor.execute(explain + claiming._DUE, [there.pk, moment, 100])
+    cursor.execute(explain + claiming._DUE.format(only=''), [there.pk, moment, 100])
     plan = [str(row[-1]) for row in cursor.fetchall()]
 print(json.dumps({{"ms": sorted(costs)[10], "found": len(found), "plan": plan}}))
 """
