@@ -23,10 +23,10 @@ from leads.choices import ProposalState, Side
 from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.guard import bounded
 from leads.models import Agreement, MqlDefinition, Notification, Proposal, ProposalComment, Signature
-from routing.people import MANAGER, MARKETING, User
+from leads.roles import MAY, Can, can
+from routing.people import User
 from routing.prepared import prepared
 
-ROLE = {Side.MARKETING: MARKETING, Side.SALES: MANAGER}
 PROPOSED, SIGNED, DECLINED = "agreement_proposed", "agreement_signed", "agreement_declined"
 # As many as can wait at once: each is read by the other side, and a page lists them all.
 MOST_OPEN = 20
@@ -91,7 +91,7 @@ def may_withdraw(user: User, proposal: Proposal) -> bool:
 
 
 def may_comment(user: User) -> bool:
-    return user.is_active and not permissions.is_only_viewer(user)
+    return user.is_active and can(user, Can.ACT)
 
 
 def _side_left(user: User, proposal: Proposal, signatures: Sequence[Signature]) -> Side | None:
@@ -350,7 +350,8 @@ def _stale(latest: Agreement) -> Refused:
 
 def _people_of(side: Side, proposer: User) -> list[User]:
     """Whoever can sign for a side. Admins sign nothing, so they are not asked to."""
-    rows = User.objects.filter(is_active=True, groups__name=ROLE[side]).exclude(pk=proposer.pk)
+    roles = MAY[permissions.SIGNS[side]]
+    rows = User.objects.filter(is_active=True, groups__name__in=roles).exclude(pk=proposer.pk).distinct()
     people = rows.prefetch_related("groups").order_by("pk")
     return [user for user in people if side in permissions.sides(user)]
 

@@ -22,6 +22,7 @@ from leads.models import Handoff
 from leads.policy_form import BASES, MEASURES, UNITS, WHAT, WHO, Editor, Rung
 from leads.presenters import ladders, times
 from leads.presenters.reading import Piece
+from leads.roles import Can
 from leads.routing_forms import NewPolicyForm, NoteForm, PolicyForm, RoutingForm, active
 from leads.views import access
 from leads.views.routes import frame
@@ -149,7 +150,7 @@ def policy_retire(request: HttpRequest, slug: str) -> HttpResponse:
     """Take it out of use, with the reason."""
     frame.reader(request)
     row = _row(slug)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     names = Names()
     form = _note(names, request.POST)
     edited = PolicyForm(names=names, initial={"name": row.name})

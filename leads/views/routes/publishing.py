@@ -19,6 +19,7 @@ from leads.drafts import Names
 from leads.models import Backtest
 from leads.presenters import times
 from leads.presenters.rules import of
+from leads.roles import Can
 from leads.routing_forms import NoteForm, RoutingForm, SettingsForm
 from leads.views import access
 from leads.views.routes import changes, frame
@@ -84,7 +85,7 @@ def routing_discard(request: HttpRequest) -> HttpResponse:
 def routing_settings(request: HttpRequest) -> HttpResponse:
     """Whose leads go to the owner of the account first."""
     frame.reader(request)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     form = SettingsForm(request.POST, names=Names())
     back = f"{reverse('leads:routing')}?tab=draft"
     if not form.is_valid():

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from leads import paging
 from leads.drafts import Names
 from leads.presenters import reading, rules, times
+from leads.roles import Can
 from leads.routing_forms import NoteForm, RoutingForm
 from leads.views import access
 from leads.views.routes import changes, frame
@@ -87,7 +88,7 @@ def version_restore(request: HttpRequest, number: int) -> HttpResponse:
     """Put its document in force again, as a new version."""
     frame.reader(request)
     found = _version(number)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     form = NoteForm(request.POST, names=Names())
     if not form.is_valid():
         return _page(request, found, form, status=422)
