@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from handoff_site import kept, login
+from leads import access_log
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 View = Callable[..., HttpResponseBase]
@@ -42,6 +43,7 @@ class RequestId:
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        access_log.come_from(request.META.get("REMOTE_ADDR", ""), request_id)
         began = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id

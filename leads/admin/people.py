@@ -17,7 +17,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import absences, escalation, lifecycle, notifications
+from leads import absences, access_log, escalation, lifecycle, notifications
 from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
@@ -244,9 +244,10 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        person = User.objects.get(pk=form.instance.pk)
+        access_log.record_roles(person, form.before, timezone.now(), acting(request))
         if form.before is None:
             return
-        person = User.objects.get(pk=form.instance.pk)
         if (person.is_active, person.roles) != form.before:
             _let_go(request, person, form.heir)
         if person.team_id != form.team_before:

@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from leads import in_force
 from leads.drafts import Names
 from leads.models import Backtest
 from leads.presenters import times
@@ -52,7 +53,7 @@ def routing_publish(request: HttpRequest) -> HttpResponse:
     if before is not None and request.POST.get("from") != str(before.version):
         return _page(request, form, names, overtaken=True, status=409)
     try:
-        ruleset = publish.publish(now, user, form.cleaned_data["note"])
+        ruleset = in_force.publish(now, user, form.cleaned_data["note"])
     except publish.NotPublishable:
         return _page(request, form, names, status=422)
     if ruleset == before:

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import paging
+from leads import in_force, paging
 from leads.drafts import Names
 from leads.presenters import reading, rules, times
 from leads.roles import Can
@@ -21,7 +21,7 @@ from leads.routing_forms import NoteForm, RoutingForm
 from leads.views import access
 from leads.views.routes import changes, frame
 from leads.views.shell import shell_of
-from routing import differences, draft, publish
+from routing import differences, publish
 from routing.models import Ruleset
 
 SIZE = 25
@@ -94,7 +94,7 @@ def version_restore(request: HttpRequest, number: int) -> HttpResponse:
         return _page(request, found, form, status=422)
     before = publish.live()
     try:
-        ruleset = draft.restore(found.version, shell_of(request).now, user, form.cleaned_data["note"])
+        ruleset = in_force.restore(found.version, shell_of(request).now, user, form.cleaned_data["note"])
     except publish.NotPublishable as broken:
         return _page(request, found, form, problems=broken.problems, status=422)
     if ruleset == before:
