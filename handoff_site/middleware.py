@@ -43,9 +43,9 @@ class RequestId:
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        access_log.come_from(request.META.get("REMOTE_ADDR", ""), request_id)
         began = time.perf_counter()
-        response = self.get_response(request)
+        with access_log.coming_from(request.META.get("REMOTE_ADDR", ""), request_id):
+            response = self.get_response(request)
         response["X-Request-ID"] = request_id
         match = request.resolver_match
         if match is not None and match.url_name not in _UNSAID:

@@ -8,6 +8,8 @@ somebody typed who could not sign in.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,9 +33,14 @@ class Origin:
 _present: ContextVar[Origin | None] = ContextVar("origin", default=None)
 
 
-def come_from(address: str, request_id: str) -> None:
-    """Say where the request came from that this thread answers from now on."""
-    _present.set(Origin(_valid(address), request_id[:64]))
+@contextmanager
+def coming_from(address: str, request_id: str) -> Iterator[None]:
+    """While a request is answered: where it came from."""
+    before = _present.set(Origin(_valid(address), request_id[:64]))
+    try:
+        yield
+    finally:
+        _present.reset(before)
 
 
 def origin() -> Origin:

@@ -48,6 +48,7 @@ class Can(StrEnum):
     SIGN_FOR_SALES = "propose and sign for sales"
     # The installation
     KEEP_SITE = "see how the installation is, and its first steps"
+    READ_ACCESS = "read the access log"
 
 
 _EVERYBODY = frozenset(ROLES)
@@ -84,6 +85,7 @@ MAY: dict[Can, frozenset[str]] = {
     Can.SIGN_FOR_MARKETING: _MARKETING,
     Can.SIGN_FOR_SALES: frozenset({MANAGER}),
     Can.KEEP_SITE: _ADMIN,
+    Can.READ_ACCESS: _ADMIN,
 }
 
 ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")

@@ -66,7 +66,7 @@ PLACES = (
     Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
     Place("leads:imports", "Imports", "import", MAY[Can.READ_IMPORTS], ("/imports/",)),
     Place("leads:integrations", "Integrations", "plug", MAY[Can.RUN_INTEGRATIONS], ("/integrations/",)),
-    Place("status", "Status", "pulse", MAY[Can.KEEP_SITE], ("/status/",)),
+    Place("status", "Status", "pulse", MAY[Can.KEEP_SITE], ("/status/", "/access/")),
 )
 
 # What is counted beside a place, and what the count is called.

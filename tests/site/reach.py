@@ -134,6 +134,7 @@ DOORS: list[tuple[Door | Keyed | Odd, str]] = [
         "leads/<int:pk>/held/ leads/<int:pk>/held.json",
     ),
     (page(Can.KEEP_SITE), "first-steps/ status/"),
+    (page(Can.READ_ACCESS), "access/ access/access.csv"),
     (page(Can.WATCH_TEAMS), "team/"),
     (
         Door(write=WATCHES),
