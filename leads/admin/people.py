@@ -39,7 +39,7 @@ class OneAddress(forms.ModelForm):
         return email
 
 
-PASSWORD_PAGE = "auth_user_password_change"
+TAKE_OVER = "auth_user_password_change"
 BY_RULES, TO_MANAGER, TO_PERSON = "rules", "manager", "person"
 
 
@@ -246,7 +246,7 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Whoever set a password may become that person: it is in the access log."""
-        if request.resolver_match is not None and request.resolver_match.url_name == PASSWORD_PAGE:
+        if request.resolver_match is not None and request.resolver_match.url_name == TAKE_OVER:
             kind, about = AccessEntry.Kind.PASSWORD_SET, ("person", obj.pk)
             access_log.record(kind, timezone.now(), acting(request), about=about)
         return super().log_change(request, obj, message)
