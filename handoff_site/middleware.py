@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from handoff_site import kept, login
+from leads import access_log
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 View = Callable[..., HttpResponseBase]
@@ -43,7 +44,8 @@ class RequestId:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
-        response = self.get_response(request)
+        with access_log.coming_from(request.META.get("REMOTE_ADDR", ""), request_id):
+            response = self.get_response(request)
         response["X-Request-ID"] = request_id
         match = request.resolver_match
         if match is not None and match.url_name not in _UNSAID:

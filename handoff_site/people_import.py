@@ -18,7 +18,8 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from handoff_site import reference
-from leads import escalation, lifecycle
+from leads import access_log, escalation, lifecycle
+from leads.access_log import Standing
 from routing import holidays
 from routing.models import Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, ROLES
@@ -212,6 +213,7 @@ def _store(row: Row, now: datetime) -> str:
     """Create or update one person; "created", "updated" or "unchanged"."""
     user = User.objects.filter(email=row.email).first()
     created = user is None
+    was = Standing() if user is None else Standing.of(user)
     if user is None:
         user = User(email=row.email)
         user.set_unusable_password()
@@ -244,6 +246,7 @@ def _store(row: Row, now: datetime) -> str:
     if row.roles is not None and row.roles != {group.name for group in user.groups.all()}:
         user.groups.set(Group.objects.filter(name__in=row.roles))
         changed.add("roles")
+        access_log.record_roles(User.objects.get(pk=user.pk), was, now)
     if created:
         return "created"
     return "updated" if changed else "unchanged"

@@ -19,6 +19,7 @@ from leads.choices import LeadType
 from leads.models import Agreement, MqlDefinition, PreflightSettings
 from leads.preflight import DEFAULT_PLACEHOLDERS
 from leads.reasons import ensure_reasons
+from leads.roles import EDITS
 from routing import holidays, policies, publish, sla
 from routing.models import Calendar, CalendarInterval, Draft, Queue, Rule, SlaPolicy
 from routing.people import ADMIN, MARKETING, ROLES, User
@@ -51,12 +52,6 @@ SCHEDULES = (
     ("Public holidays", "handoff_site.tasks.extend_holidays", Schedule.MONTHLY, None),
     ("Rule reviews", "leads.tasks.review_rules", Schedule.DAILY, None),
 )
-
-# What marketing ops edits in the admin. Admins may everything.
-MARKETING_MODELS = (
-    "absence", "calendar", "calendarinterval", "closedday", "draft", "namedlist",
-    "pool", "poolmember", "queue", "rule", "rulereview", "territory",
-)  # fmt: skip
 
 
 @transaction.atomic
@@ -137,7 +132,7 @@ def _groups() -> list[str]:
 
 def _marketing_permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(
-        content_type__app_label="routing", content_type__model__in=MARKETING_MODELS
+        content_type__app_label="routing", content_type__model__in=EDITS[MARKETING]
     )
 
 

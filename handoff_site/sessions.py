@@ -7,13 +7,18 @@ session is, when it ends and whether it is still that of this person stays Djang
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
+from handoff_site import witness
+from leads import access_log
+from leads.models import AccessEntry
 from routing import people
 from routing.people import User
 from routing.prepared import prepared
@@ -38,7 +43,21 @@ def _alive(key: str, now: datetime) -> QuerySet[Session]:
 
 
 class Backend(ModelBackend):
-    """Signing in by e-mail and password; the person of a session comes with their roles."""
+    """Signing in by e-mail and password; the person of a session comes with their roles. Who fails is in the
+    access log: by whose address, if it is somebody's."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        user: User | None = super().authenticate(request, username, password, **kwargs)
+        if user is None and username is not None and password is not None:
+            who = witness.named(username)
+            access_log.record(AccessEntry.Kind.SIGN_IN_FAILED, timezone.now(), about=witness.about(who))
+        return user
 
     def get_user(self, user_id: int) -> User | None:
         user = people.with_roles(user_id)

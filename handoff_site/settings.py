@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "handoff_site.witness.Witness",
     "django_htmx.middleware.HtmxMiddleware",
     "handoff_site.middleware.LoginRequired",
     "handoff_site.middleware.PersonalTimeZone",
@@ -245,9 +246,9 @@ INTAKE_RATE = integer("INTAKE_RATE", 600, 1, 1_000_000)
 INTAKE_BURST = integer("INTAKE_BURST", 3000, 1, 10_000_000)
 # How many days what is personal is kept, 0 for ever (see leads.retention). Where law differs, nothing is
 # assumed: people, what they did and answers to other systems go only where somebody says so.
+_KEPT = {"people": 0, "activities": 0, "receipts": 0, "imports": 30, "messages": 90, "access": 0}
 RETENTION_DAYS = {
-    kind: integer(f"RETENTION_{kind.upper()}_DAYS", days, 0, 36_500)
-    for kind, days in (("people", 0), ("activities", 0), ("receipts", 0), ("imports", 30), ("messages", 90))
+    kind: integer(f"RETENTION_{kind.upper()}_DAYS", days, 0, 36_500) for kind, days in _KEPT.items()
 }
 # The limiter counts in each web process; it divides its rate by this number to hold the whole.
 WEB_PROCESSES = integer("WEB_PROCESSES", 1, 1, 256)

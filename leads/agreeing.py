@@ -17,16 +17,24 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from leads import agreement, notifications, permissions
+from leads import access_log, agreement, notifications, permissions
 from leads.agreement import LONGEST_DONE, LONGEST_WHY, Terms
 from leads.choices import ProposalState, Side
 from leads.lifecycle import Act, Invalid, Refused
 from leads.lifecycle.guard import bounded
-from leads.models import Agreement, MqlDefinition, Notification, Proposal, ProposalComment, Signature
-from routing.people import MANAGER, MARKETING, User
+from leads.models import (
+    AccessEntry,
+    Agreement,
+    MqlDefinition,
+    Notification,
+    Proposal,
+    ProposalComment,
+    Signature,
+)
+from leads.roles import MAY, Can, can
+from routing.people import User
 from routing.prepared import prepared
 
-ROLE = {Side.MARKETING: MARKETING, Side.SALES: MANAGER}
 PROPOSED, SIGNED, DECLINED = "agreement_proposed", "agreement_signed", "agreement_declined"
 # As many as can wait at once: each is read by the other side, and a page lists them all.
 MOST_OPEN = 20
@@ -91,7 +99,7 @@ def may_withdraw(user: User, proposal: Proposal) -> bool:
 
 
 def may_comment(user: User) -> bool:
-    return user.is_active and not permissions.is_only_viewer(user)
+    return user.is_active and can(user, Can.ACT)
 
 
 def _side_left(user: User, proposal: Proposal, signatures: Sequence[Signature]) -> Side | None:
@@ -177,6 +185,7 @@ def propose(
             **terms.columns(),
         )
         Signature.objects.create(proposal=made, side=mine, person=user, at=act.now)
+        _log(made, mine, user, act.now)
         _tell(_people_of(mine.other, user), PROPOSED, made, user, act.now)
     return made
 
@@ -212,6 +221,7 @@ def sign(proposal_id: int, act: Act) -> Proposal:
         if is_stale(proposal, latest):
             raise _stale(latest)
         Signature.objects.create(proposal=proposal, side=side, person=user, at=act.now)
+        _log(proposal, side, user, act.now)
         _adopt(proposal, latest, user, act.now)
         _settle(proposal, ProposalState.ADOPTED, user, act.now)
         _tell([proposal.proposed_by], SIGNED, proposal, user, act.now)
@@ -276,6 +286,8 @@ def _adopt(proposal: Proposal, latest: Agreement, user: User, now: datetime) -> 
             note=" ".join(proposal.why.split())[:300],
             proposal=proposal,
         )
+        kind, about = AccessEntry.Kind.DEFINITION_CHANGED, ("definition", definition.version)
+        access_log.record(kind, now, user, about=about, threshold=definition.threshold)
     Agreement.objects.create(
         version=latest.version + 1,
         done=proposal.done,
@@ -285,6 +297,11 @@ def _adopt(proposal: Proposal, latest: Agreement, user: User, now: datetime) -> 
         in_force_from=since,
         proposal=proposal,
     )
+
+
+def _log(proposal: Proposal, side: Side, user: User, now: datetime) -> None:
+    kind, about = AccessEntry.Kind.SIGNED, ("proposal", proposal.pk)
+    access_log.record(kind, now, user, about=about, side=str(side))
 
 
 def _settle(proposal: Proposal, state: ProposalState, user: User, now: datetime, note: str = "") -> None:
@@ -350,7 +367,8 @@ def _stale(latest: Agreement) -> Refused:
 
 def _people_of(side: Side, proposer: User) -> list[User]:
     """Whoever can sign for a side. Admins sign nothing, so they are not asked to."""
-    rows = User.objects.filter(is_active=True, groups__name=ROLE[side]).exclude(pk=proposer.pk)
+    roles = MAY[permissions.SIGNS[side]]
+    rows = User.objects.filter(is_active=True, groups__name__in=roles).exclude(pk=proposer.pk).distinct()
     people = rows.prefetch_related("groups").order_by("pk")
     return [user for user in people if side in permissions.sides(user)]
 

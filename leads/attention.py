@@ -11,9 +11,9 @@ from datetime import datetime
 
 from django.db.models import F, Q
 
-from leads import permissions
 from leads.choices import HOLDS_TURN, State
 from leads.querysets import overdue, owned_queue_ids, team_member_ids
+from leads.roles import Can, can
 from routing.people import User
 
 RISK = "risk"
@@ -47,7 +47,7 @@ def conditions(now: datetime) -> tuple[tuple[str, Q, tuple[str, ...]], ...]:
 def watched_by(user: User) -> Q:
     """The open handoffs that this person watches over: all, or those of the teams they lead, their own and
     those of the queues they own. Not the permission to see: that also holds what one once decided on."""
-    if permissions.is_marketing(user) or permissions.is_admin(user):
+    if can(user, Can.WATCH_ALL):
         return Q()
     return held_by(*ids_watched_by(user))
 

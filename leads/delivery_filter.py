@@ -1,4 +1,4 @@
-"""The filters of the logs of deliveries and of calls that came in, as they stand in the address.
+"""The filters of the logs of deliveries, of calls that came in and of access, as they stand in the address.
 
 Owns their names, bounds and what each selects. What cannot be read, or names what is gone, selects nothing
 away and is said.
@@ -15,8 +15,9 @@ from django.db.models import Q, QuerySet
 
 from leads.connecting import health
 from leads.filters import Told
-from leads.models import Connection, Delivery, InboundCall, Lead
+from leads.models import AccessEntry, Connection, Delivery, InboundCall, Lead
 from leads.search import finding
+from routing.people import User
 
 WAITING = "waiting"
 STATUSES = ((WAITING, "Waiting or being sent"), *Delivery.Status.choices)
@@ -97,3 +98,41 @@ class CallFilter(Told, django_filters.FilterSet):
 
     def by_repeats(self, rows: QuerySet[InboundCall], name: str, value: str) -> QuerySet[InboundCall]:
         return rows.filter(Q(differing_repeats__gt=0) if value == "other" else Q(repeats__gt=0))
+
+
+# Kinds of things that an entry of the access log can be about.
+ABOUT = (
+    ("person", "A person"),
+    ("lead", "A lead"),
+    ("file", "A file"),
+    ("key", "An API key"),
+    ("connection", "A connection"),
+    ("rules", "Rules"),
+    ("policy", "A policy"),
+    ("proposal", "A proposal"),
+    ("definition", "The MQL definition"),
+    ("rejectionreason", "A rejection reason"),
+    ("preflightsettings", "The pre-flight checks"),
+)
+NOBODY = "nobody"
+
+
+class AccessFilter(Told, django_filters.FilterSet):
+    """What was done, by whom ("nobody" for the system and the unknown), about what, and when."""
+
+    kind = django_filters.ChoiceFilter(choices=AccessEntry.Kind.choices)
+    by = django_filters.ModelChoiceFilter(
+        field_name="user",
+        queryset=User.objects.all(),
+        null_label="Nobody",
+        null_value=NOBODY,
+        error_messages={"invalid_choice": "There is no such person, or no longer."},
+    )
+    about = django_filters.ChoiceFilter(choices=ABOUT)
+    number = django_filters.CharFilter(field_name="about_id", lookup_expr="exact", max_length=100)
+    since = django_filters.DateFilter(field_name="at", method=_since, validators=_YEARS, error_messages=_DATE)
+    until = django_filters.DateFilter(field_name="at", method=_until, validators=_YEARS, error_messages=_DATE)
+
+    class Meta:
+        model = AccessEntry
+        fields: tuple[str, ...] = ()

@@ -12,14 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Prefetch, Q
 
-from leads import erasure, explaining, identity
+from leads import access_log, erasure, explaining, identity
 from leads.choices import EventKind
 from leads.erasure.held import Held, cluster
 from leads.erasure.shared import is_theirs, mentioning
 from leads.lifecycle import Act
 from leads.models import (
+    AccessEntry,
     Activity,
     Complaint,
     DuplicatePair,
@@ -66,17 +68,21 @@ def find(address: str) -> Lead | None:
 
 
 def hand_out(lead: Lead, act: Act) -> Json:
-    """What `held_about` says, with an entry in the privacy log."""
+    """What `held_about` says, with an entry in the privacy log and one in the access log."""
     found = held_about(lead, act.now)
     rows = sum(len(part) for part in found.values() if isinstance(part, list))
-    PrivacyAct.objects.create(
-        kind=PrivacyAct.Kind.EXPORTED,
-        lead_id=cluster(lead.pk)[0],
-        at=act.now,
-        by=act.user,
-        api_key=act.api_key,
-        rows=rows,
-    )
+    first = cluster(lead.pk)[0]
+    with transaction.atomic():
+        PrivacyAct.objects.create(
+            kind=PrivacyAct.Kind.EXPORTED,
+            lead_id=first,
+            at=act.now,
+            by=act.user,
+            api_key=act.api_key,
+            rows=rows,
+        )
+        kind = AccessEntry.Kind.REVEALED
+        access_log.record(kind, act.now, act.user, api_key=act.api_key, about=("lead", first), rows=rows)
     return found
 
 

@@ -12,9 +12,11 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
-from leads.models import ApiKey
+from leads import access_log
+from leads.models import AccessEntry, ApiKey
 from routing.people import User
 
 SCOPES = ("intake", "read", "act")
@@ -46,15 +48,18 @@ def make_key(
     if not wanted:
         raise ValueError(f"A key needs at least one scope of {', '.join(SCOPES)}.")
     plain = MARK + secrets.token_urlsafe(32)
-    key = ApiKey.objects.create(
-        name=name,
-        prefix=plain[:SHOWN],
-        digest=digest(plain),
-        scopes=[scope for scope in SCOPES if scope in wanted],
-        is_quiet=is_quiet,
-        created_at=now,
-        created_by=created_by,
-    )
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            name=name,
+            prefix=plain[:SHOWN],
+            digest=digest(plain),
+            scopes=[scope for scope in SCOPES if scope in wanted],
+            is_quiet=is_quiet,
+            created_at=now,
+            created_by=created_by,
+        )
+        kind = AccessEntry.Kind.KEY_MADE
+        access_log.record(kind, now, created_by, about=("key", key.pk), scopes=key.scopes)
     return key, plain
 
 
@@ -80,6 +85,8 @@ def authenticate(plain: str, now: datetime) -> ApiKey | None:
     return key
 
 
-def revoke(key: ApiKey, now: datetime) -> None:
+def revoke(key: ApiKey, now: datetime, by: User | None = None) -> None:
     """The key opens nothing from now on. It stays in the log of what it did."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+    with transaction.atomic():
+        if ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
+            access_log.record(AccessEntry.Kind.KEY_REVOKED, now, by, about=("key", key.pk))

@@ -1,8 +1,9 @@
-"""Who may what, as predicates that views, templates and the API share.
+"""Whether this person may do that, as predicates that views, templates and the API share.
 
-One table: the verbs a relation to the handoff allows. Seeing is `HandoffQuerySet.visible_to`; whether
-the state allows the move is `leads.lifecycle`. Never touches the database beyond the person's roles,
-queues and teams. Who can answer for something at all is asked of many at once, as conditions on users.
+The table is `leads.roles`; here it is asked, of a person and of a handoff. Seeing is
+`HandoffQuerySet.visible_to`; whether the state allows the move is `leads.lifecycle`. Never touches the
+database beyond the person's roles, queues and teams. Who can answer for something at all is asked of many at
+once, as conditions on users.
 """
 
 from __future__ import annotations
@@ -12,34 +13,12 @@ from django.db.models import Exists, OuterRef, Q
 from leads.choices import Side, State
 from leads.models import Handoff
 from leads.querysets import led_team_ids, queue_ids
+from leads.roles import ALL_VERBS, ALLOWED, ANSWERING, MAY, Can, can
 from routing.models import Queue
-from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER, User
+from routing.people import ADMIN, MARKETING, User
 from routing.rotation import IN_SALES
 
-ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")
-READS_ROUTING = (MARKETING, MANAGER, ADMIN)
-COMPLETING = ("waive", "recheck", "discard", "merge", "triage")
-ALL_VERBS = (*ANSWERING, "claim", "resume", "reassign", "note", "report", "undo", *COMPLETING)
-
-ALLOWED: dict[str, frozenset[str]] = {
-    "holder": frozenset({*ANSWERING, "resume"}),
-    "queue_member": frozenset({"claim", "accept"}),
-    "queue_owner": frozenset({"reassign"}),
-    "manager": frozenset({"reassign", "resume"}),
-    "marketing": frozenset({"reassign", *COMPLETING}),
-    "admin": frozenset({"reassign"}),
-    # Whoever sees it writes notes, says what is wrong with it, and takes back what they did themselves.
-    "sees": frozenset({"note", "report", "undo"}),
-    "viewer": frozenset(),
-}
-
-
-def is_rep(user: User) -> bool:
-    return REP in user.roles
-
-
-def is_manager(user: User) -> bool:
-    return MANAGER in user.roles
+SIGNS = {Side.MARKETING: Can.SIGN_FOR_MARKETING, Side.SALES: Can.SIGN_FOR_SALES}
 
 
 def is_marketing(user: User) -> bool:
@@ -50,14 +29,10 @@ def is_admin(user: User) -> bool:
     return user.is_superuser or ADMIN in user.roles
 
 
-def reads_audit(user: User) -> bool:
-    """Whether the sync audit's pages are theirs to read."""
-    return is_manager(user) or is_marketing(user) or is_admin(user)
-
-
 def is_only_viewer(user: User) -> bool:
-    """Reads figures and lists, nothing else. Somebody without a role is no more than that."""
-    return not user.is_superuser and user.roles <= {VIEWER}
+    """Reads figures and lists, nothing else. Somebody without a role, whatever other group they are in, is no
+    more than that."""
+    return not can(user, Can.ACT)
 
 
 def sides(user: User) -> tuple[Side, ...]:
@@ -65,13 +40,12 @@ def sides(user: User) -> tuple[Side, ...]:
     sales. Admins sign nothing, whatever else they are."""
     if is_admin(user):
         return ()
-    mine = ((Side.MARKETING, is_marketing(user)), (Side.SALES, is_manager(user)))
-    return tuple(side for side, is_theirs in mine if is_theirs)
+    return tuple(side for side, what in SIGNS.items() if can(user, what))
 
 
 def can_act() -> Q:
     """Users who are active and more than viewers, as `relations` sees one. Whoever owns a queue has to be."""
-    beyond = User.groups.through.objects.filter(user=OuterRef("pk")).exclude(group__name=VIEWER)
+    beyond = User.groups.through.objects.filter(user=OuterRef("pk"), group__name__in=MAY[Can.ACT])
     return Q(is_active=True) & (Q(is_superuser=True) | Q(Exists(beyond)))
 
 
@@ -85,12 +59,7 @@ def can_answer() -> Q:
 
 def sees_personal_data(user: User) -> bool:
     """Whether personal phone numbers and e-mail addresses are shown to this person."""
-    return not is_only_viewer(user)
-
-
-def handles_personal_data(user: User) -> bool:
-    """Whether this person erases people and hands out what is held about them."""
-    return is_marketing(user) or is_admin(user)
+    return can(user, Can.SEE_PERSONAL_DATA)
 
 
 def relations(user: User, handoff: Handoff) -> set[str]:
@@ -105,7 +74,8 @@ def relations(user: User, handoff: Handoff) -> set[str]:
             found.add("queue_owner")
         if handoff.queue_id in queue_ids(user):
             found.add("queue_member")
-    if is_manager(user) and handoff.assignee is not None and handoff.assignee.team_id in led_team_ids(user):
+    holder = handoff.assignee
+    if can(user, Can.SEE_TEAMS) and holder is not None and holder.team_id in led_team_ids(user):
         found.add("manager")
     if is_marketing(user):
         found.add("marketing")
@@ -131,3 +101,25 @@ def verbs_for(user: User, handoff: Handoff) -> list[str]:
     """The verbs this person may do, in the fixed order of `ALL_VERBS`."""
     mine = relations(user, handoff)
     return [verb for verb in ALL_VERBS if any(verb in ALLOWED[relation] for relation in mine)]
+
+
+__all__ = [
+    "ALLOWED",
+    "ALL_VERBS",
+    "ANSWERING",
+    "MAY",
+    "SIGNS",
+    "Can",
+    "can",
+    "can_act",
+    "can_answer",
+    "is_admin",
+    "is_marketing",
+    "is_only_viewer",
+    "may",
+    "may_give",
+    "relations",
+    "sees_personal_data",
+    "sides",
+    "verbs_for",
+]

@@ -14,8 +14,9 @@ from django.db import models
 from django.db.models import F, Q, Value
 
 from leads.choices import OPEN, WAITING, State
+from leads.roles import Can, can
 from routing.models import Queue
-from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, Team, User
+from routing.people import Team, User
 from routing.prepared import prepared
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class Sight:
 
 def sight_of(user: User) -> Sight | None:
     """What this person sees; None for all of it."""
-    if user.is_superuser or user.roles & {ADMIN, MARKETING, VIEWER}:
+    if can(user, Can.SEE_ALL):
         return None
-    people = frozenset({user.pk, *(team_member_ids(user) if MANAGER in user.roles else ())})
+    people = frozenset({user.pk, *(team_member_ids(user) if can(user, Can.SEE_TEAMS) else ())})
     return Sight(people, queue_ids(user) | owned_queue_ids(user), owns_completion(user))
 
 

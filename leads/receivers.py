@@ -12,9 +12,10 @@ from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
-from leads import permissions, refusals
+from leads import refusals
 from leads.choices import HOLDS_TURN
 from leads.models import Handoff, Rejection
+from leads.roles import Can, can
 from routing import rotation
 from routing.models import Absence, Queue, User
 from routing.people import MANAGER, REP
@@ -45,7 +46,7 @@ def people_for(user: User) -> QuerySet[User]:
     """Whom this person may give work to: those of the teams they lead and themselves; marketing ops and
     admins may give it to anybody in sales."""
     people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
-    if permissions.is_marketing(user) or permissions.is_admin(user):
+    if can(user, Can.WATCH_ALL):
         return people
     return people.filter(Q(team__manager=user) | Q(pk=user.pk))
 

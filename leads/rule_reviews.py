@@ -10,8 +10,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from leads import notifications, permissions
+from leads import notifications
 from leads.models import Notification
+from leads.roles import Can, can
 from routing import reviews
 from routing.models import RuleReview
 from routing.people import MARKETING, User
@@ -42,7 +43,7 @@ def _messages(review: RuleReview, now: datetime) -> list[Notification]:
 
 def _whom(review: RuleReview) -> list[User]:
     owner = review.rule.owner
-    if owner is not None and owner.is_active and not owner.roles.isdisjoint(permissions.READS_ROUTING):
+    if owner is not None and owner.is_active and can(owner, Can.READ_ROUTING):
         return [owner]
     marketing = User.objects.filter(is_active=True, groups__name=MARKETING).order_by("pk")
     return list(marketing) or notifications.admins()

@@ -18,6 +18,7 @@ from leads import permissions
 from leads.lifecycle import Invalid, guard
 from leads.models import DefaultView, SavedView
 from leads.querysets import led_team_ids
+from leads.roles import Can, can
 from routing.models import Team
 from routing.people import User
 
@@ -36,7 +37,7 @@ def seen_by(user: User, page: str) -> QuerySet[SavedView]:
 
 
 def may_share(user: User) -> bool:
-    return permissions.is_manager(user) or permissions.is_marketing(user) or permissions.is_admin(user)
+    return can(user, Can.SHARE_VIEWS)
 
 
 def may_change(user: User, view: SavedView) -> bool:
@@ -48,7 +49,7 @@ def may_change(user: User, view: SavedView) -> bool:
 
 def teams_for(user: User) -> QuerySet[Team]:
     """The teams that this person may share with."""
-    if permissions.is_marketing(user) or permissions.is_admin(user):
+    if can(user, Can.WATCH_ALL):
         return Team.objects.order_by("name")
     return Team.objects.filter(pk__in=led_team_ids(user)).order_by("name")
 

@@ -8,6 +8,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from leads.views import (
+    access_log,
     accounts,
     accounts_file,
     away,
@@ -71,6 +72,8 @@ from leads.views.routes import (
 app_name = "leads"
 
 urlpatterns = [
+    path("access/", access_log.access_log, name="access_log"),
+    path("access/access.csv", access_log.as_file, name="access_csv"),
     path("hooks/<str:secret>/", hooks.hook, name="hook"),
     path("collect/v1/<slug:kind>", collector.collect, name="collect"),
     path("inbox/", inbox.inbox, name="inbox"),

@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
+from leads.roles import Can, can
 from leads.views import access
 from leads.views.shell import address, person
 from metrics import words
 from metrics.address import Asked
 from metrics.periods import Week
-from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
+from routing.people import User
 
-READERS = frozenset({MANAGER, MARKETING, ADMIN, VIEWER})
 PAGES = (
     ("metrics:dashboard", "Dashboard"),
     ("metrics:diagnosis", "Diagnosis"),
@@ -56,13 +56,13 @@ class Ways(Links):
 
 def reader(request: HttpRequest) -> User:
     """Who is signed in, if these pages are for them; else Http404."""
-    return access.only(request, *READERS)
+    return access.page(request, Can.READ_FIGURES)
 
 
 def links(request: HttpRequest, asked: Asked, current: str) -> Links:
     """See `Links`; `current` is the name of the page's address."""
     user = person(request)
-    if not user.is_superuser and user.roles.isdisjoint(READERS):
+    if not can(user, Can.READ_FIGURES):
         return Links(())
     params = urlencode(asked.params(metric=None))
     return Links(tuple(Way(label, f"{address(view)}?{params}", view == current) for view, label in PAGES))

@@ -19,9 +19,9 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from handoff_site.monitoring import exposition, saying
 from handoff_site.monitoring.figures import KEPT_SECONDS, kept
+from leads.roles import Can
 from leads.views import access
 from leads.views.shell import shell_of
-from routing.people import ADMIN
 
 
 @login_not_required
@@ -50,7 +50,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """The same in words, what is wrong first."""
-    access.only(request, ADMIN)
+    access.page(request, Can.KEEP_SITE)
     figures = kept(shell_of(request).now)
     parts, audit = saying.parts(figures), saying.audit(figures)
     links = [

@@ -8,11 +8,13 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 from simple_history.admin import SimpleHistoryAdmin
 
-from leads.admin.base import Kept, Shown
+from leads import access_log
+from leads.admin.base import Kept, Shown, acting
 from leads.choices import Check
-from leads.models import Agreement, MqlDefinition, PreflightSettings, RejectionReason
+from leads.models import AccessEntry, Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.preflight import EXTRA_FIELDS
 
 
@@ -33,8 +35,19 @@ class AgreementAdmin(Shown):
     list_select_related = ("definition", "proposal")
 
 
+class Logged(SimpleHistoryAdmin):
+    """Rows that change what counts: each edit is in the access log too, by the names of the fields."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        kind, about = AccessEntry.Kind.SETTING_CHANGED, (obj._meta.model_name, obj.pk)
+        access_log.record(
+            kind, timezone.now(), acting(request), about=about, changed=sorted(form.changed_data)
+        )
+
+
 @admin.register(RejectionReason)
-class RejectionReasonAdmin(Kept, SimpleHistoryAdmin):
+class RejectionReasonAdmin(Kept, Logged):
     """Reasons can be renamed and switched off; their codes stand in the log and stay."""
 
     list_display = ("label", "code", "next_step", "cool_off_days", "gives_turn_back", "position", "is_active")
@@ -84,7 +97,7 @@ class PreflightForm(forms.ModelForm):
 
 
 @admin.register(PreflightSettings)
-class PreflightSettingsAdmin(Kept, SimpleHistoryAdmin):
+class PreflightSettingsAdmin(Kept, Logged):
     """The one row of settings."""
 
     form = PreflightForm

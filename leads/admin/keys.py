@@ -80,7 +80,7 @@ class ApiKeyAdmin(Kept):
     def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         now = timezone.now()
         for key in queryset.filter(revoked_at__isnull=True):
-            revoke(key, now)
+            revoke(key, now, acting(request))
             self.log_change(request, key, "Revoked.")
             messages.success(request, f"{key} opens nothing from now on.")
 

@@ -18,7 +18,7 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leads import lifecycle, permissions
+from leads import in_force, lifecycle, permissions
 from leads.admin.base import Drafted, DraftForm, Kept, Shown, ShownInline, acting, save_changed
 from routing import draft, lists, policies, publish
 from routing.conditions import sentence, validate
@@ -344,7 +344,7 @@ class RuleAdmin(Kept, Drafted):
     def publish_draft(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
         before = publish.live()
         try:
-            ruleset = publish.publish(timezone.now(), acting(request), request.POST.get("note", ""))
+            ruleset = in_force.publish(timezone.now(), acting(request), request.POST.get("note", ""))
         except publish.NoReason as error:
             messages.error(request, str(error))
             return

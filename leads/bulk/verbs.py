@@ -24,6 +24,7 @@ from leads.models import BulkRow, Handoff
 from leads.presenters import people
 from leads.querysets import owned_queue_ids
 from leads.receivers import Receiver, refused_by
+from leads.roles import Can, can
 from routing.models import Queue
 from routing.people import User
 
@@ -44,7 +45,7 @@ class Verb(ABC):
     states: ClassVar[tuple[State, ...]] = (State.INCOMPLETE,)
 
     def is_for(self, user: User) -> bool:
-        return permissions.is_marketing(user)
+        return can(user, Can.COMPLETE)
 
     def is_open_to(self, handoff: Handoff) -> bool:
         """Whether its state allows the act."""
@@ -67,8 +68,8 @@ class Reassign(Verb):
     states = REASSIGNABLE
 
     def is_for(self, user: User) -> bool:
-        able = permissions.is_manager(user) or permissions.is_marketing(user) or permissions.is_admin(user)
-        return able or bool(not permissions.is_only_viewer(user) and owned_queue_ids(user))
+        able = can(user, Can.WATCH_TEAMS)
+        return able or bool(can(user, Can.ACT) and owned_queue_ids(user))
 
     def object_to(
         self, user: User, handoffs: Sequence[Handoff], options: Options, now: datetime

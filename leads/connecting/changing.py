@@ -15,8 +15,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
+from leads import access_log
 from leads.connecting import kinds
-from leads.models import Connection
+from leads.models import AccessEntry, Connection
 from leads.representation import time
 from routing import draft
 from routing.people import User
@@ -24,6 +25,7 @@ from routing.people import User
 MOST_SLUG = 50
 # What an edit may set; the rest is the outbox's and the connectors'.
 EDITED = ("name", "role", "base_url", "id_system", "is_quiet", "rate", "burst", "options")
+SECRETS = frozenset({"sealed", "hook_digest"})
 # Options that are kept beside those of the form: they belong to other rooms.
 OWN_OPTIONS = ("secrets_set", "former_until", "asked")
 
@@ -64,6 +66,7 @@ def make(kind: str, edit: Edit, values: Mapping[str, Any]) -> Connection:
     try:
         with transaction.atomic():
             connection.save()
+            _log(connection, edit, ["made"])
     except IntegrityError:
         raise NotDone(f"There is a connection “{connection.name}” already.") from None
     return connection
@@ -163,6 +166,15 @@ def save(connection: Connection, edit: Edit, changed: Collection[str], why: str)
     """Write these columns of a claimed row, with an entry in its history."""
     draft.signed(connection, edit.user, edit.now, why[:100])
     connection.save(update_fields=list(changed))
+    _log(connection, edit, changed)
+
+
+def _log(connection: Connection, edit: Edit, changed: Collection[str]) -> None:
+    """Which columns were changed, never what stands in them."""
+    kinds_of = AccessEntry.Kind
+    kind = kinds_of.CONNECTION_CHANGED if SECRETS.isdisjoint(changed) else kinds_of.SECRET_CHANGED
+    about = ("connection", connection.pk)
+    access_log.record(kind, edit.now, edit.user, about=about, changed=sorted(changed))
 
 
 def _set(connection: Connection, values: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """Everything that leads stores. Foreign keys point down to routing, never up."""
 
+from leads.models.access import AccessEntry
 from leads.models.activity import Activity, Score
 from leads.models.agreement import Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.models.audit import Finding, SyncRun
@@ -20,6 +21,7 @@ from leads.models.proposal import Proposal, ProposalComment, Signature
 from leads.models.search import SearchWord
 
 __all__ = [
+    "AccessEntry",
     "Activity",
     "Agreement",
     "ApiKey",

@@ -20,9 +20,10 @@ from django.db.models.functions import Coalesce, Concat
 
 from leads import identity, permissions
 from leads.models import Company, ExternalId, Handoff, Lead, LeadAlias, SearchWord
+from leads.roles import Can, can
 from leads.search import folding
 from leads.search.folding import Term
-from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
+from routing.people import User
 
 LONGEST = 200
 MOST_LEADS, MOST_COMPANIES = 25, 10
@@ -41,7 +42,7 @@ _NUMBER = re.compile(r"(?:(lead|handoff)\s*)?#?\s*(\d{1,18})", re.IGNORECASE)
 
 def sees_all(user: User) -> bool:
     """Whether every lead is this person's to see, those without a handoff too."""
-    return user.is_superuser or bool(user.roles & {ADMIN, MARKETING, VIEWER})
+    return can(user, Can.SEE_ALL)
 
 
 def leads_of(user: User) -> QuerySet[Lead]:
@@ -173,7 +174,7 @@ class Query:
         if rarest.is_whole:
             return _latest(few_of(user).filter(rarest.leads(), self._each(whole, but=rarest.known)), most)
         each = self._each(whole, but=())
-        if not (sees_all(user) or MANAGER in user.roles):
+        if not (sees_all(user) or can(user, Can.SEE_TEAMS)):
             return _latest(leads_of(user).filter(each), most)
         # Of a manager's leads there are fewer among the newest, and to list them all takes longer.
         for many in NEWEST[:1] if sees_all(user) else NEWEST:

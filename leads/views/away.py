@@ -15,11 +15,12 @@ from leads import absences
 from leads.forms import complaints
 from leads.lifecycle import Act
 from leads.personal import AbsenceForm
+from leads.roles import Can
 from leads.views import access, staff
 from leads.views.shell import shell_of, tell
 from leads.views.staff import Params
 from routing.models import Absence
-from routing.people import ADMIN, MANAGER, MARKETING, User
+from routing.people import User
 
 
 @require_POST
@@ -57,7 +58,7 @@ def delete(request: HttpRequest, pk: int, absence: int) -> HttpResponse:
 
 def _person(request: HttpRequest, pk: int) -> User:
     """Somebody whose work whoever is signed in watches over; else Http404."""
-    user = access.only(request, MANAGER, MARKETING, ADMIN)
+    user = access.page(request, Can.WATCH_TEAMS)
     found = staff.people_of(user, Params()).filter(pk=pk).first()
     if found is None:
         raise Http404("nobody of a team they lead")

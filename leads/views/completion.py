@@ -17,15 +17,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from leads import completion as asking
-from leads import editing, enrichment, exports, identity, lifecycle, permissions
+from leads import editing, enrichment, exports, identity, lifecycle
 from leads.choices import State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff
 from leads.presenters import clocks, consent, repair, rows
+from leads.roles import Can, can
 from leads.views import access, held, inbox, waiting
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.waiting import Params, Typed
-from routing.people import ADMIN, MARKETING
 
 Result = EnrichmentAttempt.Result
 MOST_EXPORTED = 10_000
@@ -38,7 +38,7 @@ HEADER = (
 @require_safe
 def completion(request: HttpRequest) -> HttpResponse:
     """The page, with one handoff opened (`h`); for htmx the list alone."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     params, open_id = Params.of(request.GET), inbox.number(request.GET.get("h"))
     if inbox.wants(request, "board"):
         values = _values(request, waiting.load(params, shell_of(request).now, open_id))
@@ -49,7 +49,7 @@ def completion(request: HttpRequest) -> HttpResponse:
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV, with its filter."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     return exports.download("completion.csv", HEADER, _lines(Params.of(request.GET)))
 
 
@@ -130,7 +130,7 @@ def waive(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def clear(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody has looked at what a rep said was wrong, and it is settled."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     complaint = Complaint.objects.filter(pk=pk).first()
     if complaint is None:
         raise Http404("no such report")
@@ -217,11 +217,11 @@ def _act(request: HttpRequest) -> Act:
 
 def _handoff(request: HttpRequest, pk: int) -> Handoff:
     """The handoff with its lead, for somebody who completes data: foreign is 404, reading only is 403."""
-    user = access.only(request, MARKETING, ADMIN)
+    user = access.page(request, Can.READ_COMPLETION)
     found = Handoff.objects.visible_to(user).select_related("lead__company").filter(pk=pk).first()
     if found is None:
         raise Http404("no such handoff")
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     return found
 
 
@@ -341,6 +341,6 @@ def _values(request: HttpRequest, board: waiting.Board) -> dict[str, Any]:
     return {
         "board": board,
         "params": board.params,
-        "may_complete": permissions.is_marketing(shell_of(request).user),
+        "may_complete": can(shell_of(request).user, Can.COMPLETE),
         "has_provider": enrichment.http_provider() is not None,
     }

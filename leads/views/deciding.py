@@ -24,11 +24,11 @@ from leads.choices import State
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import DuplicatePair, Handoff, Lead, TriageItem
 from leads.presenters import people, rows
+from leads.roles import Can
 from leads.views import access, triage
 from leads.views.inbox import number
 from leads.views.shell import shell_of, tell
 from leads.views.triage import ORDER, Lifting, Params
-from routing.people import ADMIN, MARKETING
 
 # The address of a lead's page, as it is copied from the browser.
 _PAGE = re.compile(r"/leads/(\d{1,18})/?(?:[?#].*)?$", re.ASCII)
@@ -170,20 +170,20 @@ def _act(request: HttpRequest) -> Act:
 
 
 def _item(request: HttpRequest, pk: int) -> TriageItem:
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     item = TriageItem.objects.filter(pk=pk).select_related("lead").first()
     if item is None:
         raise Http404("no such item")
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     return item
 
 
 def _handoff(request: HttpRequest, pk: int) -> Handoff:
-    user = access.only(request, MARKETING, ADMIN)
+    user = access.page(request, Can.READ_COMPLETION)
     handoff = Handoff.objects.visible_to(user).filter(pk=pk).select_related("lead").first()
     if handoff is None:
         raise Http404("no such handoff")
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     return handoff
 
 

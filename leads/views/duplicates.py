@@ -18,14 +18,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import choosing, exports, lifecycle, paging, permissions
+from leads import choosing, exports, lifecycle, paging
 from leads.filters import PairFilter
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Activity, DuplicatePair, ExternalId, Handoff, Merge
 from leads.presenters import pairs, people, times
+from leads.roles import Can, can
 from leads.views import access, inbox
 from leads.views.shell import shell_of, tell
-from routing.people import ADMIN, MARKETING
 
 SIZE = 10
 LATELY = 10
@@ -40,7 +40,7 @@ Status = DuplicatePair.Status
 @require_safe
 def duplicates(request: HttpRequest) -> HttpResponse:
     """The pairs that wait for a decision, the oldest first."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     found = _narrowed(request)
     page = paging.page(found.qs, ("id",), request.GET.get("after", ""), SIZE)
     own = {name: value for name, value in request.GET.items() if value and name != "after"}
@@ -75,7 +75,7 @@ def _narrowed(request: HttpRequest) -> PairFilter:
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The pairs as CSV, each lead with what tells it from the other."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     found = _narrowed(request).qs.order_by("id")[:MOST_EXPORTED]
     return exports.download(
         "duplicates.csv", HEADER, (_cells(pair) for pair in found.iterator(chunk_size=500))
@@ -93,7 +93,7 @@ def _cells(pair: DuplicatePair) -> tuple[Any, ...]:
 @require_safe
 def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
     """One pair; `back` is the waiting handoff from which somebody came."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     values = _values(request, [_pair(pk)])
     return render(request, "leads/duplicates/duplicate.html", values)
 
@@ -101,9 +101,9 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def merge(request: HttpRequest, pk: int) -> HttpResponse:
     """Make one of the two part of the other; `keep` is the lead that stays, `take-GROUP` whose value does."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     pair = _pair(pk)
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     leads = {pair.first_id: pair.first, pair.second_id: pair.second}
     keep = leads.get(inbox.number(request.POST.get("keep")) or 0)
     if keep is None:
@@ -129,11 +129,11 @@ def merge(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def unmerge(request: HttpRequest, pk: int) -> HttpResponse:
     """Two leads again; refused in words when something stands on the merge."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     found = Merge.objects.filter(pk=pk).select_related("gone", "keep").first()
     if found is None:
         raise Http404("no such merge")
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     was_undone = found.undone_at is not None
     try:
         lifecycle.unmerge(pk, _act(request))
@@ -148,9 +148,9 @@ def unmerge(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def different(request: HttpRequest, pk: int) -> HttpResponse:
     """They are two people: remembered, and never raised again."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     pair = _pair(pk)
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     was_open = pair.status == Status.OPEN
     after = lifecycle.different(pair, _act(request))
     if after.status == Status.DIFFERENT and (was_open or after.decided_by_id == shell_of(request).user.pk):
@@ -165,9 +165,9 @@ def different(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def reopen(request: HttpRequest, pk: int) -> HttpResponse:
     """Two that were called different people wait for a decision again."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     pair = _pair(pk)
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     try:
         lifecycle.reopen(pair, _act(request))
     except Invalid as invalid:
@@ -233,7 +233,7 @@ def _values(
     made = [pairs.pair(row, known, frame.now, chosen) for row in rows]
     return {
         "pairs": made,
-        "may_decide": permissions.is_marketing(frame.user),
+        "may_decide": can(frame.user, Can.COMPLETE),
         "back": inbox.number(request.POST.get("back") or request.GET.get("back")),
     }
 

@@ -12,12 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from leads import permissions
 from leads.models import ApiKey, Lead
+from leads.roles import Can, can
 from leads.views import access
 from leads.views.shell import address, person
 from routing.models import Calendar, Rule, Ruleset, Territory, User
-from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
+from routing.people import MANAGER, MARKETING, REP, VIEWER
 
 # The first role that a person has decides: whoever sells, sells.
 HOMES = (
@@ -51,7 +51,7 @@ def place(user: User) -> str:
     for role, view in HOMES:
         if role in user.roles and (path := address(view)):
             return path
-    if user.is_superuser or ADMIN in user.roles:
+    if can(user, Can.KEEP_SITE):
         return address("leads:team") if Lead.objects.exists() else address("leads:first_steps")
     return address("leads:profile")
 
@@ -59,7 +59,7 @@ def place(user: User) -> str:
 @require_safe
 def first_steps(request: HttpRequest) -> HttpResponse:
     """What a new installation needs before the first lead finds its way."""
-    items = checklist(access.only(request, ADMIN))
+    items = checklist(access.page(request, Can.KEEP_SITE))
     values = {"items": items, "done": sum(item.is_done for item in items)}
     return render(request, "leads/first_steps.html", values)
 
@@ -67,7 +67,7 @@ def first_steps(request: HttpRequest) -> HttpResponse:
 def checklist(user: User) -> list[Item]:
     """The steps in the order in which they are best done; six queries. Who edits routing, marketing ops, is
     led to the pages for it, others to the administration: our own pages would only be read by them."""
-    edits = permissions.is_marketing(user)
+    edits = can(user, Can.EDIT_ROUTING)
     sales = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER])
     calendar = Calendar.objects.filter(is_default=True).first()
     return [

@@ -15,16 +15,17 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from leads import exports, imports, paging, permissions, queueing
+from leads import exports, imports, paging, queueing
 from leads.filters import ImportFilter
 from leads.imports.fields import groups
 from leads.imports.guessing import ERROR_HEADING
 from leads.models import ImportFailure, LeadImport
 from leads.presenters import imports as words
+from leads.roles import Can, can
 from leads.views import access, progress
 from leads.views.shell import shell_of, tell
 from routing.models import Queue
-from routing.people import ADMIN, MARKETING, User
+from routing.people import User
 
 IMPORTS, FAILURES, EXPORTED = 25, 20, 500
 MOST_EXPORTED = 50_000
@@ -36,10 +37,10 @@ MANY = 200
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports_page(request: HttpRequest) -> HttpResponse:
     """Past imports, and the form that takes a file."""
-    user = access.only(request, MARKETING, ADMIN)
+    user = access.page(request, Can.READ_IMPORTS)
     if request.method != "POST":
         return _list(request)
-    access.marketing(request)
+    access.act(request, Can.IMPORT)
     upload = request.FILES.get("file")
     if upload is None or not upload.name:
         return _list(request, "Choose a file.")
@@ -80,7 +81,7 @@ def _list(request: HttpRequest, problem: str = "") -> HttpResponse:
         "preset": request.POST.get("preset", ""),
         "presets": imports.presets(),
         "source": request.POST.get("source", "")[:100],
-        "may_import": permissions.is_marketing(shell.user),
+        "may_import": can(shell.user, Can.IMPORT),
     }
     return render(request, "leads/imports/imports.html", values, status=422 if problem else 200)
 
@@ -93,7 +94,7 @@ def _narrowed(request: HttpRequest) -> ImportFilter:
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list of imports as CSV, with its filters and what came of each."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_IMPORTS)
     runs = _narrowed(request).qs.order_by(*ORDER)[:MOST_EXPORTED]
     rows = (words.as_cells(run) for run in runs.iterator(chunk_size=EXPORTED))
     return exports.download("imports.csv", words.HEADER, rows)
@@ -102,7 +103,7 @@ def as_file(request: HttpRequest) -> StreamingHttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     """One import: its mapping until it is started, then its progress, then what came of it."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_IMPORTS)
     run = _find(pk)
     if request.method == "POST":
         return _post(request, run)
@@ -117,7 +118,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _post(request: HttpRequest, run: LeadImport) -> HttpResponse:
-    user, now = access.marketing(request), shell_of(request).now
+    user, now = access.act(request, Can.IMPORT), shell_of(request).now
     if run.status != LeadImport.Status.MAPPING:
         tell(request, "This import was started already.")
         return redirect("leads:import", run.pk)
@@ -183,7 +184,7 @@ def _mapping(request: HttpRequest, run: LeadImport, problem: str = "") -> HttpRe
         "tells_many": opens > 0 and run.total > MANY and not run.is_quiet,
         "earlier": (before := imports.same_before(run)),
         "earlier_words": words.earlier(before, shell.now),
-        "may_import": permissions.is_marketing(shell.user),
+        "may_import": can(shell.user, Can.IMPORT),
     }
     if request.headers.get("HX-Request") and request.method == "POST":
         return render(request, "leads/imports/_preview.html", values)
@@ -208,7 +209,7 @@ def _progress(request: HttpRequest, run: LeadImport) -> dict[str, Any]:
         "run": run,
         "line": words.line(run, now),
         "so_far": words.in_words(run) if run.counts else "",
-        "may_import": permissions.is_marketing(shell_of(request).user),
+        "may_import": can(shell_of(request).user, Can.IMPORT),
     }
 
 
@@ -230,8 +231,8 @@ def _result(request: HttpRequest, run: LeadImport) -> dict[str, Any]:
 @require_POST
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
     """Take no further row of an import that is under way."""
-    access.only(request, MARKETING, ADMIN)
-    access.marketing(request)
+    access.page(request, Can.READ_IMPORTS)
+    access.act(request, Can.IMPORT)
     run = _find(pk)
     stopped = imports.stop(run, shell_of(request).now)
     tell(request, "Stopped. What was taken in stays." if stopped else "It was over already.")
@@ -241,8 +242,8 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def discard(request: HttpRequest, pk: int) -> HttpResponse:
     """Throw away an import that was not started."""
-    access.only(request, MARKETING, ADMIN)
-    access.marketing(request)
+    access.page(request, Can.READ_IMPORTS)
+    access.act(request, Can.IMPORT)
     run = _find(pk)
     if not imports.discard(run):
         tell(request, "This import was started already.")
@@ -254,7 +255,7 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def failed_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The rows that were not taken, as they were, with a column that says what is wrong."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_IMPORTS)
     run = _find(pk)
     # A file that came from here has the column already; it is about the try before.
     kept = [place for place, heading in enumerate(run.header) if heading != ERROR_HEADING]

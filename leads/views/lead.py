@@ -27,6 +27,7 @@ from leads.presenters.privacy import ActLine
 from leads.presenters.repair import Input
 from leads.presenters.signals import Timeline
 from leads.querysets import Sight, sight_of
+from leads.roles import Can, can
 from leads.views import access, colleagues, pane
 from leads.views.colleagues import Colleagues
 from leads.views.shell import shell_of, tell
@@ -88,7 +89,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     found, handoffs = _find(frame.user, pk)
     if found.merged_into_id is not None:
         raise Http404("it went into another lead")
-    access.marketing(request)
+    access.act(request, Can.COMPLETE)
     typed = editing.typed(request.POST)
     try:
         changed = editing.edit(found, typed, Act(frame.now, frame.user))
@@ -149,7 +150,7 @@ def _open_form(person: Person, typed: dict[str, str], errors: dict[str, str]) ->
 def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime) -> Person:
     """The page's values; a constant number of queries."""
     personal = permissions.sees_personal_data(user)
-    handles_data = permissions.handles_personal_data(user)
+    handles_data = can(user, Can.HANDLE_PERSONAL_DATA)
     newest = next((row for row in handoffs if row.is_open), handoffs[0] if handoffs else None)
     activities, total = pane.activities_of(found)
     return Person(
@@ -171,7 +172,7 @@ def _person(user: User, found: Lead, handoffs: Sequence[Handoff], now: datetime)
             signals.cut(part, 80) for part in (found.lead_source, found.channel, found.campaign) if part
         ),
         since=times.day(found.created_at, now),
-        may_edit=permissions.is_marketing(user) and found.erased_at is None,
+        may_edit=can(user, Can.COMPLETE) and found.erased_at is None,
         erased=privacy.erased_words(found, now),
         may_erase=handles_data and found.erased_at is None,
         privacy=[privacy.act_line(row, now) for row in _acts(found.pk)] if handles_data else (),

@@ -23,10 +23,11 @@ from leads import exports, paging, permissions, saved_views
 from leads.filters import ORDER_WORDS, ORDERS, STATES, LeadFilter
 from leads.models import Lead, SavedView
 from leads.presenters import consent, people
+from leads.roles import Can, can
 from leads.search import finding
 from leads.views import latest, saved
 from leads.views.shell import shell_of
-from routing.people import MANAGER, User
+from routing.people import User
 
 PAGE = SavedView.Page.LEADS
 SIZE = 50
@@ -141,7 +142,7 @@ class Listed:
         """One page, beginning behind this cursor."""
         if finding.sees_all(self.user):
             return paging.page(self.filter.qs.select_related("company"), self.order, after, SIZE)
-        if MANAGER in self.user.roles and self.order == ORDERS["changed"]:
+        if can(self.user, Can.SEE_TEAMS) and self.order == ORDERS["changed"]:
             # Of a manager's leads there are many among those who changed last; to list them all takes longer.
             since = paging.begun(Lead.objects.all(), self.order, after).values_list("updated_at", flat=True)
             for at in since[NEWEST : NEWEST + 1]:

@@ -14,12 +14,12 @@ from typing import Any
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
-from leads import permissions
 from leads.choices import HOLDS_TURN, State
 from leads.models import Handoff
 from leads.presenters import times
 from leads.presenters.teams import RepLine
 from leads.querysets import overdue
+from leads.roles import Can, can
 from routing.models import Absence, PoolMember, User
 from routing.people import MANAGER, REP
 from routing.prepared import prepared
@@ -36,14 +36,14 @@ def lines(
     queries for any number of them. `everybody`: whose work this person watches over, of that team."""
     if team is not None:
         found: Iterable[dict[str, Any]] = _counts(everybody, now)
-    elif permissions.is_marketing(user) or permissions.is_admin(user):
+    elif can(user, Can.WATCH_ALL):
         found = _counts_of_all(now)
     else:
         found = _counts_of_some(user.pk, now)
     counted = {row["assignee"]: dict(row) for row in islice(found, MOST_PEOPLE)}
     if team is not None:
         people = list(_busy_first(everybody, list(counted)))
-    elif permissions.is_marketing(user) or permissions.is_admin(user):
+    elif can(user, Can.WATCH_ALL):
         people = _everybody(counted)
     else:
         people = _some(user.pk, counted)

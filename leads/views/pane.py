@@ -56,6 +56,7 @@ from leads.presenters.signals import Opener, Timeline
 from leads.presenters.spent import TimeSpent
 from leads.presenters.stages import Line, Step
 from leads.querysets import sees
+from leads.roles import Can, can
 from leads.views import asked, colleagues, worklist
 from leads.views.colleagues import Colleagues
 from routing.models import Queue, User
@@ -224,7 +225,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         can_report="report" in verbs,
         can_contact="contact" in verbs,
         drifting=sides.drifting(asked.findings(handoff.pk)),
-        reads_audit=permissions.reads_audit(user),
+        reads_audit=can(user, Can.READ_SYNC_AUDIT),
     )
 
 
@@ -326,7 +327,7 @@ def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:
 def _receivers(user: User) -> list[Receiver]:
     """People who can take leads, oneself first; a manager's are those of the teams they lead; then queues."""
     people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
-    if not (permissions.is_marketing(user) or permissions.is_admin(user)):
+    if not can(user, Can.WATCH_ALL):
         people = people.filter(Q(team__manager=user) | Q(pk=user.pk))
     found = sorted(
         people.only("name", "email")[:MOST_RECEIVERS], key=lambda row: (row.pk != user.pk, str(row))

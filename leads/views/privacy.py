@@ -31,9 +31,9 @@ from leads.models import (
     Score,
 )
 from leads.presenters import disclosure, people, privacy, times
+from leads.roles import Can
 from leads.views import access
 from leads.views.shell import shell_of, tell
-from routing.people import ADMIN, MARKETING
 
 LONGEST_REFERENCE = 40
 
@@ -100,7 +100,7 @@ def _somebody(request: HttpRequest, pk: int) -> Lead:
 
 def _find(request: HttpRequest, pk: int) -> Lead:
     """The lead, if this is somebody who may do this, and it is no part of another one."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.HANDLE_PERSONAL_DATA)
     found = Lead.objects.filter(pk=pk, merged_into__isnull=True).select_related("company").first()
     if found is None:
         raise Http404("no such lead")

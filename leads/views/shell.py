@@ -25,9 +25,10 @@ from django.views.decorators.http import require_POST
 
 from leads import drafts, permissions
 from leads.choices import HOLDS_TURN, OPEN, Side, State
+from leads.roles import MAY, Can, can, has
 from leads.views import counts
 from leads.views.counts import MOST_COUNTED
-from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, User
+from routing.people import ADMIN, MANAGER, REP, ROLES, User
 
 UNDO_SECONDS = 10
 
@@ -49,23 +50,23 @@ class Place:
 
 PLACES = (
     Place("leads:inbox", "Inbox", "inbox", frozenset({REP, MANAGER}), ("/inbox/", "/handoffs/")),
-    Place("leads:team", "Team", "team", frozenset({MANAGER, MARKETING, ADMIN}), ("/team/",)),
+    Place("leads:team", "Team", "team", MAY[Can.WATCH_TEAMS], ("/team/",)),
     Place("leads:leads", "Leads", "leads", EVERYONE, ("/leads/", "/search/")),
     Place(
         "leads:completion",
         "Completion",
         "complete",
-        frozenset({MARKETING, ADMIN}),
+        MAY[Can.READ_COMPLETION],
         ("/completion/", "/duplicates/"),
     ),
-    Place("leads:triage", "Triage", "triage", frozenset({MARKETING, ADMIN}), ("/triage/",)),
-    Place("leads:routing", "Routing", "route", frozenset({MANAGER, MARKETING, ADMIN}), ("/routing/",)),
+    Place("leads:triage", "Triage", "triage", MAY[Can.READ_COMPLETION], ("/triage/",)),
+    Place("leads:routing", "Routing", "route", MAY[Can.READ_ROUTING], ("/routing/",)),
     Place("metrics:dashboard", "Dashboard", "dash", EVERYONE, ("/dashboard/",)),
-    Place("metrics:reports", "Reports", "report", EVERYONE - {REP}, ("/reports/",)),
+    Place("metrics:reports", "Reports", "report", MAY[Can.READ_FIGURES], ("/reports/",)),
     Place("metrics:agreement", "Agreement", "agree", EVERYONE - {REP}, ("/agreement/",)),
-    Place("leads:imports", "Imports", "import", frozenset({MARKETING, ADMIN}), ("/imports/",)),
-    Place("leads:integrations", "Integrations", "plug", frozenset({MARKETING, ADMIN}), ("/integrations/",)),
-    Place("status", "Status", "pulse", frozenset({ADMIN}), ("/status/",)),
+    Place("leads:imports", "Imports", "import", MAY[Can.READ_IMPORTS], ("/imports/",)),
+    Place("leads:integrations", "Integrations", "plug", MAY[Can.RUN_INTEGRATIONS], ("/integrations/",)),
+    Place("status", "Status", "pulse", MAY[Can.KEEP_SITE], ("/status/", "/access/")),
 )
 
 # What is counted beside a place, and what the count is called.
@@ -148,7 +149,7 @@ class Shell:
         items = []
         is_list = self.path == "/handoffs/" or self.path.startswith(LISTS)
         for place in PLACES:
-            if not (self._is_for(place.roles) or (place.icon == "inbox" and self.mine["all"])):
+            if not (has(self.user, place.roles) or (place.icon == "inbox" and self.mine["all"])):
                 continue
             href = address(place.view)
             if not href:
@@ -212,9 +213,6 @@ class Shell:
     def profile_href(self) -> str:
         return address("leads:profile")
 
-    def _is_for(self, roles: frozenset[str]) -> bool:
-        return bool(self.user.roles & roles) or (self.user.is_superuser and ADMIN in roles)
-
     def _counts(self, icon: str) -> tuple[int, int, str]:
         """How many, how many of them late, and what is counted, beside a place of the navigation."""
         if icon == "inbox":
@@ -233,8 +231,7 @@ class Shell:
     def _found(self) -> Mapping[str, tuple[int, int]]:
         """All that the frame counts; one query."""
         sides = permissions.sides(self.user)
-        is_for_all = self._is_for(frozenset({MARKETING, ADMIN}))
-        leads = MANAGER in self.user.roles
+        is_for_all, leads = can(self.user, Can.WATCH_ALL), can(self.user, Can.SEE_TEAMS)
         wanted = counts.Wanted(is_for_all, leads, Side.MARKETING in sides, Side.SALES in sides)
         return counts.of(self.user, self.now, wanted)
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.http import QueryDict
 from django.urls import reverse
 
-from leads import attention, escalation, permissions
+from leads import attention, escalation
 from leads.attention import RISK
 from leads.choices import State
 from leads.handoff_filter import LATEST
@@ -26,6 +26,7 @@ from leads.presenters import teams
 from leads.presenters.orphans import Trouble, trouble
 from leads.presenters.teams import Group, RepLine, TeamRow
 from leads.receivers import Receiver, receivers
+from leads.roles import Can, can
 from leads.views import loads, reps, watching
 from leads.views.inbox import number
 from leads.views.worklist import default_calendar
@@ -251,4 +252,4 @@ def put_in(overview: Overview, form: Reassigning, handoff: Handoff, now: datetim
 
 
 def _sees_all(user: User) -> bool:
-    return permissions.is_marketing(user) or permissions.is_admin(user)
+    return can(user, Can.WATCH_ALL)

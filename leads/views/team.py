@@ -17,16 +17,17 @@ from leads.lifecycle import Act, Invalid, Refused, guard
 from leads.models import Handoff
 from leads.presenters import rows
 from leads.receivers import ME
+from leads.roles import Can
 from leads.views import access, inbox, staff
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.staff import Overview, Params, Reassigning
-from routing.people import ADMIN, MANAGER, MARKETING, User
+from routing.people import User
 
 
 @require_safe
 def team(request: HttpRequest) -> HttpResponse:
     """The page; `h` opens the form of one handoff, `rep` lists one person's work."""
-    user = access.only(request, MANAGER, MARKETING, ADMIN)
+    user = access.page(request, Can.WATCH_TEAMS)
     now = shell_of(request).now
     overview = staff.load(user, Params.of(request.GET), now)
     open_id = inbox.number(request.GET.get("h"))
@@ -43,7 +44,7 @@ def reassign(request: HttpRequest, pk: int) -> HttpResponse:
     """Give one handoff to an eligible person or a queue, with the reason; `anyway` overrules an earlier
     rejection. 422 for wrong input, 409 when refused; what was typed stays."""
     frame = shell_of(request)
-    user = access.only(request, MANAGER, MARKETING, ADMIN)
+    user = access.page(request, Can.WATCH_TEAMS)
     handoff = _find(user, pk)
     form = staff.form_for(user, handoff, frame.now)
     form.to = request.POST.get("to", "").strip().lower()[:300]

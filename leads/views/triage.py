@@ -17,16 +17,17 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from leads import editing, paging, permissions, receivers, triaging, typed
+from leads import editing, paging, receivers, triaging, typed
 from leads.choices import NextStep, State
 from leads.lifecycle.answering import COMPLAINT_FIELDS
 from leads.models import DuplicatePair, Handoff, Rejection
 from leads.presenters import repair, triages
 from leads.presenters.triages import Decision, Line
+from leads.roles import Can, can
 from leads.views import access
 from leads.views.inbox import number
 from leads.views.shell import shell_of
-from routing.people import ADMIN, MARKETING, User
+from routing.people import User
 
 SIZE = 25
 MOST_ITEMS = 100
@@ -79,7 +80,7 @@ class Lifting:
 @require_safe
 def triage(request: HttpRequest) -> HttpResponse:
     """Both lists; `h` opens a rejection and `form` one of its forms, `lift` the form of an item."""
-    access.only(request, MARKETING, ADMIN)
+    access.page(request, Can.READ_COMPLETION)
     opened, item = number(request.GET.get("h")), number(request.GET.get("lift"))
     lifting = Lifting(item) if item is not None else None
     return page_of(request, Params.of(request.GET), opened, request.GET.get("form", ""), lifting=lifting)
@@ -119,7 +120,7 @@ def page_of(
     decision = None
     alert, kept = (errors or {}).get("", ""), ""
     # What was imported is over: it is listed for what it says, and decided on no more.
-    if opened is not None and not opened.is_history and permissions.is_marketing(frame.user):
+    if opened is not None and not opened.is_history and can(frame.user, Can.COMPLETE):
         line = next(line for line in listed if line.id == opened.pk)
         decision = _decision(frame.user, opened, line, last.get(opened.pk), before, now)
         decision.form, decision.values, decision.errors = form[:20], values or {}, errors or {}
@@ -144,7 +145,7 @@ def page_of(
         "first_page": params.query(after=None),
         "is_later": bool(page.after),
         "findings": triaging.findings(now),
-        "may_settle": permissions.is_marketing(frame.user),
+        "may_settle": can(frame.user, Can.COMPLETE),
         "lifting": lifting,
     }
     return render(request, "leads/triage/triage.html", context, status=status)

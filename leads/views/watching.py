@@ -12,9 +12,10 @@ from datetime import datetime
 from django.db.models import Case, Count, F, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 
-from leads import attention, permissions
+from leads import attention
 from leads.choices import State
 from leads.models import Handoff
+from leads.roles import Can, can
 from routing.people import User
 from routing.prepared import prepared
 
@@ -43,7 +44,7 @@ def states(user: User, part: QuerySet[Handoff] | None) -> Iterable[tuple[str, in
     """How many there are in each state but `incomplete`: of this part, or of all that is theirs to watch."""
     if part is not None:
         return _states(part)
-    if permissions.is_marketing(user) or permissions.is_admin(user):
+    if can(user, Can.WATCH_ALL):
         return _states_of_all()
     return _states_of_some(*attention.ids_watched_by(user))
 
@@ -53,7 +54,7 @@ def firsts(user: User, part: QuerySet[Handoff] | None, now: datetime, most: int)
     if part is not None or most != MOST_FIRST:
         rows = Handoff.objects.open().filter(attention.watched_by(user)) if part is None else part
         return _firsts(rows, now, most)
-    if permissions.is_marketing(user) or permissions.is_admin(user):
+    if can(user, Can.WATCH_ALL):
         return _firsts_of_all(now)
     return _firsts_of_some(*attention.ids_watched_by(user), now)
 

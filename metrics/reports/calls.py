@@ -19,11 +19,9 @@ from django.db import IntegrityError, transaction
 from metrics.models import CallEntry
 from metrics.periods import Week
 from metrics.reports.gathering import Decision
-from routing.people import ADMIN, MANAGER, MARKETING, VIEWER, User
+from routing.people import User
 
 Kind = CallEntry.Kind
-READERS = (MANAGER, MARKETING, VIEWER, ADMIN)
-WRITERS = (MANAGER, MARKETING, ADMIN)
 LONGEST = 2000
 # Open decisions of earlier calls that a report carries; whoever has more of them needs no more of them.
 MOST_CARRIED = 100

@@ -17,8 +17,9 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from leads import notifications
+from leads.roles import MAY, Can
 from metrics.models import Report, ReportMail, ReportSubscription
-from metrics.reports import calls, showing
+from metrics.reports import showing
 from routing.people import User
 
 logger = logging.getLogger(__name__)
@@ -121,5 +122,5 @@ def _send(row: ReportMail, backend: BaseEmailBackend, now: datetime) -> int:
 def _readers() -> list[int]:
     """Who may read reports: active, with an address and a role for it."""
     people = User.objects.filter(is_active=True).exclude(email="")
-    found = people.filter(groups__name__in=calls.READERS) | people.filter(is_superuser=True)
+    found = people.filter(groups__name__in=MAY[Can.READ_FIGURES]) | people.filter(is_superuser=True)
     return list(found.order_by("pk").values_list("pk", flat=True).distinct())

@@ -23,11 +23,12 @@ from leads.choices import ProposalState, Side
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Agreement, Handoff, Lead, Proposal, ProposalComment, Signature
 from leads.presenters import people, times
+from leads.roles import Can, can
 from leads.search import finding
 from leads.views import access
 from leads.views.shell import shell_of, tell
 from metrics import agreed
-from routing.people import ROLES, User
+from routing.people import User
 
 MOST_SETTLED, MOST_COMMENTS = 20, 200
 VERBS = ("sign", "decline", "withdraw", "comment")
@@ -36,7 +37,7 @@ _SIGNED = Prefetch("signatures", Signature.objects.select_related("person").orde
 
 def reader(request: HttpRequest) -> User:
     """Who is signed in, if they have a role; else Http404."""
-    return access.only(request, *ROLES)
+    return access.page(request, Can.READ_AGREEMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,13 @@ def page(request: HttpRequest) -> HttpResponse:
     now = shell_of(request).now
     held, latest = agreeing.current(now), agreeing.newest()
     if held is None or latest is None:
-        return render(request, "metrics/agreement/none.html", {"may_setup": permissions.is_admin(user)})
+        values = {"may_setup": can(user, Can.KEEP_SITE)}
+        return render(request, "metrics/agreement/none.html", values)
     terms = Terms.of(held)
     values = _terms(held, now) | {
         "differs": agreed.differing(terms, agreement.live_targets()),
         "reasons_differ": agreed.reasons(terms.reasons, agreement.live_reasons()),
-        "reads_policies": not user.roles.isdisjoint(permissions.READS_ROUTING),
+        "reads_policies": can(user, Can.READ_ROUTING),
         "coming": latest if latest.pk != held.pk else None,
         "coming_when": agreed.begins(latest, now),
         "open": _lines(user, latest, now, is_open=True),

@@ -17,8 +17,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from leads import exports, permissions
+from leads import exports
 from leads.models import ExternalId, RejectionReason
+from leads.roles import Can, can
 from leads.views.shell import person
 from metrics import address, lists, loop, query, ways, words
 from metrics.loop import Group
@@ -84,7 +85,7 @@ def file(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def may_download(user: User) -> bool:
-    return permissions.is_marketing(user) or permissions.is_admin(user)
+    return can(user, Can.TAKE_LOOP)
 
 
 def _figures(request: HttpRequest, asked: address.Asked) -> query.Asked:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +15,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from leads.forms import complaints
-from leads.views.shell import person, tell
+from leads.roles import Can
+from leads.views import access
+from leads.views.shell import tell
 from metrics import words
 from metrics.models import CallEntry, Report, ReportSchedule
 from metrics.periods import Week
@@ -62,9 +63,8 @@ def subscription(request: HttpRequest) -> HttpResponse:
 @require_POST
 def schedule(request: HttpRequest) -> HttpResponse:
     """Set when reports are made and mailed, or that they are not."""
-    user = reports.reader(request)
-    if not reports.may_schedule(user):
-        raise PermissionDenied("marketing ops set the schedule")
+    reports.reader(request)
+    access.act(request, Can.SCHEDULE_REPORTS)
     form = forms.ScheduleForm(request.POST)
     if not form.is_valid():
         return reports.listing(request, errors=complaints(form), given=_given(request), status=422)
@@ -149,10 +149,7 @@ def turn(request: HttpRequest, week: str, pk: int) -> HttpResponse:
 def _writer(request: HttpRequest) -> User:
     """Who is signed in, if they make reports and write on calls; a reader who does not is refused."""
     reports.reader(request)
-    user = person(request)
-    if not reports.may_write(user):
-        raise PermissionDenied("managers, marketing ops and admins do this")
-    return user
+    return access.act(request, Can.WRITE_REPORTS)
 
 
 def _reported(week: str) -> Week:

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from leads import exports
 from leads.presenters import times
+from leads.roles import Can, can
 from leads.views import access
 from leads.views.shell import person
 from metrics import address, words
@@ -31,7 +32,7 @@ from metrics.reports import calls, comparing, files, forms, mailing, making, ope
 from metrics.reports.calls import Said
 from metrics.reports.rows import KIND
 from metrics.reports.schedule import DAYS, last_over, next_due
-from routing.people import ADMIN, MARKETING, User
+from routing.people import User
 
 PAGE = 26
 # How far back a report can be made from the list; an address of its own takes any week.
@@ -214,16 +215,16 @@ def as_workbook(request: HttpRequest, week: str) -> HttpResponse:
 
 def reader(request: HttpRequest) -> User:
     """Who is signed in, if reports are for them; else Http404."""
-    return access.only(request, *calls.READERS)
+    return access.page(request, Can.READ_FIGURES)
 
 
 def may_write(user: User) -> bool:
-    return user.is_superuser or bool(user.roles & set(calls.WRITERS))
+    return can(user, Can.WRITE_REPORTS)
 
 
 def may_schedule(user: User) -> bool:
     """When the report comes concerns everybody: marketing ops run it."""
-    return user.is_superuser or bool(user.roles & {MARKETING, ADMIN})
+    return can(user, Can.SCHEDULE_REPORTS)
 
 
 def parsed(week: str) -> Week:

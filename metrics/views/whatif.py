@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from leads.models import Handoff
 from leads.presenters import times
+from leads.roles import Can, can
 from leads.views import access
 from leads.views.shell import person
 from metrics import address, past_windows, query, whatif
@@ -25,11 +26,9 @@ from metrics.past_windows import Holders
 from metrics.whatif import CLOCKS, Answer, Tally
 from routing import sla
 from routing.models import SlaPolicy
-from routing.people import ADMIN, MANAGER, MARKETING
 
 WEEKS = 12
 MOST_LISTED, MOST_CSV = 100, 50_000
-READERS = frozenset({MANAGER, MARKETING, ADMIN})
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Asked:
 def page(request: HttpRequest) -> HttpResponse:
     """The form, and once a target was typed how many windows it and the one in force break. `format=csv`
     has every window that one of them breaks."""
-    access.only(request, *READERS)
+    access.page(request, Can.ASK_WHAT_IF)
     now = timezone.localtime()
     policies = list(SlaPolicy.objects.filter(is_live=True).order_by("-is_default", "name", "slug"))
     asked = _asked(request, policies)
@@ -86,8 +85,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def may(request: HttpRequest) -> bool:
     """Whether the page is for whoever is signed in."""
-    user = person(request)
-    return user.is_superuser or bool(user.roles & READERS)
+    return can(person(request), Can.ASK_WHAT_IF)
 
 
 def _asked(request: HttpRequest, policies: list[SlaPolicy]) -> Asked:

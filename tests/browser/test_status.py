@@ -11,6 +11,8 @@ from django_q.models import Task
 from playwright.sync_api import Page
 
 from handoff_site.models import Heartbeat
+from leads import access_log, keys
+from leads.access_log import Kind
 from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.factories import make_handoff, make_lead
 from tests.leads.connectors.conftest import make_connection
@@ -40,4 +42,22 @@ def test_it_is_accessible_and_fits(cast, open_page, shot):
     page.reload()
     for _, look in looks(page):
         shot(page, f"status-wrong-{look}")
+        assert axe_violations(page) == [] and too_wide(page) <= 0, look
+
+
+def test_the_access_log_is_accessible_and_fits(cast, open_page, shot):
+    keys.make_key("Data loader of the Nordic resellers", ["read", "act"], timezone.now())
+    about = ("person", cast.rosa.pk)
+    access_log.record(
+        Kind.ROLES_CHANGED, timezone.now(), cast.ada, about=about, given=["viewer"], taken=["rep"]
+    )
+    came = access_log.Origin("2001:db8:85a3:8d3:1319:8a2e:370:7348", "r" * 32)
+    access_log.record(Kind.LOCKED_OUT, timezone.now(), about=about, came=came)
+    access_log.record(Kind.EXPORTED, timezone.now(), cast.otto, about=("file", "leads.csv"), rows=12_345)
+    page: Page = open_page(cast.ada)
+    page.get_by_role("link", name="Status", exact=True).click()
+    page.get_by_role("link", name="Access log").click()
+    page.get_by_role("heading", name="Access log").wait_for()
+    for _, look in looks(page):
+        shot(page, f"access-log-{look}")
         assert axe_violations(page) == [] and too_wide(page) <= 0, look

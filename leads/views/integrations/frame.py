@@ -9,49 +9,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from leads import permissions
 from leads.connecting.changing import Edit
 from leads.models import Connection, Finding, Handoff
+from leads.roles import Can, can
 from leads.views import access
-from leads.views.shell import person, shell_of, tell
-from routing.people import ADMIN, MARKETING, User
+from leads.views.shell import shell_of, tell
+from routing.people import User
 
 
 def runner(request: HttpRequest) -> User:
     """Who is signed in, if integrations are theirs; else Http404."""
-    return access.only(request, MARKETING, ADMIN)
+    return access.page(request, Can.RUN_INTEGRATIONS)
 
 
 def keeper(request: HttpRequest) -> User:
     """Who is signed in, if keys are theirs; else Http404."""
-    return access.only(request, ADMIN)
+    return access.page(request, Can.KEEP_KEYS)
 
 
 def may_run(user: User) -> bool:
     """Whether integrations are theirs."""
-    return permissions.is_marketing(user) or permissions.is_admin(user)
+    return can(user, Can.RUN_INTEGRATIONS)
 
 
 def reader(request: HttpRequest) -> User:
     """Who is signed in, if the sync audit is theirs to read; else PermissionDenied."""
-    user = person(request)
-    if not permissions.reads_audit(user):
-        raise PermissionDenied("the sync audit is read by managers, marketing ops and admins")
-    return user
+    return access.act(request, Can.READ_SYNC_AUDIT)
 
 
 def settler(request: HttpRequest) -> User:
     """Who is signed in, if they settle what the sync audit finds; else PermissionDenied."""
-    user = person(request)
-    if not may_run(user):
-        raise PermissionDenied("marketing ops and admins do this")
-    return user
+    return access.act(request, Can.RUN_INTEGRATIONS)
 
 
 def findings(user: User) -> QuerySet[Finding]:
@@ -82,7 +75,7 @@ def edit(request: HttpRequest, *, looks: bool = False) -> Edit:
 def page(request: HttpRequest, name: str, values: Mapping[str, Any], status: int = 200) -> HttpResponse:
     """A page of these, by its template's name, with what its tabs need."""
     user = shell_of(request).user
-    shown = {"may_keep": permissions.is_admin(user), "may_run": may_run(user), **values}
+    shown = {"may_keep": can(user, Can.KEEP_KEYS), "may_run": may_run(user), **values}
     return render(request, f"leads/integrations/{name}.html", shown, status=status)
 
 

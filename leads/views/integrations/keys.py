@@ -94,6 +94,6 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     key = ApiKey.objects.filter(pk=pk).first()
     if key is None:
         raise Http404("there is no such key")
-    keys.revoke(key, shell_of(request).now)
+    keys.revoke(key, shell_of(request).now, shell_of(request).user)
     tell(request, f"“{key.name}” opens nothing from now on.")
     return redirect("leads:api_keys")

@@ -12,10 +12,10 @@ from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from leads import permissions
 from leads.connecting import health, kinds
 from leads.models import ApiKey, Connection
 from leads.presenters import connections as words
+from leads.roles import Can, can
 from leads.views.integrations import frame
 from leads.views.shell import shell_of
 
@@ -33,7 +33,7 @@ def integrations(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "kinds": [(str(kind), kind.label, kinds.SHAPES[kind].words) for kind in kinds.offered()],
     }
-    if permissions.is_admin(shell_of(request).user):
+    if can(shell_of(request).user, Can.KEEP_KEYS):
         in_force = Q(revoked_at__isnull=True)
         keys = ApiKey.objects.aggregate(
             count=Count("pk", filter=in_force), used=Max("last_used_at", filter=in_force)

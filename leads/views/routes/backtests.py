@@ -22,6 +22,7 @@ from leads.drafts import Names
 from leads.models import Backtest, BacktestMove, Handoff
 from leads.presenters import backtests as words
 from leads.presenters import people, times
+from leads.roles import Can, can
 from leads.views import access, progress
 from leads.views.routes import frame
 from leads.views.routes.trying import named
@@ -43,7 +44,7 @@ def backtests(request: HttpRequest) -> HttpResponse:
     frame.reader(request)
     if request.method != "POST":
         return _list(request)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     which, days = request.POST.get("ruleset", "draft"), request.POST.get("days", "").strip()
     if not (days.isdecimal() and len(days) < 6 and 1 <= int(days) <= backtesting.LONGEST_DAYS):
         return _list(request, f"Days: a whole number from 1 to {backtesting.LONGEST_DAYS}.")
@@ -71,7 +72,7 @@ def _list(request: HttpRequest, problem: str = "") -> HttpResponse:
         "most_days": backtesting.LONGEST_DAYS,
         "live": shell.draft.live,
         "versions": Ruleset.objects.order_by("-version").values_list("pk", "version")[:MOST_VERSIONS],
-        "may_start": permissions.is_marketing(shell.user),
+        "may_start": can(shell.user, Can.EDIT_ROUTING),
     }
     return render(request, "leads/routing/backtests.html", values, status=422 if problem else 200)
 
@@ -114,7 +115,7 @@ def _find(pk: int) -> Backtest:
 
 def _moves(user: User, run: Backtest) -> QuerySet[BacktestMove]:
     moves = BacktestMove.objects.filter(backtest=run).order_by("at", "id")
-    if permissions.is_marketing(user) or permissions.is_admin(user):
+    if can(user, Can.WATCH_ALL):
         return moves
     return moves.filter(handoff__in=Handoff.objects.visible_to(user))
 
@@ -144,7 +145,7 @@ def _result(request: HttpRequest, run: Backtest) -> dict[str, Any]:
         "is_draft": is_draft,
         "is_still_draft": is_draft and shell.draft.document == run.document,
         "is_live": is_draft and shell.draft.live_document == run.document,
-        "may_publish": permissions.is_marketing(shell.user),
+        "may_publish": can(shell.user, Can.EDIT_ROUTING),
     }
 
 

@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from leads import lifecycle, permissions
+from leads import lifecycle
 from leads.calendar_forms import CalendarForm, WeekInput
 from leads.drafts import Names
 from leads.presenters import calendars as wording
 from leads.presenters import times
+from leads.roles import Can, can
 from leads.routing_forms import RoutingForm
+from leads.views import access
 from leads.views.routes import frame
 from leads.views.shell import shell_of
 from routing import calendars as editing
@@ -77,17 +78,12 @@ class Line:
 
 def editor(request: HttpRequest) -> User:
     """Who is signed in, if they edit calendars; for others who see them the act is refused."""
-    user = frame.reader(request)
-    if may_edit(request):
-        return user
-    if request.method == "POST":
-        raise PermissionDenied("marketing ops and admins edit calendars")
-    raise Http404("no page of this role")
+    frame.reader(request)
+    return access.edit(request, Can.EDIT_CALENDARS)
 
 
 def may_edit(request: HttpRequest) -> bool:
-    user = shell_of(request).user
-    return permissions.is_marketing(user) or permissions.is_admin(user)
+    return can(shell_of(request).user, Can.EDIT_CALENDARS)
 
 
 def of_id(pk: int) -> Calendar:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from leads import permissions
 from leads.presenters import times
 from leads.presenters.reading import Called, Piece, aloud, compared
+from leads.roles import Can, can
 from leads.views import access
 from leads.views.shell import shell_of, tell
 from routing.draft import Stale, changed_last
@@ -57,22 +56,18 @@ class Changed:
 
 def reader(request: HttpRequest) -> User:
     """Who is signed in, if routing is theirs to see; else Http404."""
-    return access.only(request, *permissions.READS_ROUTING)
+    return access.page(request, Can.READ_ROUTING)
 
 
 def editor(request: HttpRequest) -> User:
     """Who is signed in, if they edit routing. For others who see it the page is not there and the act is
     refused."""
-    user = reader(request)
-    if permissions.is_marketing(user):
-        return user
-    if request.method == "POST":
-        raise PermissionDenied("marketing ops edit routing")
-    raise Http404("no page of this role")
+    reader(request)
+    return access.edit(request, Can.EDIT_ROUTING)
 
 
 def may_edit(request: HttpRequest) -> bool:
-    return permissions.is_marketing(shell_of(request).user)
+    return can(shell_of(request).user, Can.EDIT_ROUTING)
 
 
 def revision(request: HttpRequest) -> int:

@@ -16,8 +16,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import permissions, rule_health
+from leads import rule_health
 from leads.presenters import rules
+from leads.roles import Can, can
 from leads.views.routes import frame
 from leads.views.shell import shell_of
 from routing import reviews, standing
@@ -61,7 +62,7 @@ def routing_health(request: HttpRequest) -> HttpResponse:
     shell = shell_of(request)
     document, day = shell.draft.live_document, reviews.today(shell.now)
     found = inspect(document, standing.world(document, shell.now), rule_health.counts(shell.now), day)
-    is_marketing = permissions.is_marketing(shell.user)
+    edits = can(shell.user, Can.EDIT_ROUTING)
     open_reviews = {
         str(row.rule_id): row
         for row in RuleReview.objects.filter(done_at__isnull=True).select_related("rule__owner")
@@ -80,7 +81,7 @@ def routing_health(request: HttpRequest) -> HttpResponse:
                 review=review.pk if review is not None else None,
                 due=day_words(review.due_on) if review is not None else "",
                 is_overdue=review is not None and review.due_on < day,
-                may_end=review is not None and (is_marketing or owner == shell.user),
+                may_end=review is not None and (edits or owner == shell.user),
             )
         )
     covered = rule_health.coverage(shell.now)
@@ -105,7 +106,7 @@ def review_done(request: HttpRequest, pk: int) -> HttpResponse:
     review = RuleReview.objects.select_related("rule").filter(pk=pk).first()
     if review is None:
         raise Http404("there is no such review")
-    if not (permissions.is_marketing(user) or review.rule.owner_id == user.pk):
+    if not (can(user, Can.EDIT_ROUTING) or review.rule.owner_id == user.pk):
         raise PermissionDenied("marketing ops and the rule's owner end its review")
     outcome = request.POST.get("outcome", "")
     back = reverse("leads:routing_health")

@@ -17,11 +17,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from leads import in_force
 from leads.drafts import Names
 from leads.models import Handoff
 from leads.policy_form import BASES, MEASURES, UNITS, WHAT, WHO, Editor, Rung
 from leads.presenters import ladders, times
 from leads.presenters.reading import Piece
+from leads.roles import Can
 from leads.routing_forms import NewPolicyForm, NoteForm, PolicyForm, RoutingForm, active
 from leads.views import access
 from leads.views.routes import frame
@@ -122,7 +124,7 @@ def policy_new(request: HttpRequest) -> HttpResponse:
         return _page(request, None, form, editor, names, status=422)
     given, now = form.cleaned_data, shell_of(request).now
     try:
-        made = versions.create(given["name"], given["lead_type"], *found, user, now, given["note"])
+        made = in_force.create(given["name"], given["lead_type"], *found, user, now, given["note"])
     except versions.Unsound as unsound:
         return _page(request, None, form, editor, names, problems=unsound.problems, status=422)
     text = (
@@ -149,7 +151,7 @@ def policy_retire(request: HttpRequest, slug: str) -> HttpResponse:
     """Take it out of use, with the reason."""
     frame.reader(request)
     row = _row(slug)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     names = Names()
     form = _note(names, request.POST)
     edited = PolicyForm(names=names, initial={"name": row.name})
@@ -157,7 +159,7 @@ def policy_retire(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, row, edited, editor, names, retiring=form, status=422)
     try:
-        done = versions.retire(slug, user, shell_of(request).now, form.cleaned_data["note"])
+        done = in_force.retire(slug, user, shell_of(request).now, form.cleaned_data["note"])
     except versions.InUse as used:
         return _page(request, row, edited, editor, names, retiring=form, kept=used.why, status=409)
     text = f"\u201c{done.name}\u201d is out of use. What runs on it keeps it to the end."
@@ -178,8 +180,8 @@ def _edit(request: HttpRequest, row: SlaPolicy, names: Names) -> HttpResponse:
         return _page(request, row, form, editor, names, status=422)
     given, now = form.cleaned_data, shell_of(request).now
     try:
-        made = versions.revise(
-            row.slug,
+        made = in_force.revise(
+            row,
             *found,
             user,
             now,

@@ -15,10 +15,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from leads import in_force
 from leads.drafts import Names
 from leads.models import Backtest
 from leads.presenters import times
 from leads.presenters.rules import of
+from leads.roles import Can
 from leads.routing_forms import NoteForm, RoutingForm, SettingsForm
 from leads.views import access
 from leads.views.routes import changes, frame
@@ -51,7 +53,7 @@ def routing_publish(request: HttpRequest) -> HttpResponse:
     if before is not None and request.POST.get("from") != str(before.version):
         return _page(request, form, names, overtaken=True, status=409)
     try:
-        ruleset = publish.publish(now, user, form.cleaned_data["note"])
+        ruleset = in_force.publish(now, user, form.cleaned_data["note"])
     except publish.NotPublishable:
         return _page(request, form, names, status=422)
     if ruleset == before:
@@ -84,7 +86,7 @@ def routing_discard(request: HttpRequest) -> HttpResponse:
 def routing_settings(request: HttpRequest) -> HttpResponse:
     """Whose leads go to the owner of the account first."""
     frame.reader(request)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     form = SettingsForm(request.POST, names=Names())
     back = f"{reverse('leads:routing')}?tab=draft"
     if not form.is_valid():

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from leads.drafts import Names
 from leads.presenters import rules as reading
 from leads.presenters.reading import Piece
+from leads.roles import Can
 from leads.routing_forms import RoutingForm, RuleForm
 from leads.rule_form import Editor
 from leads.views import access
@@ -57,7 +58,7 @@ def rule_move(request: HttpRequest, pk: int) -> HttpResponse:
     found = Rule.objects.filter(pk=pk, is_active=True).first()
     if found is None:
         raise Http404("no such rule in the draft")
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     to = "up" if request.POST.get("to") == "up" else "down"
     back = f"{reverse('leads:routing')}?tab=draft&moved={pk}-{to}"
     try:

@@ -13,14 +13,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import paging
+from leads import in_force, paging
 from leads.drafts import Names
 from leads.presenters import reading, rules, times
+from leads.roles import Can
 from leads.routing_forms import NoteForm, RoutingForm
 from leads.views import access
 from leads.views.routes import changes, frame
 from leads.views.shell import shell_of
-from routing import differences, draft, publish
+from routing import differences, publish
 from routing.models import Ruleset
 
 SIZE = 25
@@ -87,13 +88,13 @@ def version_restore(request: HttpRequest, number: int) -> HttpResponse:
     """Put its document in force again, as a new version."""
     frame.reader(request)
     found = _version(number)
-    user = access.marketing(request)
+    user = access.act(request, Can.EDIT_ROUTING)
     form = NoteForm(request.POST, names=Names())
     if not form.is_valid():
         return _page(request, found, form, status=422)
     before = publish.live()
     try:
-        ruleset = draft.restore(found.version, shell_of(request).now, user, form.cleaned_data["note"])
+        ruleset = in_force.restore(found.version, shell_of(request).now, user, form.cleaned_data["note"])
     except publish.NotPublishable as broken:
         return _page(request, found, form, problems=broken.problems, status=422)
     if ruleset == before:
