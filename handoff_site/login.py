@@ -1,8 +1,8 @@
-"""The sign-in page, the demo logins on it, and the way back to a form that was sent without a session.
+"""Signing in by the page and by the demo logins on it, the way back to a form, and signing out.
 
-Owns when the demo cards are shown and when they work: in a debug run with demo data, asked for at a
-loopback address by a browser on the same machine. Elsewhere the page has no cards, and their address is
-not there.
+Where single sign-on is the only way, the page has no password and takes none. Owns when the demo cards are
+shown and when they work: in a debug run with demo data, asked for at a loopback address by a browser on the
+same machine. Elsewhere the page has no cards, and their address is not there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -23,8 +23,10 @@ from django.views.decorators.http import require_POST
 
 from handoff_site import kept
 from handoff_site.demo.people import LOGINS, PASSWORD
+from handoff_site.signing_in import ending
 from routing.people import User
 
+ONLY_SSO = "Passwords are not taken here. Use the single sign-on of your organisation."
 # A proxy on this machine speaks for somebody who may be anywhere.
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
@@ -34,8 +36,15 @@ class SignIn(LoginView):
 
     redirect_authenticated_user = True
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if is_only_sso():
+            return render(request, "registration/turned_away.html", {"words": ONLY_SSO}, status=403)
+        return super().post(request, *args, **kwargs)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
+        context["oidc"] = settings.OIDC
+        context["is_only_sso"] = is_only_sso()
         if is_open(self.request):
             there = set(
                 User.objects.filter(
@@ -52,6 +61,21 @@ class SignIn(LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
         return _resend(self.request) or response
+
+
+class SignOut(LogoutView):
+    """Ends the session here and, where it came from a provider that can, there as well."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # It is gone with the session.
+        there = ending.there(request.session)
+        answer = super().post(request, *args, **kwargs)
+        return HttpResponseRedirect(there) if there else answer
+
+
+def is_only_sso() -> bool:
+    """Whether nobody signs in by password."""
+    return settings.OIDC is not None and settings.OIDC.only
 
 
 def ask_again(request: HttpRequest, sent: str) -> HttpResponse:
@@ -87,7 +111,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
 
 def is_open(request: HttpRequest) -> bool:
     """Whether whoever asks sits at this machine, in a debug run."""
-    if not settings.DEBUG or any(name in request.META for name in FORWARDED):
+    if not settings.DEBUG or is_only_sso() or any(name in request.META for name in FORWARDED):
         return False
     host, _ = split_domain_port(request.get_host())
     return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)

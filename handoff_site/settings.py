@@ -18,6 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from handoff_site import logs
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
+from handoff_site.signing_in import configured, library
+from handoff_site.signing_in.library import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -95,6 +97,13 @@ MIDDLEWARE = [
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+
+# Single sign-on, one-time codes and passkeys come with an extra; without it people sign in by password alone.
+HAS_LIBRARY = configured.library()
+if HAS_LIBRARY:
+    INSTALLED_APPS += library.APPS
+    MIDDLEWARE.append(library.MIDDLEWARE)
+OIDC = configured.oidc()
 
 ROOT_URLCONF = "handoff_site.urls"
 WSGI_APPLICATION = "handoff_site.wsgi.application"
@@ -216,7 +225,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
         "font-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *(OIDC.origins if OIDC else ())],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "manifest-src": [SELF],

@@ -1,12 +1,13 @@
 """The URL map of the whole site; the API is assembled here from the apps' routers."""
 
+from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from handoff_site import health
-from handoff_site.login import SignIn, demo_login
+from handoff_site.login import SignIn, SignOut, demo_login
 from handoff_site.monitoring import views as monitoring
+from handoff_site.signing_in import glass
 from leads.api import acting, events, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
@@ -26,7 +27,8 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("login/demo/", demo_login, name="demo_login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("login/once/<str:token>/", glass.once, name="sign_in_once"),
+    path("logout/", SignOut.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", monitoring.metrics, name="metrics"),
@@ -36,3 +38,5 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]
+if settings.HAS_LIBRARY:
+    urlpatterns.append(path("", include("handoff_site.signing_in.urls")))

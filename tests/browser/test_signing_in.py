@@ -1,0 +1,70 @@
+"""Signing in as a company does it, in a real browser and with a real provider."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.conftest import axe_violations, looks, too_wide
+from tests.conftest import Cast
+from tests.oidc.running import Provider
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def provider(tmp_path: Any, live_server: LiveServer, settings: Any, browser: object) -> Iterator[Provider]:
+    running = Provider(tmp_path, live_server.url)
+    policy = copy.deepcopy(settings.CONTENT_SECURITY_POLICY)
+    policy["DIRECTIVES"]["form-action"] = ["'self'", running.origin]
+    settings.CONTENT_SECURITY_POLICY = policy
+    settings.PUBLIC_URL = live_server.url
+    settings.OIDC = running.oidc()
+    yield running
+    running.stop()
+
+
+def test_to_the_provider_and_back_under_the_strict_policy(
+    cast: Cast,
+    provider: Provider,
+    open_page: Callable[..., Page],
+    shot: Callable[[Page, str], None],
+) -> None:
+    provider.claim(femke={"email": cast.femke.email})
+    page = open_page()
+    page.goto("/profile/")
+    for _, name in looks(page):
+        shot(page, f"sign-in-{name}")
+        assert axe_violations(page) == []
+        assert too_wide(page) == 0
+    page.get_by_role("button", name="Sign in with Example ID").click()
+    page.get_by_label("User").fill("femke")
+    page.get_by_role("button", name="Sign in there").click()
+    expect(page.get_by_role("heading", name="Profile")).to_be_visible()
+    page.locator(".menu summary").first.click()
+    page.get_by_role("button", name="Sign out").first.click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    # The provider asks again: its own session has ended as well.
+    page.get_by_role("button", name="Sign in with Example ID").click()
+    expect(page.get_by_label("User")).to_be_visible()
+
+
+def test_where_it_is_the_only_way(
+    cast: Cast,
+    provider: Provider,
+    open_page: Callable[..., Page],
+    shot: Callable[[Page, str], None],
+    settings: Any,
+) -> None:
+    settings.OIDC = provider.oidc(only=True)
+    page = open_page()
+    page.goto("/login/")
+    expect(page.get_by_label("Password")).to_have_count(0)
+    for _, name in looks(page):
+        shot(page, f"sign-in-only-{name}")
+        assert axe_violations(page) == []
