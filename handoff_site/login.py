@@ -19,9 +19,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from handoff_site import kept
+from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
 from handoff_site.signing_in import ending
 from routing.people import User
@@ -39,6 +40,9 @@ class SignIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if is_only_sso():
             return render(request, "registration/turned_away.html", {"words": ONLY_SSO}, status=403)
+        lockout.prepare(request)
+        if lockout.is_flooded(request, timezone.now()):
+            return render(request, "registration/locked.html", status=429)
         return super().post(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -59,8 +63,9 @@ class SignIn(LoginView):
         return context
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        return _resend(self.request) or response
+        response = _resend(self.request, super().form_valid(form))
+        lockout.remember(self.request, response, form.get_user().email)
+        return response
 
 
 class SignOut(LogoutView):
@@ -86,11 +91,11 @@ def ask_again(request: HttpRequest, sent: str) -> HttpResponse:
     return render(request, "registration/login.html", context, status=401)
 
 
-def _resend(request: HttpRequest) -> HttpResponse | None:
-    """The form that was sent before signing in, to look at and send; None when there was none."""
+def _resend(request: HttpRequest, otherwise: HttpResponse) -> HttpResponse:
+    """The form that was sent before signing in, to look at and send; without one, the other answer."""
     form = kept.read(request.POST.get(kept.FIELD, ""))
     if form is None:
-        return None
+        return otherwise
     return render(request, "registration/resend.html", {"form": form})
 
 
@@ -106,7 +111,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
     if user is None:
         return redirect("login")
     login(request, user)
-    return _resend(request) or redirect("home")
+    return _resend(request, redirect("home"))
 
 
 def is_open(request: HttpRequest) -> bool:

@@ -174,7 +174,10 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 AXES_FAILURE_LIMIT = integer("LOGIN_FAILURE_LIMIT", 8, 2, 100)
 AXES_COOLOFF_TIME = integer("LOGIN_COOLOFF_MINUTES", 15, 1, 1440) / 60
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+LOGIN_ADDRESS_LIMIT = integer("LOGIN_ADDRESS_LIMIT", 100, 10, 100_000)
+AXES_LOCKOUT_PARAMETERS = "handoff_site.lockout.parameters"
+AXES_CLIENT_IP_CALLABLE = "handoff_site.lockout.client_address"
+AXES_USERNAME_CALLABLE = "handoff_site.lockout.account"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_ENABLE_ADMIN = False
@@ -207,7 +210,9 @@ SECURE_SSL_REDIRECT = SECURE_SSL
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL
-if boolean("TRUST_PROXY", False):
+# How many proxies of ours a request comes through; what others say about where it comes from is not believed.
+PROXY_COUNT = integer("PROXY_COUNT", 1, 1, 9) if boolean("TRUST_PROXY", False) else 0
+if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_ENGINE = "handoff_site.sessions"
 SESSION_COOKIE_HTTPONLY = True
