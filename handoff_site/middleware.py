@@ -1,4 +1,4 @@
-"""Request-wide behaviour: a request id, the login wall, the viewer's time zone.
+"""Request-wide behaviour: a request id, the login wall, sessions seen, the viewer's time zone.
 
 Never decides what a person may do; that stands at each view.
 """
@@ -8,6 +8,7 @@ import time
 import uuid
 import zoneinfo
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -17,6 +18,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from handoff_site import kept, login
+from routing import signed_in
+from routing.people import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 View = Callable[..., HttpResponseBase]
@@ -96,6 +99,26 @@ class LoginRequired(LoginRequiredMiddleware):
         if sent is not None:
             return login.ask_again(request, sent)
         return super().handle_no_permission(request, view_func)
+
+
+class Seen:
+    """Writes down, now and then, that a session is used and in which browser; at once when one begins."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        session: Any = request.session
+        # What no view looked into is not looked into for this.
+        if not session.accessed or not isinstance(user := request.user, User):
+            return response
+        agent, now = request.headers.get("User-Agent", ""), timezone.now()
+        if session.row is not None and session.row.session_key == session.session_key:
+            signed_in.see(session.row, user, agent, now)
+        elif session.session_key:
+            signed_in.note(session.session_key, user, agent, now)
+        return response
 
 
 class PersonalTimeZone:

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "handoff_site.middleware.Seen",
     "handoff_site.middleware.LoginRequired",
     "handoff_site.middleware.PersonalTimeZone",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -7,7 +7,7 @@ from django.urls import include, path
 from handoff_site import health
 from handoff_site.login import SignIn, SignOut, demo_login
 from handoff_site.monitoring import views as monitoring
-from handoff_site.signing_in import glass
+from handoff_site.signing_in import access, glass
 from leads.api import acting, events, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
@@ -28,6 +28,11 @@ urlpatterns = [
     path("login/", SignIn.as_view(), name="login"),
     path("login/demo/", demo_login, name="demo_login"),
     path("login/once/<str:token>/", glass.once, name="sign_in_once"),
+    path("profile/sign-in/", access.own, name="access"),
+    path("profile/sign-in/end/", access.end, name="access_end"),
+    path("profile/sign-in/password/", access.change_password, name="access_password"),
+    path("people/<int:pk>/sign-in/", access.person, name="person_access"),
+    path("people/<int:pk>/sign-in/end/", access.end_all, name="person_access_end"),
     path("logout/", SignOut.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -14,7 +14,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from leads import absences, escalation, lifecycle, notifications
@@ -22,7 +22,7 @@ from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
 from leads.models import Handoff
-from routing import rotation
+from routing import rotation, signed_in
 from routing.models import Absence, Queue, Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, VIEWER
 from routing.rotation.able import IN_SALES
@@ -242,11 +242,20 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
             form.team_before = stored.team_id
         super().save_model(request, obj, form, change)
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        answer: HttpResponse = super().user_change_password(request, id, form_url)
+        person = self.get_object(request, id) if request.method == "POST" else None
+        if person is not None and isinstance(answer, HttpResponseRedirect):
+            signed_in.end(person, but=request.session.session_key)
+        return answer
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if form.before is None:
             return
         person = User.objects.get(pk=form.instance.pk)
+        if not person.is_active:
+            signed_in.end(person)
         if (person.is_active, person.roles) != form.before:
             _let_go(request, person, form.heir)
         if person.team_id != form.team_before:
