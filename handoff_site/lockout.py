@@ -64,11 +64,12 @@ def parameters(request: Any, credentials: Mapping[str, Any] | None = None) -> li
     return BY_BROWSER if getattr(request, "is_known_browser", False) else BY_ADDRESS
 
 
-def prepare(request: HttpRequest) -> None:
-    """Before a password is looked at: a browser that has signed this account in before counts for itself."""
+def prepare(request: HttpRequest, email: str = "") -> None:
+    """Before a password is looked at, of the account that is typed or named: a browser that has signed it in
+    before counts for itself."""
     AxesProxyHandler.update_request(request)
     known = _read(request)
-    if _mark(account(request)) in known["people"]:
+    if _mark(email or account(request)) in known["people"]:
         request.is_known_browser = True  # type: ignore[attr-defined]
         request.axes_user_agent = f"browser {known['id']}"  # type: ignore[attr-defined]
 

@@ -25,6 +25,7 @@ from django.views.decorators.http import require_POST
 from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
 from handoff_site.signing_in import ending
+from leads.views import proof
 from routing.people import User
 
 ONLY_SSO = "Passwords are not taken here. Use the single sign-on of your organisation."
@@ -64,6 +65,7 @@ class SignIn(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = _resend(self.request, super().form_valid(form))
+        self.request.session[proof.PROVED] = timezone.now().timestamp()
         lockout.remember(self.request, response, form.get_user().email)
         return response
 
@@ -111,6 +113,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
     if user is None:
         return redirect("login")
     login(request, user)
+    request.session[proof.PROVED] = timezone.now().timestamp()
     return _resend(request, redirect("home"))
 
 

@@ -18,6 +18,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from handoff_site import kept, login
+from handoff_site.signing_in import again
+from leads.views import proof
 from routing import signed_in
 from routing.people import User
 
@@ -75,6 +77,7 @@ class LoginRequired(LoginRequiredMiddleware):
 
     The API authenticates by key in its own routers. An htmx request is answered 401, so that the page it
     came from stays with all that was typed in it. A plain form that was sent is kept while one signs in.
+    Whoever has to prove again who they are is asked to.
     """
 
     def process_view(
@@ -87,6 +90,9 @@ class LoginRequired(LoginRequiredMiddleware):
         if request.path.startswith("/api/v1/"):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return again.ask(request) if isinstance(exception, proof.Unproved) else None
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: View

@@ -16,6 +16,7 @@ from django.contrib.sessions.backends import db
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from leads.views import proof
 from routing import people
 from routing.people import User
 from routing.prepared import prepared
@@ -27,6 +28,12 @@ class SessionStore(db.SessionStore):
     read for this request."""
 
     row: Session | None = None
+
+    def save(self, must_create: bool = False) -> None:
+        # Whoever signs in has just proved who they are.
+        if SESSION_KEY in self and proof.PROVED not in self:
+            self[proof.PROVED] = timezone.now().timestamp()
+        super().save(must_create)
 
     @classmethod
     def get_model_class(cls) -> type[Session]:

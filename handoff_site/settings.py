@@ -173,6 +173,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+# How long a proof of who one is holds for keys, secrets and roles, and for files of personal data.
+REAUTH_MINUTES = integer("REAUTH_MINUTES", 15, 1, 1440)
+REAUTH_EXPORT_HOURS = integer("REAUTH_EXPORT_HOURS", 12, 1, 336)
 AXES_FAILURE_LIMIT = integer("LOGIN_FAILURE_LIMIT", 8, 2, 100)
 AXES_COOLOFF_TIME = integer("LOGIN_COOLOFF_MINUTES", 15, 1, 1440) / 60
 LOGIN_ADDRESS_LIMIT = integer("LOGIN_ADDRESS_LIMIT", 100, 10, 100_000)

@@ -7,7 +7,7 @@ from django.urls import include, path
 from handoff_site import health
 from handoff_site.login import SignIn, SignOut, demo_login
 from handoff_site.monitoring import views as monitoring
-from handoff_site.signing_in import access, glass
+from handoff_site.signing_in import access, again, glass
 from leads.api import acting, events, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
@@ -27,6 +27,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("login/demo/", demo_login, name="demo_login"),
+    path("login/again/", again.again, name="again"),
     path("login/once/<str:token>/", glass.once, name="sign_in_once"),
     path("profile/sign-in/", access.own, name="access"),
     path("profile/sign-in/end/", access.end, name="access_end"),

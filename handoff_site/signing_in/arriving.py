@@ -21,6 +21,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from handoff_site import kept
 from handoff_site.signing_in import claims, ending, joining
 from handoff_site.signing_in.configured import Oidc
+from leads.views import proof
 
 BACKEND = "handoff_site.sessions.Backend"
 # How long ago somebody may have typed a password there to count as having proved it again.
@@ -47,7 +48,7 @@ def arrive(
             request, claims.Refused("somebody else", "You signed in there as somebody else than here.")
         )
     login(request, user, backend=BACKEND)
-    request.session["proved_at"] = time.time()
+    request.session[proof.PROVED] = time.time()
     ending.remember(request.session, given)
     form = kept.read(str(state.get("kept") or ""))
     if form is not None:

@@ -15,9 +15,11 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from leads.views import proof
 from routing.people import User
 
 SALT = "handoff.glass"
@@ -46,6 +48,7 @@ def once(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
         return render(request, "registration/once.html", {"email": user.email})
     login(request, user, backend="handoff_site.sessions.Backend")
+    request.session[proof.PROVED] = timezone.now().timestamp()
     return redirect("home")
 
 

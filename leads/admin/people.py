@@ -22,6 +22,7 @@ from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
 from leads.models import Handoff
+from leads.views import proof
 from routing import rotation, signed_in
 from routing.models import Absence, Queue, Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, VIEWER
@@ -242,7 +243,18 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
             form.team_before = stored.team_id
         super().save_model(request, obj, form, change)
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        proof.for_secrets(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        proof.for_secrets(request)
         answer: HttpResponse = super().user_change_password(request, id, form_url)
         person = self.get_object(request, id) if request.method == "POST" else None
         if person is not None and isinstance(answer, HttpResponseRedirect):

@@ -23,7 +23,7 @@ from leads.filters import PairFilter
 from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Activity, DuplicatePair, ExternalId, Handoff, Merge
 from leads.presenters import pairs, people, times
-from leads.views import access, inbox
+from leads.views import access, inbox, proof
 from leads.views.shell import shell_of, tell
 from routing.people import ADMIN, MARKETING
 
@@ -76,6 +76,7 @@ def _narrowed(request: HttpRequest) -> PairFilter:
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The pairs as CSV, each lead with what tells it from the other."""
     access.only(request, MARKETING, ADMIN)
+    proof.for_export(request)
     found = _narrowed(request).qs.order_by("id")[:MOST_EXPORTED]
     return exports.download(
         "duplicates.csv", HEADER, (_cells(pair) for pair in found.iterator(chunk_size=500))

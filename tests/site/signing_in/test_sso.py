@@ -272,3 +272,31 @@ def test_a_form_that_was_sent_without_a_session_comes_along(
     page = femke.sign_in(kept=carried)
     assert page.status_code == 200
     assert f'action="/handoffs/{mine.pk}/note/"' in words(page)
+
+
+def test_who_has_no_password_proves_it_at_the_provider(
+    cast: Cast, provider: Provider, browser_of: Opened
+) -> None:
+    cast.ada.set_unusable_password()
+    cast.ada.save()
+    provider.claim(ada={"email": cast.ada.email}, mia={"email": cast.mia.email})
+    ada = browser_of("ada")
+    ada.sign_in()
+    session = ada.client.session
+    session["proved_at"] = 1
+    session.save()
+    assert ada.client.get("/integrations/keys/")["Location"].startswith("/login/again/")
+    page = words(ada.client.get("/login/again/"))
+    assert 'type="password"' not in page
+    assert "Go on with Example ID" in page
+    ada.asked.clear()
+    answer = ada.sign_in(again="1", next="/integrations/keys/")
+    assert answer["Location"] == "/integrations/keys/"
+    assert any("/signin/" in address for address in ada.asked)
+    assert ada.client.get("/integrations/keys/").status_code == 200
+    # Somebody else there is not who asked.
+    ada.name = "mia"
+    answer = ada.sign_in(again="1")
+    assert answer.status_code == 403
+    assert "somebody else than here" in words(answer)
+    assert who(ada.client) == cast.ada
