@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST
 
 from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
-from handoff_site.signing_in import ending
+from handoff_site.signing_in import ending, second
 from leads.views import proof
 from routing.people import User
 
@@ -50,6 +50,7 @@ class SignIn(LoginView):
         context = super().get_context_data(**kwargs)
         context["oidc"] = settings.OIDC
         context["is_only_sso"] = is_only_sso()
+        context["has_passkeys"] = settings.HAS_LIBRARY and not is_only_sso()
         if is_open(self.request):
             there = set(
                 User.objects.filter(
@@ -64,9 +65,17 @@ class SignIn(LoginView):
         return context
 
     def form_valid(self, form: Any) -> HttpResponse:
+        user, now = form.get_user(), timezone.now()
+        if second.has(user):
+            sent = self.request.POST.get(kept.FIELD, "")
+            second.begin(self.request, user, self.get_success_url(), sent, now)
+            return redirect("second_step")
         response = _resend(self.request, super().form_valid(form))
-        self.request.session[proof.PROVED] = timezone.now().timestamp()
-        lockout.remember(self.request, response, form.get_user().email)
+        if second.is_wanted(user):
+            self.request.session[second.MUST] = True
+            response = redirect("access")
+        self.request.session[proof.PROVED] = now.timestamp()
+        lockout.remember(self.request, response, user.email)
         return response
 
 
@@ -110,7 +119,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
         raise Http404("no such page")
     # The demo password, not a way around it: an account that was given another one stays shut.
     user = authenticate(request, username=email, password=PASSWORD)
-    if user is None:
+    if user is None or second.has(user):
         return redirect("login")
     login(request, user)
     request.session[proof.PROVED] = timezone.now().timestamp()

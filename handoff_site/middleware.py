@@ -15,15 +15,18 @@ from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from handoff_site import kept, login
-from handoff_site.signing_in import again
+from handoff_site.signing_in import again, second
 from leads.views import proof
 from routing import signed_in
 from routing.people import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+# What somebody may do who has to set up a second step first.
+FREE = ("/profile/sign-in/", "/login/", "/logout/")
 View = Callable[..., HttpResponseBase]
 log = structlog.get_logger(__name__)
 _UNSAID = {"healthz", "readyz", "metrics"}
@@ -89,7 +92,11 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         if request.path.startswith("/api/v1/"):
             return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        refused = super().process_view(request, view_func, view_args, view_kwargs)
+        is_free = request.path.startswith(FREE) or getattr(view_func, "login_required", True) is False
+        if refused is None and not is_free and request.session.get(second.MUST):
+            return redirect("access")
+        return refused
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return again.ask(request) if isinstance(exception, proof.Unproved) else None

@@ -173,6 +173,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+REQUIRE_MFA = configured.required()
 # How long a proof of who one is holds for keys, secrets and roles, and for files of personal data.
 REAUTH_MINUTES = integer("REAUTH_MINUTES", 15, 1, 1440)
 REAUTH_EXPORT_HOURS = integer("REAUTH_EXPORT_HOURS", 12, 1, 336)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import structlog
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
@@ -18,15 +20,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from handoff_site.signing_in import devices
+from handoff_site.signing_in import devices, second
 from leads.presenters import times
-from leads.views import access
+from leads.views import access, proof
 from leads.views.shell import shell_of, tell
 from routing import signed_in
 from routing.models import Session
 from routing.people import ADMIN, User
 
 MOST_SHOWN = 50
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,27 @@ def _own(request: HttpRequest, form: PasswordChangeForm | None = None, status: i
         "takes_password": takes_password(frame.user),
         "form": form or PasswordChangeForm(frame.user),
         "oidc": settings.OIDC,
+        "has_second": settings.HAS_LIBRARY and takes_password(frame.user),
+        "must": second.MUST in request.session,
+        **_second(frame.user, frame.now),
     }
     return render(request, "registration/access.html", values, status=status)
+
+
+def _second(user: User, now: datetime) -> dict[str, Any]:
+    """What somebody has for a second step: the app, passkeys, how many codes on paper are left."""
+    found: dict[str, Any] = {"app": None, "passkeys": [], "paper": None}
+    for row in second.rows(user) if settings.HAS_LIBRARY else ():
+        if row.type == "recovery_codes":
+            found["paper"] = len(row.wrap().get_unused_codes())
+            continue
+        used = times.day(row.last_used_at, now) if row.last_used_at else "never"
+        line = {"pk": row.pk, "name": str(row), "used": used}
+        if row.type == "totp":
+            found["app"] = line
+        else:
+            found["passkeys"].append(line)
+    return found
 
 
 def takes_password(user: User) -> bool:
@@ -124,7 +146,24 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     access.only(request, ADMIN)
     whose = _find(request, pk)
     shown = lines(whose, shell_of(request).now, request.session.session_key)
-    return render(request, "registration/person_access.html", {"person": whose, "sessions": shown})
+    values = {"person": whose, "sessions": shown, "has_second": second.has(whose)}
+    return render(request, "registration/person_access.html", values)
+
+
+@require_POST
+def reset_second(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take somebody's second step away, who has lost it; they are signed out, and set up another one."""
+    access.only(request, ADMIN)
+    whose = _find(request, pk)
+    if not second.has(whose):
+        tell(request, f"{whose} has no second step.")
+        return redirect("person_access", pk)
+    proof.for_secrets(request)
+    second.rows(whose).delete()
+    signed_in.end(whose, but=request.session.session_key)
+    log.warning("second step taken away", person=whose.pk, by=shell_of(request).user.pk)
+    tell(request, f"The second step of {whose} is taken away. Their password alone signs them in.")
+    return redirect("person_access", pk)
 
 
 @require_POST

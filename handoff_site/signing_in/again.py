@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from handoff_site import kept, lockout
-from handoff_site.signing_in import access, arriving
+from handoff_site.signing_in import access, arriving, second
 from leads.views import proof
 from leads.views.shell import person
 
@@ -31,7 +31,7 @@ from leads.views.shell import person
 def again(request: HttpRequest) -> HttpResponse:
     """The page, and the password typed on it."""
     if request.method != "POST":
-        return _page(request, onward=request.GET.get("next", ""))
+        return page(request, onward=request.GET.get("next", ""))
     user = person(request)
     onward, sent = request.POST.get("next", ""), request.POST.get(kept.FIELD, "")
     lockout.prepare(request, user.email)
@@ -40,7 +40,7 @@ def again(request: HttpRequest) -> HttpResponse:
         authenticate(request, username=user.email, password=typed) if access.takes_password(user) else None
     )
     if found is None or found.pk != user.pk:
-        return _page(request, onward=onward, sent=sent, problem="That is not your password.", status=422)
+        return page(request, onward=onward, sent=sent, problem="That is not your password.", status=422)
     return done(request, onward, sent)
 
 
@@ -62,7 +62,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         return answer
     sent = kept.of(request)
     if sent is not None:
-        return _page(request, sent=sent, status=403)
+        return page(request, sent=sent, status=403)
     if request.method == "POST":
         # A bare press, or what is never carried: back to the page of it.
         return redirect(_address(urlsplit(request.headers.get("Referer", "")).path or reverse("home")))
@@ -73,9 +73,10 @@ def _address(onward: str) -> str:
     return f"{reverse('again')}?{urlencode({'next': onward})}"
 
 
-def _page(
+def page(
     request: HttpRequest, *, onward: str = "", sent: str = "", problem: str = "", status: int = 200
 ) -> HttpResponse:
+    """The page that asks, by whatever this person has."""
     user = person(request)
     values: dict[str, Any] = {
         "email": user.email,
@@ -84,5 +85,6 @@ def _page(
         "problem": problem,
         "takes_password": access.takes_password(user),
         "oidc": settings.OIDC,
+        "kinds": second.kinds(user),
     }
     return render(request, "registration/again.html", values, status=status)

@@ -107,6 +107,19 @@ def _roles(given: Any) -> Mapping[str, frozenset[str]] | None:
     return found
 
 
+def required() -> frozenset[str]:
+    """The roles whose people must have a second step beside a password. Raises ImproperlyConfigured."""
+    named = [str(word).strip().lower() for word in env.list("REQUIRE_MFA", default=[]) if str(word).strip()]
+    unknown = [word for word in named if word not in ROLE_NAMES]
+    if unknown:
+        raise ImproperlyConfigured(
+            f"REQUIRE_MFA names {unknown[0]!r}; roles are rep, manager, marketing, viewer and admin"
+        )
+    if named and not library():
+        raise ImproperlyConfigured("REQUIRE_MFA needs the extra sign-in (django-allauth) to be installed")
+    return frozenset(ROLE_NAMES[word] for word in named)
+
+
 def _is_here(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import axe_violations, looks, too_wide
-from tests.conftest import Cast
+from tests.conftest import PASSWORD, Cast
 from tests.oidc.running import Provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -68,3 +68,69 @@ def test_where_it_is_the_only_way(
     for _, name in looks(page):
         shot(page, f"sign-in-only-{name}")
         assert axe_violations(page) == []
+
+
+def test_a_passkey_is_made_and_signs_in(
+    cast: Cast,
+    live_server: LiveServer,
+    open_page: Callable[..., Page],
+    shot: Callable[[Page, str], None],
+    settings: Any,
+) -> None:
+    """With a device that the browser plays, as its own tools for developers offer it."""
+    settings.PUBLIC_URL = live_server.url
+    page = open_page(cast.otto)
+    page.set_default_timeout(15_000)
+    device = page.context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    device.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+                "hasUserVerification": True, "isUserVerified": True, "automaticPresenceSimulation": True,
+            }
+        },
+    )  # fmt: skip
+    page.goto("/profile/sign-in/")
+    page.locator('a[href="/profile/sign-in/passkey/"]').click()
+    page.get_by_label("Name").fill("My laptop")
+    is_well(page, shot, "passkey")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("heading", name="Codes on paper")).to_be_visible()
+    is_well(page, shot, "paper")
+    page.get_by_role("link", name="I have them").click()
+    expect(page.get_by_text("Passkey: My laptop")).to_be_visible()
+    is_well(page, shot, "access")
+    page.locator('a[href="/profile/sign-in/app/"]').click()
+    is_well(page, shot, "app")
+    # As a second step after the password.
+    page.context.clear_cookies()
+    page.goto("/login/?next=/profile/sign-in/")
+    page.get_by_label("E-mail").fill(cast.otto.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Second step")).to_be_visible()
+    is_well(page, shot, "second")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Signing in")).to_be_visible()
+    # And instead of it.
+    page.context.clear_cookies()
+    page.goto("/login/?next=/profile/sign-in/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("heading", name="Signing in")).to_be_visible()
+    page.goto("/login/again/?next=/profile/sign-in/")
+    is_well(page, shot, "again")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Signing in")).to_be_visible()
+
+
+def is_well(page: Page, shot: Callable[[Page, str], None], name: str) -> None:
+    """On a desk and a phone, in the light and in the dark."""
+    size = page.viewport_size
+    for _, look in looks(page):
+        shot(page, f"{name}-{look}")
+        assert axe_violations(page) == []
+        assert too_wide(page) == 0
+    assert size is not None
+    page.set_viewport_size(size)
