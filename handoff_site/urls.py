@@ -2,7 +2,9 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from handoff_site import health
 from handoff_site.login import SignIn, SignOut, demo_login
@@ -43,6 +45,10 @@ urlpatterns = [
     path("", include("leads.urls")),
     path("", include("metrics.urls")),
     path("api/v1/", api.urls),
+    # The administration has ways in and out of its own: there is one door.
+    path("admin/login/", login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))),
+    path("admin/logout/", SignOut.as_view()),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="access")),
     path("admin/", admin.site.urls),
 ]
 if settings.HAS_LIBRARY:

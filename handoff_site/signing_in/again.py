@@ -20,7 +20,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from handoff_site import kept, lockout
-from handoff_site.signing_in import access, arriving, second
+from handoff_site.signing_in import access, second
+from handoff_site.signing_in import onward as going
 from leads.views import proof
 from leads.views.shell import person
 
@@ -50,7 +51,7 @@ def done(request: HttpRequest, onward: str, sent: str) -> HttpResponse:
     form = kept.read(sent)
     if form is not None:
         return render(request, "registration/resend.html", {"form": form})
-    return redirect(arriving.onward(request, onward))
+    return redirect(going.onward(request, onward))
 
 
 def ask(request: HttpRequest) -> HttpResponse:

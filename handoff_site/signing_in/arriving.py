@@ -11,19 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from handoff_site import kept
 from handoff_site.signing_in import claims, ending, joining
 from handoff_site.signing_in.configured import Oidc
+from handoff_site.signing_in.onward import BACKEND, onward
 from leads.views import proof
 
-BACKEND = "handoff_site.sessions.Backend"
 # How long ago somebody may have typed a password there to count as having proved it again.
 FRESH_SECONDS = 300
 FAILED = "That did not work. Please sign in again; if it goes on, tell your administrator."
@@ -60,12 +58,6 @@ def _is_fresh(token: Mapping[str, Any]) -> bool:
     """Whether somebody proved there just now who they are; a provider need not say when it was asked to."""
     at = token.get("auth_time")
     return not isinstance(at, int | float) or time.time() - at < FRESH_SECONDS
-
-
-def onward(request: HttpRequest, wanted: str) -> str:
-    """The page that was wanted, if it is one of ours, else home."""
-    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def failed(request: HttpRequest, error: str, exception: Exception | None) -> HttpResponse:

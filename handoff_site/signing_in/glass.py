@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from handoff_site.signing_in.onward import BACKEND
 from leads.views import proof
 from routing.people import User
 
@@ -47,7 +48,7 @@ def once(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "registration/turned_away.html", {"words": SPENT}, status=403)
     if request.method != "POST":
         return render(request, "registration/once.html", {"email": user.email})
-    login(request, user, backend="handoff_site.sessions.Backend")
+    login(request, user, backend=BACKEND)
     request.session[proof.PROVED] = timezone.now().timestamp()
     return redirect("home")
 

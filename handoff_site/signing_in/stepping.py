@@ -20,7 +20,8 @@ from django.views.decorators.http import require_http_methods
 from handoff_site import kept, lockout
 from handoff_site.login import is_only_sso
 from handoff_site.signing_in import again as proving_again
-from handoff_site.signing_in import arriving, proving, second
+from handoff_site.signing_in import onward as going
+from handoff_site.signing_in import proving, second
 from leads.views import proof
 from leads.views.shell import person
 from routing.people import User
@@ -108,12 +109,12 @@ def _is_right(request: HttpRequest, user: User, now: datetime) -> bool:
 
 
 def _let_in(request: HttpRequest, user: User, onward: str, sent: str) -> HttpResponse:
-    login(request, user, backend=arriving.BACKEND)
+    login(request, user, backend=going.BACKEND)
     request.session[proof.PROVED] = timezone.now().timestamp()
     form = kept.read(sent)
     if form is not None:
         answer = render(request, "registration/resend.html", {"form": form})
     else:
-        answer = redirect(arriving.onward(request, onward))
+        answer = redirect(going.onward(request, onward))
     lockout.remember(request, answer, user.email)
     return answer

@@ -36,6 +36,7 @@ user = User.objects.create_user("nora@handoff.example.com", "a long password")
 client = Client()
 assert client.post("/login/sso/").status_code == 404
 assert client.post("/login/", {"username": user.email, "password": "a long password"}).status_code == 302
-assert client.get("/profile/").status_code == 200
+for page in ("/profile/", "/profile/sign-in/", "/login/again/"):
+    assert client.get(page).status_code == 200
 assert client.post("/logout/").status_code == 302
 print("signed in without it")
