@@ -164,9 +164,13 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 # People
 AUTH_USER_MODEL = "routing.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "handoff_site.sessions.Backend"]
+PASSWORD_LENGTH = integer("PASSWORD_LENGTH", 10, 8, 64)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": PASSWORD_LENGTH},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
@@ -216,7 +220,8 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL
 # How many proxies of ours a request comes through; what others say about where it comes from is not believed.
-PROXY_COUNT = integer("PROXY_COUNT", 1, 1, 9) if boolean("TRUST_PROXY", False) else 0
+_proxies = integer("PROXY_COUNT", 1, 1, 9)
+PROXY_COUNT = _proxies if boolean("TRUST_PROXY", False) else 0
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_ENGINE = "handoff_site.sessions"

@@ -57,6 +57,7 @@ def _own(request: HttpRequest, form: PasswordChangeForm | None = None, status: i
         "takes_password": takes_password(frame.user),
         "form": form or PasswordChangeForm(frame.user),
         "oidc": settings.OIDC,
+        "length": settings.PASSWORD_LENGTH,
         "has_second": settings.HAS_LIBRARY and takes_password(frame.user),
         "must": second.MUST in request.session,
         **_second(frame.user, frame.now),

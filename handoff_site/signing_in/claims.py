@@ -15,7 +15,8 @@ from django.core.validators import validate_email
 
 from handoff_site.signing_in.configured import Oidc
 
-LONGEST_NAME, LONGEST_SUBJECT = 150, 255
+# As long as the column of the tie is; the standard allows a subject 255.
+LONGEST_NAME, LONGEST_SUBJECT = 150, 191
 
 
 class Refused(Exception):

@@ -28,6 +28,9 @@ ROLE_NAMES = {
     "admin": "admin",
 }
 
+# It names the provider in the tie between a subject and a person.
+LONGEST_ISSUER = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Oidc:
@@ -62,6 +65,8 @@ def oidc() -> Oidc | None:
         raise ImproperlyConfigured("OIDC_ISSUER needs the extra sign-in (django-allauth) to be installed")
     if urlsplit(issuer).scheme != "https" and not _is_here(urlsplit(issuer).hostname or ""):
         raise ImproperlyConfigured("OIDC_ISSUER must be an https address, unless it is on this machine")
+    if len(issuer) > LONGEST_ISSUER:
+        raise ImproperlyConfigured(f"OIDC_ISSUER must not be longer than {LONGEST_ISSUER} characters")
     needed = {name: env.str(name, default="").strip() for name in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")}
     for name, value in needed.items():
         if not value:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from handoff_site.signing_in import glass
 from tests.browser.conftest import axe_violations, looks, too_wide
 from tests.conftest import PASSWORD, Cast
 from tests.oidc.running import Provider
@@ -68,6 +69,12 @@ def test_where_it_is_the_only_way(
     for _, name in looks(page):
         shot(page, f"sign-in-only-{name}")
         assert axe_violations(page) == []
+    # The way in when the provider is away, and what an admin sees of somebody.
+    page.goto(glass.link(cast.ada))
+    is_well(page, shot, "once")
+    page.get_by_role("button", name="Sign in as").click()
+    page.goto(f"/people/{cast.ada.pk}/sign-in/")
+    is_well(page, shot, "person")
 
 
 def test_a_passkey_is_made_and_signs_in(

@@ -43,6 +43,7 @@ def test_what_is_not_believed() -> None:
     assert refused(TOKEN | {"nonce": "other"}, {}) == "another answer"
     assert refused(TOKEN, {"sub": "2"}) == "another answer"
     assert refused(TOKEN | {"sub": 1}, {}) == "no subject"
+    assert refused(TOKEN | {"sub": "x" * 192}, {}) == "no subject"
     # The word about one address does not count for another.
     unsaid = {name: value for name, value in TOKEN.items() if name != "email_verified"}
     other = {"sub": "1", "email": "boss@example.com", "email_verified": True}
@@ -93,6 +94,7 @@ def test_a_provider_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         ({"OIDC_ISSUER": "http://id.example.com"}, "OIDC_ISSUER must be an https address"),
         ({"OIDC_ISSUER": "id.example.com"}, "OIDC_ISSUER must be an address"),
         ({"OIDC_ISSUER": "", "OIDC_ONLY": "1"}, "OIDC_ONLY needs OIDC_ISSUER"),
+        ({"OIDC_ISSUER": f"https://id.example.com/{'a' * 200}"}, "OIDC_ISSUER must not be longer"),
         ({"OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID must be set beside OIDC_ISSUER"),
         ({"OIDC_CLIENT_SECRET": " "}, "OIDC_CLIENT_SECRET must be set beside OIDC_ISSUER"),
         ({"OIDC_ROLES": "{"}, "OIDC_ROLES must be a JSON object"),
