@@ -1,8 +1,8 @@
-"""The sign-in page, the demo logins on it, and the way back to a form that was sent without a session.
+"""Signing in by the page and by the demo logins on it, the way back to a form, and signing out.
 
-Owns when the demo cards are shown and when they work: in a debug run with demo data, asked for at a
-loopback address by a browser on the same machine. Elsewhere the page has no cards, and their address is
-not there.
+Where single sign-on is the only way, the page has no password and takes none. Owns when the demo cards are
+shown and when they work: in a debug run with demo data, asked for at a loopback address by a browser on the
+same machine. Elsewhere the page has no cards, and their address is not there.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from handoff_site import kept
+from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
+from handoff_site.signing_in import ending, second
+from leads.views import proof
 from routing.people import User
 
+ONLY_SSO = "Passwords are not taken here. Use the single sign-on of your organisation."
 # A proxy on this machine speaks for somebody who may be anywhere.
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
@@ -34,8 +38,19 @@ class SignIn(LoginView):
 
     redirect_authenticated_user = True
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if is_only_sso():
+            return render(request, "registration/turned_away.html", {"words": ONLY_SSO}, status=403)
+        lockout.prepare(request)
+        if lockout.is_flooded(request, timezone.now()):
+            return render(request, "registration/locked.html", status=429)
+        return super().post(request, *args, **kwargs)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
+        context["oidc"] = settings.OIDC
+        context["is_only_sso"] = is_only_sso()
+        context["has_passkeys"] = settings.HAS_LIBRARY and not is_only_sso()
         if is_open(self.request):
             there = set(
                 User.objects.filter(
@@ -50,8 +65,33 @@ class SignIn(LoginView):
         return context
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        return _resend(self.request) or response
+        user, now = form.get_user(), timezone.now()
+        if second.has(user):
+            sent = self.request.POST.get(kept.FIELD, "")
+            second.begin(self.request, user, self.get_success_url(), sent, now)
+            return redirect("second_step")
+        response = _resend(self.request, super().form_valid(form))
+        if second.is_wanted(user):
+            self.request.session[second.MUST] = True
+            response = redirect("access")
+        self.request.session[proof.PROVED] = now.timestamp()
+        lockout.remember(self.request, response, user.email)
+        return response
+
+
+class SignOut(LogoutView):
+    """Ends the session here and, where it came from a provider that can, there as well."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # It is gone with the session.
+        there = ending.there(request.session)
+        answer = super().post(request, *args, **kwargs)
+        return HttpResponseRedirect(there) if there else answer
+
+
+def is_only_sso() -> bool:
+    """Whether nobody signs in by password."""
+    return settings.OIDC is not None and settings.OIDC.only
 
 
 def ask_again(request: HttpRequest, sent: str) -> HttpResponse:
@@ -62,11 +102,11 @@ def ask_again(request: HttpRequest, sent: str) -> HttpResponse:
     return render(request, "registration/login.html", context, status=401)
 
 
-def _resend(request: HttpRequest) -> HttpResponse | None:
-    """The form that was sent before signing in, to look at and send; None when there was none."""
+def _resend(request: HttpRequest, otherwise: HttpResponse) -> HttpResponse:
+    """The form that was sent before signing in, to look at and send; without one, the other answer."""
     form = kept.read(request.POST.get(kept.FIELD, ""))
     if form is None:
-        return None
+        return otherwise
     return render(request, "registration/resend.html", {"form": form})
 
 
@@ -79,15 +119,16 @@ def demo_login(request: HttpRequest) -> HttpResponse:
         raise Http404("no such page")
     # The demo password, not a way around it: an account that was given another one stays shut.
     user = authenticate(request, username=email, password=PASSWORD)
-    if user is None:
+    if user is None or second.has(user):
         return redirect("login")
     login(request, user)
-    return _resend(request) or redirect("home")
+    request.session[proof.PROVED] = timezone.now().timestamp()
+    return _resend(request, redirect("home"))
 
 
 def is_open(request: HttpRequest) -> bool:
     """Whether whoever asks sits at this machine, in a debug run."""
-    if not settings.DEBUG or any(name in request.META for name in FORWARDED):
+    if not settings.DEBUG or is_only_sso() or any(name in request.META for name in FORWARDED):
         return False
     host, _ = split_domain_port(request.get_host())
     return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)

@@ -1,4 +1,4 @@
-"""Request-wide behaviour: a request id, the login wall, the viewer's time zone.
+"""Request-wide behaviour: a request id, the login wall, sessions seen, the viewer's time zone.
 
 Never decides what a person may do; that stands at each view.
 """
@@ -8,18 +8,26 @@ import time
 import uuid
 import zoneinfo
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from handoff_site import kept, login
+from handoff_site.signing_in import again, second
 from leads import access_log
+from leads.views import proof
+from routing import signed_in
+from routing.people import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+# What somebody may do who has to set up a second step first.
+FREE = ("/profile/sign-in/", "/login/", "/logout/")
 View = Callable[..., HttpResponseBase]
 log = structlog.get_logger(__name__)
 _UNSAID = {"healthz", "readyz", "metrics"}
@@ -74,6 +82,7 @@ class LoginRequired(LoginRequiredMiddleware):
 
     The API authenticates by key in its own routers. An htmx request is answered 401, so that the page it
     came from stays with all that was typed in it. A plain form that was sent is kept while one signs in.
+    Whoever has to prove again who they are is asked to.
     """
 
     def process_view(
@@ -85,7 +94,14 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         if request.path.startswith("/api/v1/"):
             return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        refused = super().process_view(request, view_func, view_args, view_kwargs)
+        is_free = request.path.startswith(FREE) or getattr(view_func, "login_required", True) is False
+        if refused is None and not is_free and request.session.get(second.MUST):
+            return redirect("access")
+        return refused
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return again.ask(request) if isinstance(exception, proof.Unproved) else None
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: View
@@ -98,6 +114,26 @@ class LoginRequired(LoginRequiredMiddleware):
         if sent is not None:
             return login.ask_again(request, sent)
         return super().handle_no_permission(request, view_func)
+
+
+class Seen:
+    """Writes down, now and then, that a session is used and in which browser; at once when one begins."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        session: Any = request.session
+        # What no view looked into is not looked into for this.
+        if not session.accessed or not isinstance(user := request.user, User):
+            return response
+        agent, now = request.headers.get("User-Agent", ""), timezone.now()
+        if session.row is not None and session.row.session_key == session.session_key:
+            signed_in.see(session.row, user, agent, now)
+        elif session.session_key:
+            signed_in.note(session.session_key, user, agent, now)
+        return response
 
 
 class PersonalTimeZone:

@@ -1,7 +1,8 @@
 """Who asks: the session that a request brings, and the person of that session with their roles.
 
-Owns how the two are read, which every page begins with: each by one query that is written once. What a
-session is, when it ends and whether it is still that of this person stays Django's. Never keeps an answer.
+Owns how the two are read, which every page begins with: each by one query that is written once; and that
+whoever signs in has just proved who they are. Whether a session is still that of this person stays Django's.
+Never keeps an answer.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends import db
-from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -19,18 +20,43 @@ from django.utils import timezone
 from handoff_site import witness
 from leads import access_log
 from leads.models import AccessEntry
+from leads.views import proof
 from routing import people
 from routing.people import User
 from routing.prepared import prepared
+from routing.signed_in import Session
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions in the database; what reads them is quicker."""
+    """Django's sessions in the database, each with its person; what reads them is quicker. `row` is what was
+    read for this request."""
+
+    row: Session | None = None
+
+    def save(self, must_create: bool = False) -> None:
+        # Whoever signs in has just proved who they are.
+        if SESSION_KEY in self and proof.PROVED not in self:
+            self[proof.PROVED] = timezone.now().timestamp()
+        super().save(must_create)
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        made = super().create_model_instance(data)
+        return Session(
+            session_key=made.session_key,
+            session_data=made.session_data,
+            expire_date=made.expire_date,
+            user_id=data.get(SESSION_KEY),
+        )
 
     def _get_session_from_db(self) -> Session | None:
         key = self.session_key or ""
         # PostgreSQL takes no text with a NUL, and no key of ours has other signs than letters and digits.
         for session in _alive(key, timezone.now()) if key.isalnum() else ():
+            self.row = session
             return session
         # As Django says it: there is no such session, and none is made under a key that somebody chose.
         self._session_key = None

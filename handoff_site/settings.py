@@ -19,6 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from handoff_site import logs, sentry
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
+from handoff_site.signing_in import configured, library
+from handoff_site.signing_in.library import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -90,6 +92,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "handoff_site.witness.Witness",
     "django_htmx.middleware.HtmxMiddleware",
+    "handoff_site.middleware.Seen",
     "handoff_site.middleware.LoginRequired",
     "handoff_site.middleware.PersonalTimeZone",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -97,6 +100,13 @@ MIDDLEWARE = [
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+
+# Single sign-on, one-time codes and passkeys come with an extra; without it people sign in by password alone.
+HAS_LIBRARY = configured.library()
+if HAS_LIBRARY:
+    INSTALLED_APPS += library.APPS
+    MIDDLEWARE.append(library.MIDDLEWARE)
+OIDC = configured.oidc()
 
 ROOT_URLCONF = "handoff_site.urls"
 WSGI_APPLICATION = "handoff_site.wsgi.application"
@@ -156,18 +166,29 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 # People
 AUTH_USER_MODEL = "routing.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "handoff_site.sessions.Backend"]
+PASSWORD_LENGTH = integer("PASSWORD_LENGTH", 10, 8, 64)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": PASSWORD_LENGTH},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+REQUIRE_MFA = configured.required()
+# How long a proof of who one is holds for keys, secrets and roles, and for files of personal data.
+REAUTH_MINUTES = integer("REAUTH_MINUTES", 15, 1, 1440)
+REAUTH_EXPORT_HOURS = integer("REAUTH_EXPORT_HOURS", 12, 1, 336)
 AXES_FAILURE_LIMIT = integer("LOGIN_FAILURE_LIMIT", 8, 2, 100)
 AXES_COOLOFF_TIME = integer("LOGIN_COOLOFF_MINUTES", 15, 1, 1440) / 60
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+LOGIN_ADDRESS_LIMIT = integer("LOGIN_ADDRESS_LIMIT", 100, 10, 100_000)
+AXES_LOCKOUT_PARAMETERS = "handoff_site.lockout.parameters"
+AXES_CLIENT_IP_CALLABLE = "handoff_site.lockout.client_address"
+AXES_USERNAME_CALLABLE = "handoff_site.lockout.account"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_ENABLE_ADMIN = False
@@ -200,7 +221,10 @@ SECURE_SSL_REDIRECT = SECURE_SSL
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31536000 if SECURE_SSL else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL
-if boolean("TRUST_PROXY", False):
+# How many proxies of ours a request comes through; what others say about where it comes from is not believed.
+_proxies = integer("PROXY_COUNT", 1, 1, 9)
+PROXY_COUNT = _proxies if boolean("TRUST_PROXY", False) else 0
+if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_ENGINE = "handoff_site.sessions"
 SESSION_COOKIE_HTTPONLY = True
@@ -218,7 +242,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
         "font-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *(OIDC.origins if OIDC else ())],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "manifest-src": [SELF],

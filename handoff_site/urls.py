@@ -1,12 +1,15 @@
 """The URL map of the whole site; the API is assembled here from the apps' routers."""
 
+from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from handoff_site import health
-from handoff_site.login import SignIn, demo_login
+from handoff_site.login import SignIn, SignOut, demo_login
 from handoff_site.monitoring import views as monitoring
+from handoff_site.signing_in import access, again, glass
 from leads.api import acting, events, handoffs, intake
 from leads.api.auth import BearerKey
 from leads.api.openapi import Api
@@ -26,7 +29,15 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("login/demo/", demo_login, name="demo_login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("login/again/", again.again, name="again"),
+    path("login/once/<str:token>/", glass.once, name="sign_in_once"),
+    path("profile/sign-in/", access.own, name="access"),
+    path("profile/sign-in/end/", access.end, name="access_end"),
+    path("profile/sign-in/password/", access.change_password, name="access_password"),
+    path("people/<int:pk>/sign-in/", access.person, name="person_access"),
+    path("people/<int:pk>/sign-in/end/", access.end_all, name="person_access_end"),
+    path("people/<int:pk>/sign-in/second/reset/", access.reset_second, name="second_reset"),
+    path("logout/", SignOut.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", monitoring.metrics, name="metrics"),
@@ -34,5 +45,11 @@ urlpatterns = [
     path("", include("leads.urls")),
     path("", include("metrics.urls")),
     path("api/v1/", api.urls),
+    # The administration has ways in and out of its own: there is one door.
+    path("admin/login/", login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))),
+    path("admin/logout/", SignOut.as_view()),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="access")),
     path("admin/", admin.site.urls),
 ]
+if settings.HAS_LIBRARY:
+    urlpatterns.append(path("", include("handoff_site.signing_in.urls")))

@@ -38,7 +38,7 @@ def adjustments(listener: socket.socket) -> dict[str, Any]:
     if settings.SECURE_PROXY_SSL_HEADER:
         chosen |= {
             "trusted_proxy": "*",
-            "trusted_proxy_count": 1,
+            "trusted_proxy_count": settings.PROXY_COUNT,
             "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
         }
     return chosen

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -36,6 +35,7 @@ from leads.connecting import removing
 from leads.models import Backtest, Handoff, LeadImport, RememberedAnswer, SyncRun, UsedLink
 from leads.outbox import waking
 from routing import reviews
+from routing.models import Session
 
 logger = logging.getLogger(__name__)
 

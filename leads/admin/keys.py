@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from leads.admin.base import Kept, acting, save_changed
 from leads.keys import SCOPES, make_key, revoke
 from leads.models import ApiKey
+from leads.views import proof
 
 SCOPE_WORDS = {
     "intake": "send events and leads in",
@@ -59,6 +60,16 @@ class ApiKeyAdmin(Kept):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self._seen if obj else ()
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        proof.for_secrets(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:

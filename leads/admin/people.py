@@ -14,7 +14,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from leads import absences, access_log, escalation, lifecycle, notifications
@@ -23,7 +23,8 @@ from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
 from leads.models import AccessEntry, Handoff
-from routing import rotation
+from leads.views import proof
+from routing import rotation, signed_in
 from routing.models import Absence, Queue, Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, VIEWER
 from routing.rotation.able import IN_SALES
@@ -250,6 +251,23 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
             kind, about = AccessEntry.Kind.PASSWORD_SET, ("person", obj.pk)
             access_log.record(kind, timezone.now(), acting(request), about=about)
         return super().log_change(request, obj, message)
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        proof.for_secrets(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        proof.for_secrets(request)
+        answer: HttpResponse = super().user_change_password(request, id, form_url)
+        person = self.get_object(request, id) if request.method == "POST" else None
+        if person is not None and isinstance(answer, HttpResponseRedirect):
+            signed_in.end(person, but=request.session.session_key)
+        return answer
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -257,6 +275,8 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
         access_log.record_roles(person, form.stood, timezone.now(), acting(request))
         if form.before is None:
             return
+        if not person.is_active:
+            signed_in.end(person)
         if (person.is_active, person.roles) != form.before:
             _let_go(request, person, form.heir)
         if person.team_id != form.team_before:

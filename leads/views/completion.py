@@ -23,7 +23,7 @@ from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Complaint, DuplicatePair, EnrichmentAttempt, Handoff
 from leads.presenters import clocks, consent, repair, rows
 from leads.roles import Can, can
-from leads.views import access, held, inbox, waiting
+from leads.views import access, held, inbox, proof, waiting
 from leads.views.shell import Toast, shell_of, tell
 from leads.views.waiting import Params, Typed
 
@@ -50,6 +50,7 @@ def completion(request: HttpRequest) -> HttpResponse:
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV, with its filter."""
     access.page(request, Can.READ_COMPLETION)
+    proof.for_export(request)
     return exports.download("completion.csv", HEADER, _lines(Params.of(request.GET)))
 
 

@@ -24,7 +24,7 @@ from leads.lifecycle import Act, Invalid, Refused
 from leads.models import Activity, DuplicatePair, ExternalId, Handoff, Merge
 from leads.presenters import pairs, people, times
 from leads.roles import Can, can
-from leads.views import access, inbox
+from leads.views import access, inbox, proof
 from leads.views.shell import shell_of, tell
 
 SIZE = 10
@@ -76,6 +76,7 @@ def _narrowed(request: HttpRequest) -> PairFilter:
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The pairs as CSV, each lead with what tells it from the other."""
     access.page(request, Can.READ_COMPLETION)
+    proof.for_export(request)
     found = _narrowed(request).qs.order_by("id")[:MOST_EXPORTED]
     return exports.download(
         "duplicates.csv", HEADER, (_cells(pair) for pair in found.iterator(chunk_size=500))

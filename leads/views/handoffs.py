@@ -22,7 +22,7 @@ from leads.handoff_filter import FIRST, NEEDS, ORDERS, STATES, WHOSE, HandoffFil
 from leads.models import Handoff, RejectionReason, SavedView
 from leads.presenters import handoffs as words
 from leads.presenters import heads
-from leads.views import saved
+from leads.views import proof, saved
 from leads.views.shell import Shell, shell_of
 from leads.views.worklist import default_calendar
 from routing.models import Queue, Team
@@ -88,6 +88,7 @@ def _first_verb(params: Mapping[str, str]) -> str:
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV with its filters and its order; the first 50,000, all columns."""
+    proof.for_export(request)
     frame = shell_of(request)
     rows, order = in_order(narrowed(frame, request.GET).qs, request.GET.get("sort", ""))
     return exports.download("handoffs.csv", words.HEADER, lines(frame.user, rows.order_by(*order)))

@@ -22,7 +22,7 @@ from leads.imports.guessing import ERROR_HEADING
 from leads.models import ImportFailure, LeadImport
 from leads.presenters import imports as words
 from leads.roles import Can, can
-from leads.views import access, progress
+from leads.views import access, progress, proof
 from leads.views.shell import shell_of, tell
 from routing.models import Queue
 from routing.people import User
@@ -257,6 +257,7 @@ def failed_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The rows that were not taken, as they were, with a column that says what is wrong."""
     access.page(request, Can.READ_IMPORTS)
     run = _find(pk)
+    proof.for_export(request)
     # A file that came from here has the column already; it is about the try before.
     kept = [place for place, heading in enumerate(run.header) if heading != ERROR_HEADING]
     header = [*(run.header[place] for place in kept), ERROR_HEADING]

@@ -25,7 +25,7 @@ from leads.models import Lead, SavedView
 from leads.presenters import consent, people
 from leads.roles import Can, can
 from leads.search import finding
-from leads.views import latest, saved
+from leads.views import latest, proof, saved
 from leads.views.shell import shell_of
 from routing.people import User
 
@@ -75,6 +75,7 @@ def leads(request: HttpRequest) -> HttpResponse:
 @require_safe
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The list as CSV, with its filters; the first 50,000."""
+    proof.for_export(request)
     listed = _listed(request)
     rows = listed.filter.qs.select_related("company").order_by(*listed.order)[:MOST_EXPORTED]
     return exports.download("leads.csv", HEADER, _lines(shell_of(request).user, rows))

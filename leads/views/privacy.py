@@ -32,7 +32,7 @@ from leads.models import (
 )
 from leads.presenters import disclosure, people, privacy, times
 from leads.roles import Can
-from leads.views import access
+from leads.views import access, proof
 from leads.views.shell import shell_of, tell
 
 LONGEST_REFERENCE = 40
@@ -65,6 +65,7 @@ def erase(request: HttpRequest, pk: int) -> HttpResponse:
 def held(request: HttpRequest, pk: int) -> HttpResponse:
     """All that is held about the person, for reading and printing; opening it is logged."""
     lead, frame = _somebody(request, pk), shell_of(request)
+    proof.for_export(request)
     found = disclosing.hand_out(lead, Act(frame.now, frame.user))
     values = {
         "lead": lead,
@@ -83,6 +84,7 @@ def held(request: HttpRequest, pk: int) -> HttpResponse:
 def data(request: HttpRequest, pk: int) -> HttpResponse:
     """The same as a JSON file; taking it is logged."""
     lead, frame = _somebody(request, pk), shell_of(request)
+    proof.for_export(request)
     found = disclosing.hand_out(lead, Act(frame.now, frame.user))
     text = json.dumps(found, indent=2, ensure_ascii=False)
     response = HttpResponse(text, content_type="application/json")

@@ -23,6 +23,7 @@ from leads.models import Handoff, RejectionReason
 from leads.presenters import times
 from leads.querysets import HandoffQuerySet
 from leads.search import finding
+from leads.views import proof
 from leads.views.shell import person
 from metrics import address, listing, lists, query, words
 from metrics.address import Asked
@@ -92,6 +93,7 @@ def behind_figure(request: HttpRequest) -> HttpResponse:
     found = listing.fitting(listed.rows, typed, person(request))
     found, order = listing.in_order(found.with_context(), request.GET.get("sort", ""), figures.terms)
     if request.GET.get("format") == "csv":
+        proof.for_export(request)
         rows = found.order_by(*order)[:MOST_CSV].iterator(500)
         return _as_csv(rows, asked.as_of, f"{listed.file}-{weeks.first.name}.csv")
     page = paging.page(found, order, request.GET.get("after", ""), PAGE)

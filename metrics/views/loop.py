@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from leads import exports
 from leads.models import ExternalId, RejectionReason
 from leads.roles import Can, can
+from leads.views import proof
 from leads.views.shell import person
 from metrics import address, lists, loop, query, ways, words
 from metrics.loop import Group
@@ -77,6 +78,7 @@ def file(request: HttpRequest) -> StreamingHttpResponse:
     """One row a lead with its ids in `system` (all systems without it), its status and its opportunity."""
     if not may_download(person(request)):
         raise PermissionDenied("marketing ops and admins take this file")
+    proof.for_export(request)
     asked = address.read(request)
     system = request.GET.get("system", "").replace("\0", "")[:60]
     rows = loop.rows(_figures(request, asked), system)

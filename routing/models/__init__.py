@@ -5,6 +5,7 @@ from routing.models.policies import SlaPolicy, SlaStep
 from routing.models.queues import Pool, PoolMember, Queue, Turn
 from routing.models.rules import Draft, NamedList, Rule, RuleReview, Ruleset, Territory
 from routing.people import Absence, Team, User
+from routing.signed_in import Session
 
 __all__ = [
     "Absence",
@@ -19,6 +20,7 @@ __all__ = [
     "Rule",
     "RuleReview",
     "Ruleset",
+    "Session",
     "SlaPolicy",
     "SlaStep",
     "Team",

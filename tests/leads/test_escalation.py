@@ -10,7 +10,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import Error, connection
 from django.utils import timezone
@@ -20,7 +19,7 @@ from leads.choices import EventKind
 from leads.escalation import repair, sweep, sweeping
 from leads.models import FiredStep, Handoff, Notification, RememberedAnswer, UsedLink
 from routing import policies, sla
-from routing.models import Absence, Calendar, Queue, SlaPolicy, Turn, User
+from routing.models import Absence, Calendar, Queue, Session, SlaPolicy, Turn, User
 from tests import factories
 from tests.conftest import NOW, Cast
 

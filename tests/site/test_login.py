@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from handoff_site.demo.people import LOGINS, PASSWORD
+from handoff_site.signing_in.configured import Oidc
 from routing.models import User
 from routing.people import REP
 
@@ -99,3 +100,17 @@ def test_a_card_needs_the_forms_token() -> None:
     strict = Client(enforce_csrf_checks=True)
     assert sign_in(strict).status_code == 403
     assert not is_in(strict)
+
+
+@pytest.mark.parametrize("is_only_sso", [False, True])
+def test_the_administration_has_no_door_of_its_own(client: Client, settings: Any, is_only_sso: bool) -> None:
+    if is_only_sso:
+        settings.OIDC = Oidc("https://id.example.com", "id", "secret", only=True)
+    root = User.objects.create_superuser("root@handoff.example.com", PASSWORD)
+    answer = client.post("/admin/login/?next=/admin/", {"username": root.email, "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/admin/")
+    assert not is_in(client)
+    client.force_login(root, backend="handoff_site.sessions.Backend")
+    assert client.get("/admin/password_change/")["Location"] == "/profile/sign-in/"
+    assert client.post("/admin/logout/")["Location"] == "/login/"
+    assert not is_in(client)

@@ -9,7 +9,6 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +17,7 @@ from handoff_site.sessions import Backend
 from routing import people
 from routing.models import User
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES
+from routing.signed_in import Session
 from tests.conftest import NOW, PASSWORD, Cast
 
 SignIn = Callable[[User], Client]

@@ -22,6 +22,11 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
+        ("PASSWORD_LENGTH", "4", "PASSWORD_LENGTH must be between 8 and 64, not 4"),
+        ("REQUIRE_MFA", "boss", "REQUIRE_MFA names 'boss'"),
+        ("PROXY_COUNT", "0", "PROXY_COUNT must be between 1 and 9, not 0"),
+        ("OIDC_ONLY", "1", "OIDC_ONLY needs OIDC_ISSUER: otherwise nobody could sign in"),
+        ("OIDC_ISSUER", "https://id.example.com", "OIDC_CLIENT_ID must be set beside OIDC_ISSUER"),
         ("DEBUG", "maybe", "DEBUG must be 1 or 0, not 'maybe'"),
         ("WORKERS", "many", "WORKERS must be a whole number, not 'many'"),
         ("WORKERS", "0", "WORKERS must be between 1 and 64, not 0"),

@@ -1,7 +1,11 @@
-"""Seals the secrets of connections anew, with the present SECRET_KEY, so that a former one can be let go."""
+"""Seals the secrets of connections and of second steps anew, with the present SECRET_KEY.
+
+A former key can be let go then.
+"""
 
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
@@ -24,6 +28,28 @@ class Command(BaseCommand):
                     continue
                 Connection.objects.filter(pk=pk).update(sealed=sealed)
                 done += 1
+        steps, lost_steps = _second_steps()
+        done, lost = done + steps, lost + lost_steps
         self.stdout.write(f"{done} sealed anew.")
         if lost:
             raise CommandError(f"Sealed with a key that is not there, set them anew: {', '.join(lost)}.")
+
+
+def _second_steps() -> tuple[int, list[str]]:
+    """Secrets of apps and of codes on paper, where there are any; how many, and whose are lost."""
+    done, lost = 0, []
+    if not apps.is_installed("allauth.mfa"):
+        return 0, []
+    kept = apps.get_model("mfa", "Authenticator").objects.exclude(type="webauthn").order_by("pk")
+    for pk in kept.values_list("pk", flat=True):
+        with transaction.atomic():
+            row = kept.select_for_update().select_related("user").get(pk=pk)
+            name = "secret" if row.type == "totp" else "seed"
+            try:
+                row.data[name] = sealing.reseal(row.data[name])
+            except sealing.CannotOpen:
+                lost.append(f"the second step of {row.user.email}")
+                continue
+            row.save(update_fields=["data"])
+            done += 1
+    return done, lost

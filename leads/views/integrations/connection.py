@@ -21,6 +21,7 @@ from leads.connectors import signatures
 from leads.models import Connection, Delivery, InboundCall
 from leads.presenters import connections as words
 from leads.presenters import deliveries, times
+from leads.views import proof
 from leads.views.integrations import frame
 from leads.views.shell import shell_of
 from routing.people import User
@@ -35,6 +36,7 @@ def connection_new(request: HttpRequest, kind: str) -> HttpResponse:
     frame.runner(request)
     if kind not in kinds.offered():
         raise Http404("this kind of connection is not offered")
+    proof.for_secrets(request)
     if request.method != "POST":
         return _form(request, ConnectionForm(kind))
     form = ConnectionForm(kind, request.POST)
@@ -67,6 +69,7 @@ def connection_edit(request: HttpRequest, slug: str) -> HttpResponse:
     row = frame.find(slug)
     if row.kind not in kinds.offered():
         raise Http404("this kind of connection is not offered")
+    proof.for_secrets(request)
     if request.method != "POST":
         return _form(request, ConnectionForm(row.kind, row=row), row)
     form = ConnectionForm(row.kind, request.POST, row)

@@ -17,6 +17,7 @@ from leads import keys, paging
 from leads.models import ApiKey
 from leads.presenters import connections as words
 from leads.typed import plain
+from leads.views import proof
 from leads.views.integrations import frame
 from leads.views.shell import shell_of, tell
 
@@ -33,6 +34,7 @@ SCOPE_WORDS = {
 def api_keys(request: HttpRequest) -> HttpResponse:
     """All keys, those in force first, and the form for a new one."""
     frame.keeper(request)
+    proof.for_secrets(request)
     if request.method != "POST":
         return _list(request)
     name, scopes = plain(request.POST.get("name"), 200), request.POST.getlist("scope")

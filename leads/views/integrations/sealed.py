@@ -15,6 +15,7 @@ from leads.connecting.changing import NotDone, Stale
 from leads.connection_form import LONGEST_SECRET
 from leads.connectors import signatures
 from leads.models import Connection
+from leads.views import proof
 from leads.views.integrations import connection, frame
 
 
@@ -24,6 +25,7 @@ def rotate(request: HttpRequest, slug: str) -> HttpResponse:
     """A new signing secret, made or brought; the former one signs too for a day."""
     frame.runner(request)
     row = frame.find(slug)
+    proof.for_secrets(request)
     if row.kind != Connection.Kind.WEBHOOK:
         return connection.overview(request, row, status=422, problem="Its secrets are not made here.")
     brought = request.POST.get("secret-own", "").strip()[:LONGEST_SECRET]
@@ -55,6 +57,7 @@ def renew_hook(request: HttpRequest, slug: str) -> HttpResponse:
     """A new address at which it calls us; the former one is nobody's at once."""
     frame.runner(request)
     row = frame.find(slug)
+    proof.for_secrets(request)
     if not kinds.does(row.kind, "identify"):
         return connection.overview(request, row, status=422, problem="It does not call us.")
     try:

@@ -1,0 +1,185 @@
+"""One's own ways in: where one is signed in, the password, and ending what one does not know.
+
+And the same of somebody else for admins, who end it but change nothing. Owns these pages; the sessions are
+`routing.signed_in`. A session is named by a digest, for its key would be the session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from handoff_site.signing_in import devices, second
+from leads.presenters import times
+from leads.views import access, proof
+from leads.views.shell import shell_of, tell
+from routing import signed_in
+from routing.models import Session
+from routing.people import ADMIN, User
+
+MOST_SHOWN = 50
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A session in words."""
+
+    name: str
+    device: str
+    since: str
+    seen: str
+    is_this: bool
+
+
+@never_cache
+@require_safe
+def own(request: HttpRequest) -> HttpResponse:
+    """Where whoever asks is signed in, and how they sign in."""
+    return _own(request)
+
+
+def _own(request: HttpRequest, form: PasswordChangeForm | None = None, status: int = 200) -> HttpResponse:
+    frame = shell_of(request)
+    values = {
+        "sessions": lines(frame.user, frame.now, request.session.session_key),
+        "takes_password": takes_password(frame.user),
+        "form": form or PasswordChangeForm(frame.user),
+        "oidc": settings.OIDC,
+        "length": settings.PASSWORD_LENGTH,
+        "has_second": settings.HAS_LIBRARY and takes_password(frame.user),
+        "must": second.MUST in request.session,
+        **_second(frame.user, frame.now),
+    }
+    return render(request, "registration/access.html", values, status=status)
+
+
+def _second(user: User, now: datetime) -> dict[str, Any]:
+    """What somebody has for a second step: the app, passkeys, how many codes on paper are left."""
+    found: dict[str, Any] = {"app": None, "passkeys": [], "paper": None}
+    for row in second.rows(user) if settings.HAS_LIBRARY else ():
+        if row.type == "recovery_codes":
+            found["paper"] = len(row.wrap().get_unused_codes())
+            continue
+        used = times.day(row.last_used_at, now) if row.last_used_at else "never"
+        line = {"pk": row.pk, "name": str(row), "used": used}
+        if row.type == "totp":
+            found["app"] = line
+        else:
+            found["passkeys"].append(line)
+    return found
+
+
+def takes_password(user: User) -> bool:
+    """Whether this person has a password that is taken."""
+    return user.has_usable_password() and not (settings.OIDC is not None and settings.OIDC.only)
+
+
+def lines(user: User, now: datetime, this: str | None) -> list[Line]:
+    """Somebody's sessions, this one first."""
+    rows = list(signed_in.of(user, now)[:MOST_SHOWN])
+    rows.sort(key=lambda row: row.session_key != this)
+    return [
+        Line(
+            row.name,
+            devices.words(row.agent),
+            times.day(row.since, now),
+            times.day(row.seen_at, now),
+            row.session_key == this,
+        )
+        for row in rows
+    ]
+
+
+@require_POST
+def end(request: HttpRequest) -> HttpResponse:
+    """End one session of one's own, or all but this one."""
+    frame = shell_of(request)
+    this = request.session.session_key
+    if "others" in request.POST:
+        ended = signed_in.end(frame.user, but=this)
+        tell(request, f"Signed out in {ended} other place{'' if ended == 1 else 's'}." if ended else NO_OTHER)
+        return redirect("access")
+    wanted = request.POST.get("name", "")
+    found = next((row for row in signed_in.of(frame.user, frame.now) if row.name == wanted), None)
+    if found is None or found.session_key == this:
+        raise Http404("no other session of that name")
+    Session.objects.filter(session_key=found.session_key).delete()
+    tell(request, f"{devices.words(found.agent)} is signed out.")
+    return redirect("access")
+
+
+NO_OTHER = "You were signed in nowhere else."
+
+
+@sensitive_post_parameters()
+@require_POST
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Another password; whoever is signed in elsewhere as this person is out."""
+    user = shell_of(request).user
+    if not takes_password(user):
+        raise Http404("this person has no password here")
+    form = PasswordChangeForm(user, request.POST)
+    if not form.is_valid():
+        return _own(request, form, 422)
+    form.save()
+    update_session_auth_hash(request, user)
+    ended = signed_in.end(user, but=request.session.session_key)
+    tell(request, "The password is changed." + (f" Signed out in {ended} other places." if ended else ""))
+    return redirect("access")
+
+
+@never_cache
+@require_safe
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    """Where somebody is signed in, for admins."""
+    access.only(request, ADMIN)
+    whose = _find(request, pk)
+    shown = lines(whose, shell_of(request).now, request.session.session_key)
+    values = {"person": whose, "sessions": shown, "has_second": second.has(whose)}
+    return render(request, "registration/person_access.html", values)
+
+
+@require_POST
+def reset_second(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take somebody's second step away, who has lost it; they are signed out, and set up another one."""
+    access.only(request, ADMIN)
+    whose = _find(request, pk)
+    if not second.has(whose):
+        tell(request, f"{whose} has no second step.")
+        return redirect("person_access", pk)
+    proof.for_secrets(request)
+    second.rows(whose).delete()
+    signed_in.end(whose, but=request.session.session_key)
+    log.warning("second step taken away", person=whose.pk, by=shell_of(request).user.pk)
+    tell(request, f"The second step of {whose} is taken away. Their password alone signs them in.")
+    return redirect("person_access", pk)
+
+
+@require_POST
+def end_all(request: HttpRequest, pk: int) -> HttpResponse:
+    """Sign somebody out everywhere; oneself, everywhere else."""
+    access.only(request, ADMIN)
+    whose = _find(request, pk)
+    ended = signed_in.end(whose, but=request.session.session_key)
+    tell(request, f"{whose} is signed out in {ended} place{'' if ended == 1 else 's'}.")
+    return redirect("person_access", pk)
+
+
+def _find(request: HttpRequest, pk: int) -> User:
+    found = User.objects.filter(pk=pk).first()
+    # As in the admin: who could act for a superuser would be one.
+    if found is None or (found.is_superuser and not shell_of(request).user.is_superuser):
+        raise Http404("no such person")
+    return found

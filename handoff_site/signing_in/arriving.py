@@ -1,0 +1,74 @@
+"""Coming back from a provider: let in, asked for the same person again, or turned away in plain words.
+
+Owns the session that follows an answer and the page for those who are not let in. Who somebody is and
+which roles they have is `handoff_site.signing_in.joining`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from handoff_site import kept
+from handoff_site.signing_in import claims, ending, joining
+from handoff_site.signing_in.configured import Oidc
+from handoff_site.signing_in.onward import BACKEND, onward
+from leads.views import proof
+
+# How long ago somebody may have typed a password there to count as having proved it again.
+FRESH_SECONDS = 300
+FAILED = "That did not work. Please sign in again; if it goes on, tell your administrator."
+log = structlog.get_logger(__name__)
+
+
+def arrive(
+    request: HttpRequest, oidc: Oidc, given: Mapping[str, Any], state: Mapping[str, Any]
+) -> HttpResponse:
+    """The answer to somebody whom the provider has sent back with a code that held."""
+    token, userinfo = given.get("id_token") or {}, given.get("userinfo") or {}
+    again = state.get("again")
+    try:
+        said = claims.read(token, userinfo, str(state.get("nonce") or ""), oidc)
+        if again and not _is_fresh(token):
+            raise claims.Refused("not asked again", "The provider did not ask who you are. Please try again.")
+        user = joining.join(said, oidc.issuer, timezone.now())
+    except claims.Refused as refused:
+        return turned_away(request, refused)
+    if again and again != user.pk:
+        return turned_away(
+            request, claims.Refused("somebody else", "You signed in there as somebody else than here.")
+        )
+    login(request, user, backend=BACKEND)
+    request.session[proof.PROVED] = time.time()
+    ending.remember(request.session, given)
+    form = kept.read(str(state.get("kept") or ""))
+    if form is not None:
+        return render(request, "registration/resend.html", {"form": form})
+    return redirect(onward(request, str(state.get("next") or "")))
+
+
+def _is_fresh(token: Mapping[str, Any]) -> bool:
+    """Whether somebody proved there just now who they are; a provider need not say when it was asked to."""
+    at = token.get("auth_time")
+    return not isinstance(at, int | float) or time.time() - at < FRESH_SECONDS
+
+
+def failed(request: HttpRequest, error: str, exception: Exception | None) -> HttpResponse:
+    """The answer where the talk broke off: cancelled, an old page, a provider that is away."""
+    if error == "cancelled":
+        return turned_away(request, claims.Refused("cancelled", "You did not sign in there."), 400)
+    log.warning("single sign-on failed", kind=type(exception).__name__ if exception else "state")
+    return turned_away(request, claims.Refused("failed", FAILED), 400)
+
+
+def turned_away(request: HttpRequest, why: claims.Refused, status: int = 403) -> HttpResponse:
+    """The page for whoever is not let in. Who is signed in already stays so."""
+    log.info("not let in", reason=why.code)
+    return render(request, "registration/turned_away.html", {"words": str(why)}, status=status)

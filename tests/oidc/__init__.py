@@ -1,0 +1,1 @@
+"""A real provider of identities for the tests: django-oauth-toolkit in a process of its own."""

@@ -1,0 +1,51 @@
+"""The link that is made at the shell: it works once, for a quarter of an hour, for its person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+from urllib.parse import urlsplit
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from routing.models import User
+from tests.conftest import NOW, Cast
+
+
+def link(email: str) -> str:
+    out = StringIO()
+    call_command("sign_in_link", email, stdout=out)
+    return urlsplit(out.getvalue().strip()).path
+
+
+def is_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_it_is_pressed_once(cast: Cast, client: Client) -> None:
+    path = link("ADA@handoff.example.com")
+    page = client.get(path)
+    assert (page.status_code, is_in(client)) == (200, False)
+    assert "Sign in as ada@handoff.example.com" in page.content.decode()
+    assert client.post(path)["Location"] == "/"
+    assert is_in(client)
+    other = Client()
+    assert (other.post(path).status_code, is_in(other)) == (403, False)
+    assert Client(enforce_csrf_checks=True).post(link(cast.ada.email)).status_code == 403
+
+
+def test_it_ends(cast: Cast, client: Client) -> None:
+    with time_machine.travel(NOW, tick=False) as clock:
+        path = link(cast.ada.email)
+        clock.shift(timedelta(minutes=15, seconds=1))
+        assert client.post(path).status_code == 403
+        fresh = link(cast.ada.email)
+        assert client.post(f"{fresh[:-2]}x/").status_code == 403
+        User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+        assert client.post(fresh).status_code == 403
+    assert not is_in(client)
+    with pytest.raises(CommandError, match="nobody active"):
+        link(cast.ada.email)

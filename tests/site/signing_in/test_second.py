@@ -1,0 +1,187 @@
+"""A second step: set up, asked for after the password, lost, taken away, required."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
+from django.core.management import call_command
+from django.test import Client
+
+from handoff_site.signing_in import configured, second
+from routing.models import Session, User
+from routing.people import MARKETING
+from tests.conftest import NOW, PASSWORD, Cast
+
+SignIn = Callable[[User], Client]
+STEP, APP = "/login/second/", "/profile/sign-in/app/"
+
+
+def code(secret: str) -> str:
+    """What an app shows now."""
+    counter = list(totp.yield_hotp_counters_from_time())[1]
+    return totp.format_hotp_value(totp.hotp_value(secret, counter))
+
+
+def is_in(client: Client) -> bool:
+    return client.get("/help/").status_code == 200
+
+
+def by_password(user: User, **sent: str) -> tuple[Client, Any]:
+    client = Client()
+    return client, client.post("/login/", {"username": user.email, "password": PASSWORD, **sent})
+
+
+def set_up(client: Client) -> tuple[str, list[str]]:
+    """An app for whoever is signed in: its secret, and the codes on paper."""
+    page = client.get(APP).content.decode()
+    secret = re.search(r'<code class="words">([A-Z2-7 ]+)</code>', page)[1].replace(" ", "")
+    answer = client.post(APP, {"code": code(secret)})
+    assert answer.status_code == 200
+    return secret, re.findall(r"<code>(\d{4}-\d{4})</code>", answer.content.decode())
+
+
+@pytest.fixture
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False) as travelled:
+        yield travelled
+
+
+def test_an_app_is_set_up_and_asked_for(cast: Cast, as_: SignIn, clock: Any) -> None:
+    otto = as_(cast.otto)
+    assert otto.get(APP).status_code == 200
+    wrong = otto.post(APP, {"code": "000000"})
+    assert (wrong.status_code, "not the code" in wrong.content.decode()) == (422, True)
+    assert not second.has(cast.otto)
+    secret, paper = set_up(otto)
+    assert len(set(paper)) == 10
+    kept = Authenticator.objects.get(user=cast.otto, type="totp").data
+    assert secret not in str(kept)
+    assert otto.get(APP)["Location"] == "/profile/sign-in/"
+    assert paper[0] not in otto.get("/profile/sign-in/").content.decode()
+    # The code that set it up is not looked at anew by another browser at once; the next one is taken, once.
+    clock.shift(timedelta(seconds=90))
+    client, answer = by_password(cast.otto, next="/triage/")
+    assert (answer["Location"], is_in(client)) == (STEP, False)
+    assert client.get(STEP).status_code == 200
+    shown = code(secret)
+    assert client.post(STEP, {"code": f"{shown[:3]} {shown[3:]}"})["Location"] == "/triage/"
+    assert is_in(client)
+    replayed, _ = by_password(cast.otto)
+    assert replayed.post(STEP, {"code": shown}).status_code == 422
+    assert not is_in(replayed)
+    # On paper: each once.
+    for expected in (302, 422):
+        third, _ = by_password(cast.otto)
+        assert third.post(STEP, {"code": paper[3]}).status_code == expected
+    assert "9 left" in otto.get("/profile/sign-in/").content.decode()
+
+
+def test_nothing_is_open_half_way(cast: Cast, as_: SignIn, clock: Any) -> None:
+    secret, _ = set_up(as_(cast.otto))
+    clock.shift(timedelta(seconds=90))
+    assert Client().get(STEP)["Location"] == "/login/"
+    assert Client().post(STEP, {"code": code(secret)})["Location"] == "/login/"
+    client, _ = by_password(cast.otto)
+    assert not is_in(client)
+    assert client.get("/profile/sign-in/").status_code == 302
+    # Five wrong codes ask for the password again; guessing codes is guessing passwords.
+    assert [client.post(STEP, {"code": f"00000{n}"}).status_code for n in range(5)] == [422] * 4 + [302]
+    assert client.post(STEP, {"code": code(secret)})["Location"] == "/login/"
+    again, _ = by_password(cast.otto)
+    assert [again.post(STEP, {"code": f"00000{n}"}).status_code for n in range(4)] == [422] * 2 + [429] * 2
+    clock.shift(timedelta(minutes=20))
+    late, _ = by_password(cast.otto)
+    clock.shift(timedelta(minutes=11))
+    assert late.post(STEP, {"code": code(secret)})["Location"] == "/login/"
+    # Who was switched off meanwhile is out.
+    off, _ = by_password(cast.otto)
+    User.objects.filter(pk=cast.otto.pk).update(is_active=False)
+    assert off.post(STEP, {"code": code(secret)})["Location"] == "/login/"
+    assert Client().post("/login/passkey/", {"credential": "{}"}).status_code == 403
+    assert Client(enforce_csrf_checks=True).post("/login/passkey/").status_code == 403
+
+
+def test_who_knows_the_password_guesses_twenty_codes_an_hour(
+    cast: Cast, as_: SignIn, clock: Any, settings: Any
+) -> None:
+    settings.AXES_FAILURE_LIMIT = 1000
+    secret, _ = set_up(as_(cast.otto))
+    clock.shift(timedelta(seconds=90))
+    for _ in range(4):
+        client, _ = by_password(cast.otto)
+        for number in range(5):
+            client.post(STEP, {"code": f"00000{number}"})
+    client, _ = by_password(cast.otto)
+    assert client.post(STEP, {"code": code(secret)}).status_code == 422
+    clock.shift(timedelta(minutes=61))
+    client, _ = by_password(cast.otto)
+    assert client.post(STEP, {"code": code(secret)}).status_code == 302
+
+
+def test_it_is_taken_away_by_oneself_and_by_an_admin(cast: Cast, as_: SignIn, clock: Any) -> None:
+    otto, ada = as_(cast.otto), as_(cast.ada)
+    set_up(otto)
+    row = Authenticator.objects.get(user=cast.otto, type="totp")
+    path = f"/profile/sign-in/{row.pk}/take-away/"
+    assert otto.get(path).status_code == 405
+    assert as_(cast.femke).post(path).status_code == 404
+    assert otto.post("/profile/sign-in/paper/").content.decode().count("<li><code>") == 10
+    assert otto.post(path).status_code == 302
+    assert not Authenticator.objects.exists()
+    assert otto.post(path).status_code == 404
+    assert otto.post("/profile/sign-in/paper/").status_code == 404
+    set_up(otto)
+    reset = f"/people/{cast.otto.pk}/sign-in/second/reset/"
+    for outsider in (cast.mia, cast.otto, cast.femke):
+        assert as_(outsider).post(reset).status_code == 404
+    assert ada.post(reset).status_code == 302
+    assert not Authenticator.objects.exists()
+    assert not Session.objects.filter(user=cast.otto).exists()
+    assert is_in(by_password(cast.otto)[0])
+    assert ada.post(reset).status_code == 302
+    # All of it wants a fresh proof.
+    fresh = as_(cast.otto)
+    clock.shift(timedelta(minutes=16))
+    for page in (APP, "/profile/sign-in/passkey/"):
+        assert fresh.get(page)["Location"].startswith("/login/again/")
+
+
+def test_roles_that_must_have_one(cast: Cast, settings: Any, clock: Any) -> None:
+    settings.REQUIRE_MFA = frozenset({MARKETING})
+    client, answer = by_password(cast.otto)
+    assert answer["Location"] == "/profile/sign-in/"
+    assert "wants a second step" in client.get("/profile/sign-in/").content.decode()
+    for closed in ("/help/", "/leads/", "/admin/"):
+        assert client.get(closed)["Location"] == "/profile/sign-in/"
+    set_up(client)
+    assert is_in(client)
+    assert is_in(by_password(cast.mia)[0])
+
+
+def test_the_roles_come_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUIRE_MFA", "Admin, marketing")
+    assert configured.required() == {"admin", MARKETING}
+    monkeypatch.setenv("REQUIRE_MFA", "boss")
+    with pytest.raises(Exception, match="REQUIRE_MFA names 'boss'"):
+        configured.required()
+
+
+def test_secrets_are_sealed_anew(cast: Cast, as_: SignIn, settings: Any, clock: Any) -> None:
+    secret, _ = set_up(as_(cast.otto))
+    before = {row.pk: row.data for row in Authenticator.objects.all()}
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-one-of-the-tests-that-is-long-enough"
+    call_command("reseal", stdout=StringIO())
+    settings.SECRET_KEY_FALLBACKS = []
+    assert all(row.data != before[row.pk] for row in Authenticator.objects.all())
+    clock.shift(timedelta(seconds=90))
+    client, _ = by_password(cast.otto)
+    assert client.post(STEP, {"code": code(secret)}).status_code == 302
