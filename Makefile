@@ -34,7 +34,7 @@ help:
 	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
 	@echo "              DOUBLES=1 connects doubles of five other systems (DOUBLES_PORT= where)"
 	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
-	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
+	@echo "make check    ruff, formatting, types, missing and unsafe migrations, deployment check"
 	@echo "make storm    the long storms and kill tests"
 	@echo "make bench    the benchmark (N= for the number of handoffs)"
 	@echo "make browse   what the inbox weighs and how fast it answers in a real browser"
@@ -87,6 +87,7 @@ check: $(INSTALLED_DEV)
 	$(BIN)/mypy --explicit-package-bases --strict tests/api_client/*.py
 	$(BIN)/djade --check --target-version 5.2 $$(find templates -name '*.html')
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=1 $(BIN)/python manage.py lint_migrations
 	$(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # One at a time and with their figures: these tests measure seconds and kill processes.
