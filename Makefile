@@ -25,7 +25,7 @@ endif
 # What a deployment would have; the values are examples, the key is nobody's.
 DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6 \
 	ALLOWED_HOSTS=handoff.example.com PUBLIC_URL=https://handoff.example.com \
-	EMAIL_URL=smtp+tls://user:password@mail.example.com:587
+	EMAIL_URL=smtp+tls://user:password@mail.example.com:587 TRUST_PROXY=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check storm bench browse clean

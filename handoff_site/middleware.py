@@ -1,4 +1,4 @@
-"""Request-wide behaviour: a request id, the login wall, the viewer's time zone.
+"""Request-wide behaviour: a request id, the client's address, the login wall, the viewer's time zone.
 
 Never decides what a person may do; that stands at each view.
 """
@@ -65,6 +65,20 @@ class RequestId:
         if handoff is not None:
             structlog.contextvars.bind_contextvars(handoff=handoff)
         return None
+
+
+class ClientAddress:
+    """Behind a proxy that is trusted, the client's address is what the proxy says last: what a client wrote
+    into the header itself stands before that, or was replaced."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if settings.SECURE_PROXY_SSL_HEADER and told:
+            request.META["REMOTE_ADDR"] = told
+        return self.get_response(request)
 
 
 class LoginRequired(LoginRequiredMiddleware):

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "handoff_site.middleware.RequestId",
+    "handoff_site.middleware.ClientAddress",
     # Pages are a quarter of their size on the way. Against guessing at secrets by their size (BREACH): each
     # answer is padded at random, its form token is masked anew, and other sites' requests bring no cookie.
     "django.middleware.gzip.GZipMiddleware",
