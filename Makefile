@@ -25,7 +25,7 @@ endif
 # What a deployment would have; the values are examples, the key is nobody's.
 DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6 \
 	ALLOWED_HOSTS=handoff.example.com PUBLIC_URL=https://handoff.example.com \
-	EMAIL_URL=smtp+tls://user:password@mail.example.com:587
+	EMAIL_URL=smtp+tls://user:password@mail.example.com:587 TRUST_PROXY=1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check storm bench browse clean
@@ -34,7 +34,7 @@ help:
 	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
 	@echo "              DOUBLES=1 connects doubles of five other systems (DOUBLES_PORT= where)"
 	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
-	@echo "make check    ruff, formatting, types, missing migrations, deployment check"
+	@echo "make check    ruff, formatting, types, missing and unsafe migrations, deployment check"
 	@echo "make storm    the long storms and kill tests"
 	@echo "make bench    the benchmark at ten thousand to a million handoffs (N= for other sizes)"
 	@echo "make browse   what the inbox weighs and how fast it answers in a real browser"
@@ -87,6 +87,7 @@ check: $(INSTALLED_DEV)
 	$(BIN)/mypy --explicit-package-bases --strict tests/api_client/*.py
 	$(BIN)/djade --check --target-version 5.2 $$(find templates -name '*.html')
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=1 $(BIN)/python manage.py lint_migrations
 	$(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # One at a time and with their figures: these tests measure seconds and kill processes.

@@ -2,9 +2,9 @@
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import register
+from django.core.checks import Tags, register
 
-from handoff_site import checks, lifeline, postgres
+from handoff_site import checks, lifeline, limits, postgres
 
 
 class HandoffSiteConfig(AppConfig):
@@ -12,6 +12,7 @@ class HandoffSiteConfig(AppConfig):
 
     def ready(self) -> None:
         register(checks.deployment, "handoff", deploy=True)
+        register(limits.in_force, Tags.database)
         postgres.quicken()
         # django-q2 forks its workers from a process that it forked itself; without this, a kill -9 of
         # either leaves the rest running beside the cluster that the supervisor starts next.

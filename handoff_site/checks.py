@@ -38,6 +38,14 @@ def deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
                 id="handoff.W003",
             )
         )
+    if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
+        found.append(
+            Warning(
+                "TRUST_PROXY is not set, and the site speaks no TLS itself: every page redirects to itself.",
+                hint="Set it to 1 behind a proxy that sets X-Forwarded-Proto and X-Forwarded-For anew.",
+                id="handoff.W005",
+            )
+        )
     if settings.EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend":
         found.append(
             Warning(

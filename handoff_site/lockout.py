@@ -30,10 +30,9 @@ MOST_PEOPLE = 6
 BY_ADDRESS, BY_BROWSER = [["username", "ip_address"]], [["username", "user_agent"]]
 
 
-def client_address(request: HttpRequest) -> str:
+def through_proxies(request: HttpRequest) -> str:
     """Whose address a request comes from: as the outermost of our proxies saw it, so that what a client puts
-    into the header itself counts for nothing. An IPv6 address stands for its network of 64 bits, which is one
-    customer's."""
+    into the header itself counts for nothing. "0.0.0.0" where nobody said one."""
     found = str(request.META.get("REMOTE_ADDR", ""))
     header = request.META.get("HTTP_X_FORWARDED_FOR", "")
     told = [part.strip() for part in header.split(",") if part.strip()]
@@ -43,9 +42,14 @@ def client_address(request: HttpRequest) -> str:
         # Some proxies say the port as well.
         found = found.partition(":")[0]
     try:
-        address = ipaddress.ip_address(found)
+        return str(ipaddress.ip_address(found))
     except ValueError:
         return "0.0.0.0"  # noqa: S104 - somebody without an address, not an interface
+
+
+def client_address(request: HttpRequest) -> str:
+    """By what failures are counted: the address; of IPv6 its network of 64 bits, which is one customer's."""
+    address = ipaddress.ip_address(through_proxies(request))
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)

@@ -1,4 +1,4 @@
-"""Request-wide behaviour: a request id, the login wall, sessions seen, the viewer's time zone.
+"""Request-wide behaviour: the client's address, a request id, the login wall, sessions seen, the time zone.
 
 Never decides what a person may do; that stands at each view.
 """
@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from handoff_site import kept, login
+from handoff_site import kept, lockout, login
 from handoff_site.signing_in import again, second
 from leads import access_log
 from leads.views import proof
@@ -75,6 +75,18 @@ class RequestId:
         if handoff is not None:
             structlog.contextvars.bind_contextvars(handoff=handoff)
         return None
+
+
+class ClientAddress:
+    """Behind proxies that are trusted, the client's address is what they say, for everything that comes after."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.PROXY_COUNT:
+            request.META["REMOTE_ADDR"] = lockout.through_proxies(request)
+        return self.get_response(request)
 
 
 class LoginRequired(LoginRequiredMiddleware):

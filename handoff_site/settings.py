@@ -17,7 +17,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from handoff_site import logs, sentry
+from handoff_site import limits, logs, sentry
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
 from handoff_site.signing_in import configured, library
 from handoff_site.signing_in.library import *  # noqa: F403
@@ -78,6 +78,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "handoff_site.middleware.ClientAddress",
     "handoff_site.middleware.RequestId",
     # Pages are a quarter of their size on the way. Against guessing at secrets by their size (BREACH): each
     # answer is padded at random, its form token is masked anew, and other sites' requests bring no cookie.
@@ -140,6 +141,8 @@ DATABASES = {
     )
 }
 _database = DATABASES["default"]
+POOLER = limits.pooler(is_postgres=_database.get("ENGINE") == "django.db.backends.postgresql")
+DATABASE_LIMITS = limits.read(IS_WORKER)
 _database["CONN_MAX_AGE"] = 0 if IS_WORKER else integer("CONN_MAX_AGE", 600, 0, 86400)
 if _database.get("ENGINE") == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
@@ -150,13 +153,14 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
     }
 elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _database["CONN_HEALTH_CHECKS"] = True
-    # Compiling a query takes longer than any of ours runs; an estimate that is far too high starts it. And
-    # what is read is in memory or on a disk without moving parts, so an index is not dear.
     _options = _database.setdefault("OPTIONS", {})
-    _options.setdefault("options", "-c jit=off -c random_page_cost=1.1")
     # Statements of `routing.prepared` are planned once a connection, from their third time on; not where a
-    # pooler gives each transaction another connection.
-    _options["prepare_threshold"] = 2 if boolean("KEEP_PLANS", True) else None
+    # pooler gives each transaction another connection. What holds for a session is the pooler's to set there.
+    _options["prepare_threshold"] = 2 if boolean("KEEP_PLANS", not POOLER) else None
+    if POOLER:
+        _database["DISABLE_SERVER_SIDE_CURSORS"] = True
+    else:
+        _options["options"] = limits.options(DATABASE_LIMITS, _options.get("options", ""))
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

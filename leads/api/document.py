@@ -26,6 +26,7 @@ PROBLEMS = {
     422: "Not valid: see `errors`.",
     429: "Too many events for this key; wait for `Retry-After` seconds.",
     500: "Something broke on our side. Nothing half was kept: send it again.",
+    503: "It took too long, or the database is away. All of it was kept or nothing: send the same again.",
 }
 _NOT_MODIFIED = "What you have is what there is (`If-None-Match`)."
 _TEXT: Json = {"schema": {"type": "string"}}
@@ -38,6 +39,7 @@ _TAGS: Json = {
 _HEADERS: dict[int, Json] = {
     401: {"WWW-Authenticate": _TEXT | {"description": "`Bearer`"}},
     429: {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}},
+    503: {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}},
 }
 _IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
@@ -55,7 +57,7 @@ def complete(operation: Json) -> None:
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
         _as_sent(parameter)
-    codes = [401, 403, 429, 500]
+    codes = [401, 403, 429, 500, 503]
     if body := operation.get("requestBody"):
         codes += [400, 411, 413, 415]
         for content in body["content"].values():

@@ -16,6 +16,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from routing.passing import RETRY_SECONDS, is_passing
+
 ROOT = "/api/v1/"
 MEDIA_TYPE = "application/problem+json"
 _WORDS = {
@@ -25,6 +27,7 @@ _WORDS = {
     405: "This method is not allowed here; see the header Allow.",
     412: "It is no longer what you saw: the condition in the header does not hold.",
     500: "Something broke on our side; it was written down with the request's id. Nothing half was kept.",
+    503: "This took too long, or the database is away. All of it was kept or nothing: send the same again.",
 }
 
 logger = logging.getLogger(__name__)
@@ -117,6 +120,9 @@ def problem_of(request: HttpRequest, wrong: BaseException | type[BaseException])
             return Problem(404, _WORDS[404])
         case PermissionDenied():
             return Problem(403, _WORDS[403])
+        case _ if is_passing(wrong if isinstance(wrong, BaseException) else None):
+            logger.warning("%s %s has to be sent again", request.method, request.path, exc_info=True)
+            return Problem(503, _WORDS[503], headers={"Retry-After": str(RETRY_SECONDS)})
         case _:
             kept = wrong if isinstance(wrong, BaseException) else None
             logger.error("%s %s broke", request.method, request.path, exc_info=kept)

@@ -27,6 +27,7 @@ from leads.lifecycle import Act
 from leads.lifecycle.book import Book
 from leads.models import ApiKey, Receipt
 from leads.representation import handoff_json, lead_json
+from routing.passing import is_away
 from routing.people import User
 
 CHUNK = 100
@@ -100,15 +101,18 @@ def invalid(raw: Any, problems: list[Problem]) -> Answer:
 def _take_chunk(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dict[int, Answer]:
     try:
         return _take(chunk, sender, now)
-    except Exception:
-        if len(chunk) == 1:
+    except Exception as error:
+        # Of a database that is away each of them would only hear the same again.
+        if len(chunk) == 1 or is_away(error):
             raise
         log.warning("intake_chunk_failed", events=len(chunk), exc_info=True)
     answers: dict[int, Answer] = {}
     for item in chunk:
         try:
             answers |= _take([item], sender, now)
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                raise
             log.error("intake_event_failed", source=item.key[0], id=item.key[1], exc_info=True)
             detail = "The event could not be stored. Send it again."
             problem = {"pointer": "", "code": "not_stored", "detail": detail}

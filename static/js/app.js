@@ -319,6 +319,7 @@
     if (status === 401 || (event.detail.requestConfig?.verb === "get" && event.target.id === "list-body")) return;
     say(status === 404 ? "It is not yours to see, or no longer there. Reload the page."
       : status === 403 ? "This was not allowed. Reload the page and try again; nothing was changed."
+      : status === 503 ? "The server is busy or starting. What you typed is still here; try again in a few seconds."
       : "Something broke on the server. What you typed is still here; try again.");
   });
 

@@ -1,7 +1,8 @@
-"""The site's addresses and one whose view fails, for the tests of what is shown then."""
+"""The site's addresses and two whose views fail, for the tests of what is shown then."""
 
 from __future__ import annotations
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -13,5 +14,12 @@ def fails(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("meant to fail")
 
 
+def sleeps(request: HttpRequest) -> HttpResponse:
+    """Asks PostgreSQL for a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60)")
+    return HttpResponse()
+
+
 handler500 = urls.handler500
-urlpatterns = [path("fails/", fails), *urls.urlpatterns]
+urlpatterns = [path("fails/", fails), path("sleeps/", sleeps), *urls.urlpatterns]

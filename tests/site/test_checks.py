@@ -8,6 +8,8 @@ SOUND = {
     "PUBLIC_URL": "https://handoff.example.com",
     "ALLOWED_HOSTS": ["handoff.example.com"],
     "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+    "SECURE_SSL_REDIRECT": True,
+    "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
 }
 
 
@@ -29,6 +31,7 @@ def test_a_sound_configuration_is_quiet() -> None:
         ({"PUBLIC_URL": "http://handoff.example.com"}, "handoff.W002"),
         ({"ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"]}, "handoff.W003"),
         ({"ALLOWED_HOSTS": []}, "handoff.W003"),
+        ({"SECURE_PROXY_SSL_HEADER": None}, "handoff.W005"),
         ({"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}, "handoff.W004"),
     ],
 )

@@ -53,7 +53,7 @@ def test_every_operation_is_there_with_its_failures(document):
         assert operation["security"] == [{"BearerKey": []}], name
         assert operation["summary"] and operation["description"], name
         asks = {"422"} if operation.get("parameters") or operation.get("requestBody") else set()
-        assert {"200", "401", "403", "429", "500", *asks} <= operation["responses"].keys(), name
+        assert {"200", "401", "403", "429", "500", "503", *asks} <= operation["responses"].keys(), name
         for code, response in operation["responses"].items():
             kinds = {"200": {"application/json"}, "304": set()}.get(code, {"application/problem+json"})
             assert response.get("content", {}).keys() == kinds, name
