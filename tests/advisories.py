@@ -1,8 +1,8 @@
 """The audit of what is installed: `make audit` holds every pin of the locks against the published advisories.
 
 Owns when an audit counts as one: the service must know an advisory against an old package that is named here
-for this, and must have been asked about every pin, or the answer is that nothing was audited. So a service that
-is dead, or that answers nothing to everything, is never taken for good news. Never changes a pin.
+for this, and must have been asked about every pin, or the answer is that nothing was audited. So a service
+that is dead, or that answers nothing to everything, is never taken for good news. Never changes a pin.
 Ends with 0 when nothing is known, 1 when something is, 2 when it could not be found out.
 """
 
