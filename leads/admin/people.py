@@ -16,6 +16,7 @@ from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 
 from leads import absences, escalation, lifecycle, notifications
 from leads.admin.base import Kept, Recorded, acting
@@ -68,7 +69,10 @@ class PersonForm(OneAddress, UserChangeForm):
         choices.append((TO_PERSON, "all to the person named below"))
         goes_to = cast(forms.ChoiceField, self.fields["goes_to"])
         goes_to.choices = choices
-        goes_to.help_text = f"Asked when {self.instance} is deactivated or leaves sales. Open now: {held}."
+        # The admin shows a help text as it is, tags and all.
+        goes_to.help_text = format_html(
+            "Asked when {} is deactivated or leaves sales. Open now: {}.", str(self.instance), held
+        )
         people = User.objects.filter(is_active=True, groups__name__in=IN_SALES).exclude(pk=self.instance.pk)
         cast(forms.ModelChoiceField, self.fields["goes_to_person"]).queryset = people.distinct()
 
