@@ -28,13 +28,14 @@ DEPLOYED := DEBUG=0 SECRET_KEY=an-example-for-the-check-4nT8vQ2mZr7LxKpW0sYd9HgB
 	EMAIL_URL=smtp+tls://user:password@mail.example.com:587 TRUST_PROXY=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check storm bench browse clean
+.PHONY: help install run test check audit storm bench browse clean
 
 help:
 	@echo "make run      the site with demo data on http://127.0.0.1:$(PORT) (PORT= changes it)"
 	@echo "              DOUBLES=1 connects doubles of five other systems (DOUBLES_PORT= where)"
 	@echo "make test     the whole suite (DATABASE_URL= for PostgreSQL, CHROMIUM= for the browser tests)"
 	@echo "make check    ruff, formatting, types, missing and unsafe migrations, deployment check"
+	@echo "make audit    every pin of the locks held against published advisories (needs the internet)"
 	@echo "make storm    the long storms and kill tests"
 	@echo "make bench    the benchmark at ten thousand to a million handoffs (N= for other sizes)"
 	@echo "make browse   what the inbox weighs and how fast it answers in a real browser"
@@ -89,6 +90,10 @@ check: $(INSTALLED_DEV)
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=1 $(BIN)/python manage.py lint_migrations
 	$(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Red when an advisory is known, and when nothing could be found out. ARGS=--osv-url=... asks a mirror of OSV.
+audit: $(INSTALLED_DEV)
+	@$(BIN)/python -m tests.advisories $(ARGS)
 
 # One at a time and with their figures: these tests measure seconds and kill processes.
 storm: $(INSTALLED_DEV)

@@ -13,7 +13,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-ADDRESS = re.compile(r"[^\s@<>\"'=,;:()\[\]{}]+@[^\s@<>\"'=,;:()\[\]{}]+\.\w+")
+from django.http import HttpRequest
+
+# A word that may be an address is taken whole and looked at then: to look for an address from each of its
+# letters on takes the square of its length, and whoever asks for a page chooses the words of its address.
+_WORD = re.compile(r"[^\s<>\"'=,;:()\[\]{}]+")
 STRUCK = "(address)"
 LONGEST = 300
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -39,16 +43,39 @@ def bare(text: str, *kinds: str) -> str:
     words = (text.splitlines() or [""])[0][:LONGEST]
     if not _NAMES_THINGS & set(kinds):
         words = _QUOTED.sub("'...'", words)
-    return ADDRESS.sub(STRUCK, words)
+    return without(words)
+
+
+def without(words: str) -> str:
+    """The words without e-mail addresses."""
+    return _WORD.sub(_struck, words) if "@" in words else words
+
+
+def by_route(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Put the route in the place of an address that Django writes down: some addresses are secrets. The first
+    of structlog's processors, for it needs the record."""
+    request = getattr(line.get("_record"), "request", None)
+    if isinstance(request, HttpRequest) and str(line["event"]).endswith(request.path):
+        match = request.resolver_match
+        route = match.route if match is not None else "no page of ours"
+        line["event"] = str(line["event"]).removesuffix(request.path) + route
+    return line
 
 
 def without_addresses(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
     """Strike e-mail addresses out of all that a line says, as the last of structlog's processors."""
     return {
-        name: value if isinstance(value, int | float) else ADDRESS.sub(STRUCK, str(value))
+        name: value if isinstance(value, int | float) else without(str(value))
         for name, value in line.items()
         if value is not None
     }
+
+
+def _struck(word: re.Match[str]) -> str:
+    name, at, domain = word[0].partition("@")
+    if not (name and at and "." in domain.strip(".")):
+        return word[0]
+    return STRUCK + word[0][len(word[0].rstrip(".!?")) :]
 
 
 def _chain(error: BaseException | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Request-wide behaviour: the client's address, a request id, the login wall, sessions seen, the time zone.
+"""Request-wide behaviour: the client's address, a request id, what may be kept, the login wall, the time zone.
 
 Never decides what a person may do; that stands at each view.
 """
@@ -87,6 +87,19 @@ class ClientAddress:
         if settings.PROXY_COUNT:
             request.META["REMOTE_ADDR"] = lockout.through_proxies(request)
         return self.get_response(request)
+
+
+class KeptByNobody:
+    """What a view says nothing about is kept by no browser and no cache on the way: pages are one person's,
+    and whoever is next at the machine gets none by going back. Static files are answered before this."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
 
 class LoginRequired(LoginRequiredMiddleware):

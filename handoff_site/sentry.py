@@ -58,7 +58,7 @@ def reduced(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
     if record is not None:
         # The words of a message without what was filled in, which may be anybody's.
         words = record.msg.get("event", "") if isinstance(record.msg, dict) else record.msg
-        kept["logentry"] = {"message": logs.ADDRESS.sub(logs.STRUCK, str(words))[: logs.LONGEST]}
+        kept["logentry"] = {"message": logs.without(str(words))[: logs.LONGEST]}
     # The request's id and the handoff's number, as in every line of the log.
     kept["tags"] = {name: str(value) for name, value in structlog.contextvars.get_contextvars().items()}
     return kept

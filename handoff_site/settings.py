@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "leads.api.errors.Problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "handoff_site.middleware.KeptByNobody",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -382,6 +383,7 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "foreign_pre_chain": _SHARED,
             "processors": [
+                logs.by_route,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 logs.without_addresses,
                 structlog.processors.LogfmtRenderer(

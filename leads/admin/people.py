@@ -16,6 +16,7 @@ from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.html import format_html
 
 from leads import absences, access_log, escalation, lifecycle, notifications
 from leads.access_log import Standing
@@ -71,7 +72,10 @@ class PersonForm(OneAddress, UserChangeForm):
         choices.append((TO_PERSON, "all to the person named below"))
         goes_to = cast(forms.ChoiceField, self.fields["goes_to"])
         goes_to.choices = choices
-        goes_to.help_text = f"Asked when {self.instance} is deactivated or leaves sales. Open now: {held}."
+        # The admin shows a help text as it is, tags and all.
+        goes_to.help_text = format_html(
+            "Asked when {} is deactivated or leaves sales. Open now: {}.", str(self.instance), held
+        )
         people = User.objects.filter(is_active=True, groups__name__in=IN_SALES).exclude(pk=self.instance.pk)
         cast(forms.ModelChoiceField, self.fields["goes_to_person"]).queryset = people.distinct()
 
@@ -251,6 +255,7 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
             kind, about = AccessEntry.Kind.PASSWORD_SET, ("person", obj.pk)
             access_log.record(kind, timezone.now(), acting(request), about=about)
         return super().log_change(request, obj, message)
+
     def changeform_view(
         self,
         request: HttpRequest,

@@ -18,7 +18,7 @@ from routing.conditions.sentences import leaf_sentence
 # Private characters that no stored name may bring along: they are taken out before.
 _OPEN, _CLOSE, _NEW, _GONE = "\ue000", "\ue001", "\ue002", "\ue003"
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}{_NEW}{_GONE}]")
-_PIECE = re.compile(f"{_OPEN}([{_NEW}{_GONE}]?)([^{_CLOSE}]*){_CLOSE}")
+_PIECE = re.compile(f"{_OPEN}([{_NEW}{_GONE}]?)([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 _KIND = {"": "value", _NEW: "added", _GONE: "removed"}
 
 

@@ -34,7 +34,7 @@ SKIPPED = {
     "outside working hours": "is outside working hours",
     "gone": "is gone",
 }
-AT_CAP = re.compile(r"\d+ of \d+")
+AT_CAP = re.compile(r"(?<!\d)\d+ of \d")
 
 
 def people_in(decision: RoutingDecision | None) -> set[int]:

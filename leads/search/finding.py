@@ -37,7 +37,7 @@ MOST_EXACT = 2_000
 # are so few that each is asked; of more a planner would rather list all who have the word.
 NEWEST = (500, 5_000)
 ORDER = ("-updated_at", "-id")
-_NUMBER = re.compile(r"(?:(lead|handoff)\s*)?#?\s*(\d{1,18})", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:(lead|handoff)\s*)?(?:#\s*)?(\d{1,18})", re.IGNORECASE)
 
 
 def sees_all(user: User) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.test import Client
+from django.utils import timezone
 
-from handoff_site.logs import said
+from handoff_site.logs import said, without
 from leads.keys import make_key
 from leads.models import Handoff, Lead
+from leads.notifications import links
 from tests.conftest import NOW
 from tests.factories import event, make_handoff, route_to
+from tests.leads.connectors.conftest import make_connection
 
 MARK = "Quetzalcoatl"
 PHONE = "+49 30 5550147"
@@ -123,3 +127,70 @@ def test_the_database_quotes_nobody(cast: Any, written: io.StringIO) -> None:
 )  # fmt: skip
 def test_an_exception_in_few_words(error: Exception, line: str) -> None:
     assert said(error) == line
+
+
+def test_no_secret_is_in_any_line_whatever_fails(
+    cast: Any, as_: Callable[..., Client], written: io.StringIO, monkeypatch: Any, settings: Any
+) -> None:
+    """Each secret that anybody shows us, shown where it is refused, where it fits, and where we break."""
+    hook, write_key, mistyped = "hook-5up3r-secret-address", "write-5up3r-secret-key", "5up3r-mistyped"
+    settings.METRICS_TOKEN = "metrics-5up3r-secret"
+    make_connection(hook=hook)
+    make_connection("segment", secrets={}, hook=write_key, id_system="segment")
+    key = make_key("MAP", ["read"], NOW)[1]
+    handoff = make_handoff("assigned", cast.femke, at=timezone.now())
+    token = links.token(cast.femke, handoff, "accept", timezone.now())
+    strict = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    femke, jonas, otto = as_(cast.femke), as_(cast.jonas), as_(cast.otto)
+    femke.raise_request_exception = jonas.raise_request_exception = False
+    session = femke.cookies[settings.SESSION_COOKIE_NAME].value
+    secrets = (hook, write_key, mistyped, settings.METRICS_TOKEN, key, token, session, "5up3r")
+
+    def fail_everywhere() -> list[int]:
+        basic = "Basic " + b64encode(f"{write_key}:".encode()).decode()
+        login = {"username": cast.femke.email, "password": mistyped}
+        bearer, wrong = {"Authorization": f"Bearer {key}"}, {"Authorization": f"Bearer {mistyped}"}
+        asked = [
+            strict.post(f"/hooks/{hook}/", b"{}", "application/json"),
+            strict.post(f"/hooks/{mistyped}/", b"{}", "application/json"),
+            strict.get(f"/hooks/{hook}"),
+            strict.get(f"/hooks/{hook}/{mistyped}"),
+            strict.post("/collect/v1/track", b"no json", "text/plain", headers={"Authorization": basic}),
+            strict.post("/collect/v1/track", b"{}", "text/plain", headers=wrong),
+            strict.get("/api/v1/handoffs", headers=wrong),
+            strict.get("/api/v1/handoffs", headers=bearer),
+            strict.get(f"/api/v1/{mistyped}", headers=bearer),
+            strict.post("/api/v1/intake", b"[", "application/json", headers=bearer),
+            strict.get("/metrics", headers=wrong),
+            strict.post("/login/", login),
+            Client().post("/login/", login),
+            Client().post("/login/", {"username": mistyped, "password": mistyped}),
+            femke.get(f"/go/{token}/"),
+            femke.get(f"/go/{token}x/"),
+            femke.post(f"/go/{token}/", {"seal": mistyped}),
+            jonas.get(f"/go/{token}/"),
+            otto.post("/integrations/new/webhook/", {"secret-secret": mistyped, "name": ""}),
+        ]
+        return [answer.status_code for answer in asked]
+
+    refused = fail_everywhere()
+    assert refused.count(404) >= 3 and refused.count(401) >= 3 and 403 in refused and 405 not in refused[:2]
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("no database")
+
+    for place in ("leads.views.hooks.keep", "leads.views.links._answer", "leads.api.etags.read"):
+        monkeypatch.setattr(place, broken)
+    assert fail_everywhere().count(500) >= 3
+    text = written.getvalue()
+    assert [secret for secret in secrets if secret in text] == []
+    assert "Internal Server Error: hooks/<str:secret>/" in text and "Not Found: no page of ours" in text
+
+
+def test_an_address_is_struck_out_and_what_is_none_stays() -> None:
+    for words, left in (
+        ("of ada+1@lovelace.co.uk.", "of (address)."),
+        ("<ada@x.de>, b@y.z/c@d.e", "<(address)>, (address)"),
+        ("@home, 5 @ 3.0, a@b and x@.", "@home, 5 @ 3.0, a@b and x@."),
+    ):
+        assert without(words) == left

@@ -32,7 +32,7 @@ ASSERTION_LIFE = timedelta(minutes=3)
 # An org's sessions last two hours where nobody chose otherwise, and fifteen minutes at least; one that ends
 # sooner than we think is renewed when it is refused.
 SESSION_LIFE = timedelta(hours=1)
-_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_PEM = re.compile(r"-----BEGIN ([A-Z ]{1,40})-----([^-]*)-----END \1-----")
 
 
 def sign_in(
