@@ -1,4 +1,4 @@
-"""Request-wide behaviour: the client's address, a request id, what may be kept, the login wall, the time zone.
+"""Request-wide: the client's address, a request id, what may be kept, the login wall, the time zone.
 
 Never decides what a person may do; that stands at each view.
 """
@@ -78,7 +78,7 @@ class RequestId:
 
 
 class ClientAddress:
-    """Behind proxies that are trusted, the client's address is what they say, for everything that comes after."""
+    """Behind proxies that are trusted, the client's address is what they say, for all that comes after."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -49,6 +49,7 @@ class Can(StrEnum):
     # The installation
     KEEP_SITE = "see how the installation is, and its first steps"
     READ_ACCESS = "read the access log"
+    KEEP_PEOPLE = "see where people are signed in, sign them out, take a lost second step away"
 
 
 _EVERYBODY = frozenset(ROLES)
@@ -86,6 +87,7 @@ MAY: dict[Can, frozenset[str]] = {
     Can.SIGN_FOR_SALES: frozenset({MANAGER}),
     Can.KEEP_SITE: _ADMIN,
     Can.READ_ACCESS: _ADMIN,
+    Can.KEEP_PEOPLE: _ADMIN,
 }
 
 ANSWERING = ("accept", "reject", "defer", "contact", "opportunity", "disqualify")

@@ -22,11 +22,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from handoff_site.signing_in import devices, second
 from leads.presenters import times
+from leads.roles import Can
 from leads.views import access, proof
 from leads.views.shell import shell_of, tell
 from routing import signed_in
 from routing.models import Session
-from routing.people import ADMIN, User
+from routing.people import User
 
 MOST_SHOWN = 50
 log = structlog.get_logger(__name__)
@@ -144,7 +145,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 @require_safe
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """Where somebody is signed in, for admins."""
-    access.only(request, ADMIN)
+    access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
     shown = lines(whose, shell_of(request).now, request.session.session_key)
     values = {"person": whose, "sessions": shown, "has_second": second.has(whose)}
@@ -154,7 +155,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def reset_second(request: HttpRequest, pk: int) -> HttpResponse:
     """Take somebody's second step away, who has lost it; they are signed out, and set up another one."""
-    access.only(request, ADMIN)
+    access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
     if not second.has(whose):
         tell(request, f"{whose} has no second step.")
@@ -170,7 +171,7 @@ def reset_second(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def end_all(request: HttpRequest, pk: int) -> HttpResponse:
     """Sign somebody out everywhere; oneself, everywhere else."""
-    access.only(request, ADMIN)
+    access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
     ended = signed_in.end(whose, but=request.session.session_key)
     tell(request, f"{whose} is signed out in {ended} place{'' if ended == 1 else 's'}.")
