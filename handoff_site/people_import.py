@@ -19,6 +19,7 @@ from django.db import transaction
 
 from handoff_site import reference
 from leads import access_log, escalation, lifecycle
+from leads.access_log import Standing
 from routing import holidays
 from routing.models import Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, ROLES
@@ -212,7 +213,7 @@ def _store(row: Row, now: datetime) -> str:
     """Create or update one person; "created", "updated" or "unchanged"."""
     user = User.objects.filter(email=row.email).first()
     created = user is None
-    was = None if user is None else (user.is_active, user.roles)
+    was = Standing() if user is None else Standing.of(user)
     if user is None:
         user = User(email=row.email)
         user.set_unusable_password()

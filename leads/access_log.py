@@ -20,6 +20,7 @@ from routing.people import User
 
 Kind = AccessEntry.Kind
 LONGEST_ID = 100
+SUPERUSER = "superuser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +69,32 @@ def record(
         api_key=api_key,
         about=about[0],
         about_id=str(about[1])[:LONGEST_ID],
-        address=came.address or None,
+        address=came.address,
         request_id=came.request_id,
         detail=detail,
     )
 
 
-def record_roles(
-    person: User, was: tuple[bool, frozenset[str]] | None, at: datetime, by: User | None = None
-) -> None:
-    """Write down how somebody's roles and their being active differ from what they were; None for somebody
-    who was not there. The person is as they are stored."""
-    active, roles = was if was is not None else (True, frozenset())
-    about = ("person", person.pk)
-    if person.roles != roles:
-        given, taken = sorted(person.roles - roles), sorted(roles - person.roles)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether somebody is active, and what they are: their roles, and "superuser"."""
+
+    is_active: bool = True
+    roles: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, person: User) -> Standing:
+        return cls(person.is_active, person.roles | ({SUPERUSER} if person.is_superuser else set()))
+
+
+def record_roles(person: User, was: Standing, at: datetime, by: User | None = None) -> None:
+    """Write down how somebody, as they are stored, stands otherwise than they did; `Standing()` is somebody
+    who was not there."""
+    now, about = Standing.of(person), ("person", person.pk)
+    if now.roles != was.roles:
+        given, taken = sorted(now.roles - was.roles), sorted(was.roles - now.roles)
         record(Kind.ROLES_CHANGED, at, by, about=about, given=given, taken=taken)
-    if person.is_active != active:
+    if now.is_active != was.is_active:
         kind = Kind.ACTIVATED if person.is_active else Kind.DEACTIVATED
         record(kind, at, by, about=about)
 

@@ -18,10 +18,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from leads import absences, access_log, escalation, lifecycle, notifications
+from leads.access_log import Standing
 from leads.admin.base import Kept, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
-from leads.models import Handoff
+from leads.models import AccessEntry, Handoff
 from routing import rotation
 from routing.models import Absence, Queue, Team, User
 from routing.people import ADMIN, MANAGER, MARKETING, REP, ROLES, VIEWER
@@ -38,6 +39,7 @@ class OneAddress(forms.ModelForm):
         return email
 
 
+TAKE_OVER = "auth_user_password_change"
 BY_RULES, TO_MANAGER, TO_PERSON = "rules", "manager", "person"
 
 
@@ -235,17 +237,24 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
         return (*fieldsets[:3], asked, *fieldsets[3:])
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        form.before = None
+        form.before, form.stood = None, Standing()
         if change:
             stored = User.objects.get(pk=obj.pk)
-            form.before = (stored.is_active, stored.roles)
+            form.before, form.stood = (stored.is_active, stored.roles), Standing.of(stored)
             form.team_before = stored.team_id
         super().save_model(request, obj, form, change)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Whoever set a password may become that person: it is in the access log."""
+        if request.resolver_match is not None and request.resolver_match.url_name == TAKE_OVER:
+            kind, about = AccessEntry.Kind.PASSWORD_SET, ("person", obj.pk)
+            access_log.record(kind, timezone.now(), acting(request), about=about)
+        return super().log_change(request, obj, message)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         person = User.objects.get(pk=form.instance.pk)
-        access_log.record_roles(person, form.before, timezone.now(), acting(request))
+        access_log.record_roles(person, form.stood, timezone.now(), acting(request))
         if form.before is None:
             return
         if (person.is_active, person.roles) != form.before:

@@ -47,10 +47,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField()),
-                ('kind', models.CharField(choices=[('signed_in', 'Signed in'), ('sign_in_failed', 'Failed to sign in'), ('locked_out', 'Was locked out'), ('signed_out', 'Signed out'), ('exported', 'Took a file'), ('revealed', 'Was shown all that is held of a lead'), ('roles_changed', 'Changed roles'), ('activated', 'Activated a person'), ('deactivated', 'Deactivated a person'), ('key_made', 'Made an API key'), ('key_revoked', 'Revoked an API key'), ('secret_changed', 'Changed a secret'), ('connection_changed', 'Changed a connection'), ('rules_published', 'Put rules in force'), ('policy_changed', 'Changed a policy'), ('setting_changed', 'Changed a setting'), ('signed', 'Signed a proposal'), ('definition_changed', 'Changed the MQL definition')], max_length=20)),
+                ('kind', models.CharField(choices=[('signed_in', 'Signed in'), ('sign_in_failed', 'Failed to sign in'), ('locked_out', 'Was locked out'), ('signed_out', 'Signed out'), ('exported', 'Took a file'), ('revealed', 'Was shown all that is held of a lead'), ('roles_changed', 'Changed roles'), ('password_set', "Set somebody's password"), ('activated', 'Activated a person'), ('deactivated', 'Deactivated a person'), ('key_made', 'Made an API key'), ('key_revoked', 'Revoked an API key'), ('secret_changed', 'Changed a secret'), ('connection_changed', 'Changed a connection'), ('rules_published', 'Put rules in force'), ('policy_changed', 'Changed a policy'), ('setting_changed', 'Changed a setting'), ('signed', 'Signed a proposal'), ('definition_changed', 'Changed the MQL definition')], max_length=20)),
                 ('about', models.CharField(blank=True, max_length=20)),
                 ('about_id', models.CharField(blank=True, max_length=100)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
+                ('address', models.CharField(blank=True, max_length=45)),
                 ('request_id', models.CharField(blank=True, max_length=64)),
                 ('detail', models.JSONField(blank=True, default=dict)),
                 ('api_key', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='leads.apikey')),

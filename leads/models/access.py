@@ -29,6 +29,7 @@ class AccessEntry(models.Model):
         EXPORTED = "exported", "Took a file"
         REVEALED = "revealed", "Was shown all that is held of a lead"
         ROLES_CHANGED = "roles_changed", "Changed roles"
+        PASSWORD_SET = "password_set", "Set somebody's password"
         ACTIVATED = "activated", "Activated a person"
         DEACTIVATED = "deactivated", "Deactivated a person"
         KEY_MADE = "key_made", "Made an API key"
@@ -49,7 +50,7 @@ class AccessEntry(models.Model):
     api_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     about = models.CharField(max_length=20, blank=True)
     about_id = models.CharField(max_length=100, blank=True)
-    address = models.GenericIPAddressField(null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     detail = models.JSONField(default=dict, blank=True)
 

@@ -49,7 +49,7 @@ def line(row: AccessEntry, names: Mapping[int, str], now: datetime) -> Line:
         by=by(row),
         about=about(row, names),
         more=more(row.detail),
-        address=row.address or "",
+        address=row.address,
         request=row.request_id,
         when=times.day(row.at, now),
         exact=times.exact(row.at, now),
@@ -67,7 +67,7 @@ def cells(row: AccessEntry) -> tuple[Any, ...]:
         row.about,
         row.about_id,
         more(row.detail),
-        row.address or "",
+        row.address,
         row.request_id,
     )
 

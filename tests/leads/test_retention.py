@@ -29,7 +29,7 @@ from tests.conftest import NOW, Cast
 from tests.factories import event, make_activity, make_handoff, make_lead
 
 LABELS = [kind.label for kind in retention.KINDS]
-PEOPLE, ACTIVITIES, RECEIPTS, ROWS, LEFT_OUT, MESSAGES = LABELS
+PEOPLE, ACTIVITIES, RECEIPTS, ROWS, LEFT_OUT, MESSAGES, _ = LABELS
 
 
 def keep(settings: Any, **days: int) -> None:
@@ -48,7 +48,7 @@ def old_lead(**fields: Any) -> Lead:
 def test_as_shipped_nothing_about_a_person_goes_by_itself(cast: Cast, settings: Any) -> None:
     old_lead()
     assert settings.RETENTION_DAYS == {
-        "people": 0, "activities": 0, "receipts": 0, "imports": 30, "messages": 90
+        "people": 0, "activities": 0, "receipts": 0, "imports": 30, "messages": 90, "access": 0,
     }  # fmt: skip
     assert due(at(days=10_000)) == {}
     assert retention.run(at(days=10_000)) == (dict.fromkeys(LABELS, 0), False)

@@ -101,15 +101,15 @@ def test_what_is_shown_of_a_person(cast: Cast, as_: SignIn) -> None:
 
 def test_roles_and_leaving(cast: Cast) -> None:
     jonas = cast.jonas
-    was = (jonas.is_active, jonas.roles)
+    was = access_log.Standing.of(jonas)
     jonas.groups.set(Group.objects.filter(name__in=[VIEWER]))
-    type(jonas).objects.filter(pk=jonas.pk).update(is_active=False)
+    type(jonas).objects.filter(pk=jonas.pk).update(is_active=False, is_superuser=True)
     access_log.record_roles(type(jonas).objects.get(pk=jonas.pk), was, NOW, cast.ada)
     pk = str(jonas.pk)
     assert told() == [
         ("roles_changed", cast.ada.email, "person", pk), ("deactivated", cast.ada.email, "person", pk)
     ]  # fmt: skip
-    assert details() == [{"given": [VIEWER], "taken": [REP]}, {}]
+    assert details() == [{"given": ["superuser", VIEWER], "taken": [REP]}, {}]
 
 
 def test_roles_by_the_admin_and_by_a_file(cast: Cast, as_: SignIn) -> None:
@@ -122,12 +122,16 @@ def test_roles_by_the_admin_and_by_a_file(cast: Cast, as_: SignIn) -> None:
         "is_active": "on",
     }
     assert as_(cast.ada).post(f"/admin/routing/user/{rosa.pk}/change/", form).status_code == 302
+    password = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    assert as_(cast.ada).post(f"/admin/routing/user/{rosa.pk}/password/", password).status_code == 302
     people_import.import_people(["email,name,roles", "new@handoff.example.com,New,rep"], NOW)
     new = str(type(rosa).objects.get(email="new@handoff.example.com").pk)
     assert told() == [
-        ("roles_changed", cast.ada.email, "person", str(rosa.pk)), ("roles_changed", None, "person", new)
-    ]  # fmt: skip
-    assert details() == [{"given": [MANAGER], "taken": [REP]}, {"given": [REP], "taken": []}]
+        ("roles_changed", cast.ada.email, "person", str(rosa.pk)),
+        ("password_set", cast.ada.email, "person", str(rosa.pk)),
+        ("roles_changed", None, "person", new),
+    ]
+    assert details() == [{"given": [MANAGER], "taken": [REP]}, {}, {"given": [REP], "taken": []}]
 
 
 def test_keys_and_connections(cast: Cast, as_: SignIn) -> None:
