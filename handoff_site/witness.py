@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -41,8 +41,7 @@ class Witness:
         if after != before:
             _turned(request, before, after, timezone.now())
         if getattr(request, "axes_locked_out", False):
-            who = named(request.POST.get("username", ""))
-            access_log.record(Kind.LOCKED_OUT, timezone.now(), about=about(who))
+            _locked(about(named(request.POST.get("username", ""))), timezone.now())
         found = _NAME.fullmatch(response.get("Content-Disposition", ""))
         if found and response.status_code == 200 and request.method != "HEAD":
             _taken(response, found[1], request.user if after is not None else None, timezone.now())
@@ -62,6 +61,14 @@ def about(who: User | None) -> tuple[str, str | int]:
 def _person(request: HttpRequest) -> int | None:
     key = request.session.get(SESSION_KEY)
     return int(key) if key is not None else None
+
+
+def _locked(whom: tuple[str, str | int], now: datetime) -> None:
+    """Once while the door stays shut, however often somebody knocks."""
+    since = now - timedelta(hours=settings.AXES_COOLOFF_TIME)
+    before = AccessEntry.objects.filter(kind=Kind.LOCKED_OUT, at__gt=since, about_id=str(whom[1]))
+    if not before.filter(address=access_log.origin().address).exists():
+        access_log.record(Kind.LOCKED_OUT, now, about=whom)
 
 
 def _turned(request: HttpRequest, before: int | None, after: int | None, now: datetime) -> None:

@@ -66,6 +66,8 @@ def test_failing_and_being_locked_out_keep_nothing_that_was_typed(
     client.post("/login/", {"username": "my secret password", "password": "x"})
     for _ in range(settings.AXES_FAILURE_LIMIT):
         client.post("/login/", {"username": cast.femke.email, "password": "wrong"})
+    for _ in range(3):
+        assert client.post("/login/", {"username": cast.femke.email, "password": PASSWORD}).status_code == 429
     pk = str(cast.femke.pk)
     failed = ("sign_in_failed", None, "person", pk)
     assert told() == [
