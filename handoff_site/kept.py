@@ -16,8 +16,8 @@ FIELD = "kept"
 SALT = "handoff.kept"
 SECONDS = 60 * 60
 MOST_FIELDS, MOST_CHARACTERS = 60, 20_000
-# What belongs to the page that sent it, and what nobody should find in a page.
-DROPPED = frozenset({"csrfmiddlewaretoken", "password", "seal", FIELD})
+# What belongs to the page that sent it, and what nobody should find in a page; passwords by any name.
+DROPPED = frozenset({"csrfmiddlewaretoken", "credential", "seal", FIELD})
 # Fields of secrets begin so; they are never given back to any page.
 SEALED = "secret-"
 # What the page sent along by itself: goes with the form, but says nothing to whoever looks at it.
@@ -48,7 +48,7 @@ def of(request: HttpRequest) -> str | None:
     pairs = [
         (name, value)
         for name, values in request.POST.lists()
-        if name not in DROPPED and not name.startswith(SEALED)
+        if name not in DROPPED and not name.startswith(SEALED) and "password" not in name
         for value in values
         if isinstance(value, str)
     ]

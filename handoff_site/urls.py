@@ -36,6 +36,7 @@ urlpatterns = [
     path("profile/sign-in/password/", access.change_password, name="access_password"),
     path("people/<int:pk>/sign-in/", access.person, name="person_access"),
     path("people/<int:pk>/sign-in/end/", access.end_all, name="person_access_end"),
+    path("people/<int:pk>/sign-in/untie/", access.untie, name="person_untie"),
     path("people/<int:pk>/sign-in/second/reset/", access.reset_second, name="second_reset"),
     path("logout/", SignOut.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),

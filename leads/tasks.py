@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -51,6 +52,8 @@ DELIVERING_SECONDS, TAKING_SECONDS = 15, 15
 ANSWERS_KEPT = timedelta(days=7)
 # Long after a link of a mail has expired, nobody asks whether it was used.
 USED_LINKS_KEPT = timedelta(days=30)
+# Wrong passwords: of whom, from where. They count for minutes.
+ATTEMPTS_KEPT = timedelta(days=30)
 PRUNED_AT_ONCE = 2000
 
 
@@ -223,9 +226,9 @@ def review_rules() -> int:
 
 
 def prune() -> int:
-    """Delete what nobody needs again: remembered answers, used links, expired sessions, imports that were
-    never started, what became of acts on many, what has long left for other systems or come in, what the
-    sync audit settled long ago; then what was kept for long enough.
+    """Delete what nobody needs again: remembered answers, used links, expired sessions, old wrong
+    passwords, imports that were never started, what became of acts on many, what has long left for other
+    systems or come in, what the sync audit settled long ago; then what was kept for long enough.
 
     Never receipts (they make a retry harmless for ever) and never anything of the log. In batches, each a
     transaction of its own, until all is gone or the time is up. Returns the rows.
@@ -235,6 +238,7 @@ def prune() -> int:
         RememberedAnswer.objects.filter(at__lt=now - ANSWERS_KEPT),
         UsedLink.objects.filter(used_at__lt=now - USED_LINKS_KEPT),
         Session.objects.filter(expire_date__lt=now),
+        AccessAttempt.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT),
         imports.old(now),
         bulk.old(now),
         *outbox.old(now),

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -148,7 +150,12 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
     shown = lines(whose, shell_of(request).now, request.session.session_key)
-    values = {"person": whose, "sessions": shown, "has_second": second.has(whose)}
+    values = {
+        "person": whose,
+        "sessions": shown,
+        "has_second": second.has(whose),
+        "is_tied": settings.HAS_LIBRARY and _ties(whose).exists(),
+    }
     return render(request, "registration/person_access.html", values)
 
 
@@ -176,6 +183,26 @@ def end_all(request: HttpRequest, pk: int) -> HttpResponse:
     ended = signed_in.end(whose, but=request.session.session_key)
     tell(request, f"{whose} is signed out in {ended} place{'' if ended == 1 else 's'}.")
     return redirect("person_access", pk)
+
+
+@require_POST
+def untie(request: HttpRequest, pk: int) -> HttpResponse:
+    """Forget who somebody is at the provider, where they were made anew there; their address counts again."""
+    access.only(request, ADMIN)
+    whose = _find(request, pk)
+    if not settings.HAS_LIBRARY or not _ties(whose).exists():
+        tell(request, f"{whose} is tied to nobody at a provider.")
+        return redirect("person_access", pk)
+    proof.for_secrets(request)
+    _ties(whose).delete()
+    log.warning("tie to the provider forgotten", person=whose.pk, by=shell_of(request).user.pk)
+    tell(request, f"The next single sign-on with the address {whose.email} is {whose}'s.")
+    return redirect("person_access", pk)
+
+
+def _ties(whose: User) -> QuerySet[Any]:
+    found: QuerySet[Any] = apps.get_model("socialaccount", "SocialAccount").objects.filter(user=whose)
+    return found
 
 
 def _find(request: HttpRequest, pk: int) -> User:

@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.core.management import CommandError, call_command
 from django.db import Error, connection
 from django.utils import timezone
@@ -451,8 +452,12 @@ def test_pruning_deletes_only_what_nobody_needs(cast: Cast) -> None:
         UsedLink.objects.create(digest=str(days), handoff=handoff, user=cast.femke, used_at=used_at)
     Session.objects.create(session_key="old", session_data="", expire_date=now - MINUTE)
     Session.objects.create(session_key="new", session_data="", expire_date=now + HOUR)
-    assert tasks.prune() == 5 and tasks.prune() == 0
+    for days in (29, 31):
+        AccessAttempt.objects.create(username=str(days), failures_since_start=1)
+        AccessAttempt.objects.filter(username=str(days)).update(attempt_time=now - timedelta(days=days))
+    assert tasks.prune() == 6 and tasks.prune() == 0
     assert UsedLink.objects.get().digest == "29"
+    assert AccessAttempt.objects.get().username == "29"
     assert sorted(RememberedAnswer.objects.values_list("idempotency_key", flat=True)) == ["0", "1"]
     assert Notification.objects.count() == 2
     assert [session.session_key for session in Session.objects.all()] == ["new"]

@@ -85,7 +85,9 @@ def test_what_is_not_ours_is_ignored(client: Client, cast: Cast, carried: str) -
     assert _sign_in(client, cast.femke.email, carried).status_code == 302
 
 
-@pytest.mark.parametrize("data", [{}, {"note": "x" * 20_001}, {"password": "hush"}])
+@pytest.mark.parametrize(
+    "data", [{}, {"note": "x" * 20_001}, {"password": "hush"}, {"new_password1": "hush"}]
+)
 def test_nothing_too_much_and_no_secret_is_kept(client: Client, mine: Handoff, data: dict[str, str]) -> None:
     response = client.post(f"/handoffs/{mine.pk}/reject/", data)
     assert response.status_code == 302

@@ -19,8 +19,10 @@ from handoff_site.signing_in import configured, second
 from routing.models import Session, User
 from routing.people import MARKETING
 from tests.conftest import NOW, PASSWORD, Cast
+from tests.factories import make_handoff
 
 SignIn = Callable[[User], Client]
+KEPT = r'name="kept" value="([^"]+)"'
 STEP, APP = "/login/second/", "/profile/sign-in/app/"
 
 
@@ -185,3 +187,16 @@ def test_secrets_are_sealed_anew(cast: Cast, as_: SignIn, settings: Any, clock: 
     clock.shift(timedelta(seconds=90))
     client, _ = by_password(cast.otto)
     assert client.post(STEP, {"code": code(secret)}).status_code == 302
+
+
+def test_a_form_that_lost_its_session_comes_along(cast: Cast, as_: SignIn, clock: Any) -> None:
+    secret, _ = set_up(as_(cast.femke))
+    mine = make_handoff("assigned", cast.femke)
+    clock.shift(timedelta(seconds=90))
+    client = Client()
+    asked = client.post(f"/handoffs/{mine.pk}/note/", {"note": "Called her"}).content.decode()
+    sent = {"username": cast.femke.email, "password": PASSWORD, "kept": re.search(KEPT, asked)[1]}
+    assert client.post("/login/", sent)["Location"] == STEP
+    page = client.post(STEP, {"code": code(secret)})
+    assert page.status_code == 200
+    assert f'action="/handoffs/{mine.pk}/note/"' in page.content.decode()

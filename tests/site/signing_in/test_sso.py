@@ -300,3 +300,21 @@ def test_who_has_no_password_proves_it_at_the_provider(
     assert answer.status_code == 403
     assert "somebody else than here" in words(answer)
     assert who(ada.client) == cast.ada
+
+
+def test_who_was_made_anew_there_is_untied_by_an_admin(
+    cast: Cast, provider: Provider, browser_of: Opened, as_: Callable[[User], Client]
+) -> None:
+    provider.claim(femke={"email": cast.femke.email}, anew={"email": cast.femke.email})
+    browser_of("femke").sign_in()
+    anew, path = browser_of("anew"), f"/people/{cast.femke.pk}/sign-in/untie/"
+    assert anew.sign_in().status_code == 403
+    for outsider in (cast.otto, cast.femke, cast.mia):
+        assert as_(outsider).post(path).status_code == 404
+    ada = as_(cast.ada)
+    assert ada.get(path).status_code == 405
+    assert "Forget their account there" in words(ada.get(f"/people/{cast.femke.pk}/sign-in/"))
+    for _ in range(2):
+        assert ada.post(path).status_code == 302
+    assert anew.sign_in().status_code == 302
+    assert who(anew.client) == cast.femke
