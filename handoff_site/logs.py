@@ -20,6 +20,8 @@ from django.http import HttpRequest
 _WORD = re.compile(r"[^\s<>\"'=,;:()\[\]{}]+")
 STRUCK = "(address)"
 LONGEST = 300
+# What would begin a line, turn one around or be obeyed by a terminal; the renderer sees to plain line breaks.
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Of the database, and of the driver under it, by the same names: what they quote is a table or a rule.
 _NAMES_THINGS = {"IntegrityError", "OperationalError", "ProgrammingError"}
@@ -65,10 +67,14 @@ def by_route(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
 def without_addresses(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
     """Strike e-mail addresses out of all that a line says, as the last of structlog's processors."""
     return {
-        name: value if isinstance(value, int | float) else without(str(value))
+        name: value if isinstance(value, int | float) else _CONTROL.sub(_shown, without(str(value)))
         for name, value in line.items()
         if value is not None
     }
+
+
+def _shown(sign: re.Match[str]) -> str:
+    return ascii(sign[0])[1:-1]
 
 
 def _struck(word: re.Match[str]) -> str:

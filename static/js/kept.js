@@ -114,7 +114,7 @@
   }, true);
 
   /* Signing in elsewhere changes the token that forms carry; the cookie always has the one in force. */
-  const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  const token = () => document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1];
   document.addEventListener("htmx:configRequest", (event) => {
     const values = event.detail.parameters;
     if (values.csrfmiddlewaretoken && token()) values.csrfmiddlewaretoken = token();

@@ -6,6 +6,7 @@ What no walk reaches stands below: forged hosts, ways back to other sites, the A
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
@@ -25,6 +26,7 @@ from leads.api.acting import VERBS
 from leads.connectors.client import Unreachable
 from leads.models import Lead
 from leads.notifications import deliver_due, message
+from tests.advisories import ROOT
 from tests.conftest import NOW, PASSWORD, Cast
 from tests.factories import event, make_handoff
 from tests.site.harming import EVIL, SIGN_SHOWN, Answer, Page, SignIn, Walk, facts, harm
@@ -32,12 +34,16 @@ from tests.site.harming import EVIL, SIGN_SHOWN, Answer, Page, SignIn, Walk, fac
 SCHEMES = {"", "http", "https", "mailto", "tel"}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 POLICY = (
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'",
+    "default-src 'none'", "object-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'",
     "frame-ancestors 'none'", "form-action 'self'",
 )  # fmt: skip
 HEADERS = {
     "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+}  # fmt: skip
+NEVER_CALLED = {
+    "eval", "exec", "compile", "os.system", "os.popen", "Template", "Engine", "from_string", "mark_safe",
+    "SafeString", "xml.etree.ElementTree.fromstring", "ElementTree.parse",
 }  # fmt: skip
 NEVER = {"access-control-allow-origin", "server", "x-powered-by", "x-evil"}
 
@@ -108,6 +114,9 @@ def test_nobody_keeps_frames_or_guesses_what_one_reads(answers: list[Answer]) ->
             answer.route.startswith("go/") and told["Referrer-Policy"] == "no-referrer"
         ):
             wrong.append(f"{answer}: {told}")
+        named = given.get("Content-Disposition", 'attachment; filename="x.csv"')
+        if not re.fullmatch(r'attachment; filename="[\w.-]+\.(csv|json|xlsx)"', named, re.ASCII):
+            wrong.append(f"{answer}: {named}")
         if answer.is_page and "charset=utf-8" not in given["Content-Type"]:
             wrong.append(f"{answer}: {given['Content-Type']}")
         if found := {name for name in given if name.lower() in NEVER}:
@@ -237,3 +246,22 @@ def test_who_is_known_here_is_told_to_nobody(
         answer = client.post("/login/", {"username": name, "password": "no-password-of-anybody"})
         pages.append((answer.status_code, re.sub(r'value="[^"]*"', "", answer.content.decode())))
     assert pages[0] == pages[1] and hashed == ["no-password-of-anybody"] * 2
+
+
+def test_no_code_is_made_of_data() -> None:
+    """Nothing of ours evaluates, unpickles, runs a shell or makes a template of words."""
+    wrong = []
+    for package in ("handoff_site", "routing", "leads", "metrics"):
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call):
+                    called = ast.unparse(node.func)
+                    is_shell = any(given.arg == "shell" for given in node.keywords)
+                    if (
+                        called in NEVER_CALLED
+                        or called.startswith(("pickle.", "marshal.", "yaml."))
+                        or is_shell
+                    ):
+                        wrong.append(f"{file.relative_to(ROOT)} {called}")
+    # Templates that were rendered already, kept or joined.
+    assert wrong == ["leads/templatetags/drawn.py SafeString", "metrics/views/dashboard.py mark_safe"]

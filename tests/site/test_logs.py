@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.test import Client
@@ -194,3 +196,13 @@ def test_an_address_is_struck_out_and_what_is_none_stays() -> None:
         ("@home, 5 @ 3.0, a@b and x@.", "@home, 5 @ 3.0, a@b and x@."),
     ):
         assert without(words) == left
+
+
+def test_what_is_said_stays_one_line_and_one_field(written: io.StringIO) -> None:
+    """Nobody writes a line of their own into the log, or a field, or what a terminal would obey."""
+    forged = 'x"\ntimestamp=2026 level=error event="all is well" \x1b[2J\u2028status=200'
+    logging.getLogger("leads").warning("it was %s", forged)
+    structlog.get_logger("leads").warning("it was", said=forged)
+    text = written.getvalue()
+    assert len(text.splitlines()) == 2 and "\x1b" not in text and "\u2028" not in text
+    assert all(re.search(r'(event|said)=".*x\\"\\n', line) for line in text.splitlines()), text

@@ -101,6 +101,14 @@ def test_outside_debug_everything_is_secure() -> None:
     assert done.stdout.strip() == "True", done.stderr
 
 
+def test_a_neighbour_plants_no_cookie() -> None:
+    """By TLS both cookies have the prefix that binds them to this host."""
+    asked = "[settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME]"
+    done = load(asked, **SOUND)
+    assert done.stdout.strip() == "['__Host-sessionid', '__Host-csrftoken']", done.stderr
+    assert load(asked, **SOUND, SECURE_SSL="0").stdout.strip() == "['sessionid', 'csrftoken']"
+
+
 def test_the_policy_allows_nothing_inline() -> None:
     done = load("settings.CONTENT_SECURITY_POLICY", **SOUND)
     assert "unsafe" not in done.stdout

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from handoff_site.web import LARGEST_BODY, THREADS
 from tests.processes import ROOT
 
 # The real server around a small application: slow and large on /slow, else what it was told of the client.
@@ -113,3 +115,20 @@ def test_behind_a_proxy_its_word_counts_for_address_and_scheme_only(started: lis
         "HTTP_X_FORWARDED_PROTO": "https",
         "HTTP_X_FORWARDED_HOST": None,
     }
+
+
+def test_slow_bodies_hold_nobody_up_and_large_ones_are_not_read(started: list[Web]) -> None:
+    """More half bodies than there are threads wait, and others are answered: a request is worked on once it
+    is whole. What says that it is too large is refused at its first lines."""
+    web = Web()
+    started.append(web)
+    head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", web.port), timeout=10) for _ in range(THREADS * 3)]
+    for line in slow:
+        line.sendall(head.format(1000).encode() + b"half a body")
+    assert json.loads(web.get("/"))["REMOTE_ADDR"] == "127.0.0.1"
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as large:
+        large.sendall(head.format(LARGEST_BODY + 1).encode())
+        assert large.recv(100).startswith(b"HTTP/1.1 413 ")
+    for line in slow:
+        line.close()
