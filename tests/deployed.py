@@ -15,7 +15,8 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,8 +201,8 @@ def nginx(folder: Path, port: int) -> Iterator[Front]:
         yield front
 
 
-def _somebody() -> dict[str, Any]:
-    """Whom PgBouncer runs as: it refuses root."""
+def somebody() -> dict[str, Any]:
+    """Whom PgBouncer and PostgreSQL run as: they refuse root."""
     if os.geteuid() != 0:
         return {}
     entry = pwd.getpwnam("nobody")
@@ -209,10 +210,22 @@ def _somebody() -> dict[str, Any]:
 
 
 @contextmanager
-def pgbouncer(folder: Path, port: int, **places: str) -> Iterator[Any]:
-    """PgBouncer with our file before the database of this test run; what it knows is `handoff_web` and
-    `handoff_worker`. After each transaction whatever a session may hold is taken from it."""
-    to = connection.settings_dict
+def open_folder() -> Iterator[Path]:
+    """A folder that others may enter too: pytest's are their user's alone, and each run sees to that."""
+    folder = Path(tempfile.mkdtemp(prefix="handoff-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def pgbouncer(folder: Path, port: int, to: Mapping[str, Any] | None = None, **places: str) -> Iterator[Any]:
+    """PgBouncer with our file before the database of this test run, or another; it knows `handoff_web` and
+    `handoff_worker`. After each transaction all that a session may hold is taken from it. `folder` is one
+    that others may enter."""
+    to = to or connection.settings_dict
     forget = "CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all()"
     own = {
         "host=127.0.0.1 port=5432 dbname=handoff ": f"host={to['HOST']} port={to['PORT']} "
@@ -223,16 +236,12 @@ def pgbouncer(folder: Path, port: int, **places: str) -> Iterator[Any]:
         "pool_mode = transaction": "pool_mode = transaction\nserver_reset_query_always = 1\n"
         f"server_reset_query = {forget}",
     }
-    who = _somebody()
+    who = somebody()
     home = folder / "pgbouncer"
     home.mkdir(exist_ok=True)
     config = home / "pgbouncer.ini"
     config.write_text(filled("pgbouncer.ini", **(own | places)))
     if who:
-        # It may read its own file though the folder of the test is root's alone.
-        for path in (folder, *list(folder.parents)[:3]):
-            if path.owner() == "root" and str(path).startswith("/tmp/pytest"):
-                path.chmod(0o755)
         os.chown(home, who["user"], who["group"])
     command = [program("pgbouncer"), str(config)]
     with running(*command, log=folder / "pgbouncer.log", who=who) as process:

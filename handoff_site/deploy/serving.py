@@ -25,6 +25,8 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 accesslog = None
 errorlog = "-"
 proc_name = "handoff-web"
+# It is reloaded and stopped by signals; a socket in somebody's home is one more thing to guard.
+control_socket_disable = True
 
 
 def post_request(worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:

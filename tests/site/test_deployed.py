@@ -241,7 +241,7 @@ def test_web_and_worker_through_pgbouncer(cast: Cast, tmp_path: Path) -> None:
     address = f"postgres://{to['USER']}@127.0.0.1:{pooler}/handoff_"
     through = {"POOLER": "transaction", "DATABASE_URL": f"{address}web"}
     sound = {"TRUST_PROXY": "0", "SECURE_SSL": "0", "DEBUG": "1"}
-    with deployed.pgbouncer(tmp_path, pooler, **pools):
+    with deployed.open_folder() as folder, deployed.pgbouncer(folder, pooler, **pools):
         worker = Site(
             tmp_path,
             deployed.environment(tmp_path, **through, **sound) | {"DATABASE_URL": f"{address}worker"},

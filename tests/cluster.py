@@ -1,0 +1,86 @@
+"""A PostgreSQL server of a test's own, to be stopped, killed, filled up and followed.
+
+Made by initdb in a folder of the test, durable as it comes, with trust on loopback. Root runs it as nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests import deployed
+from tests.bench.servers import free_port, programs
+from tests.processes import alive, descendants, kill, wait_for
+
+USER = "handoff"
+
+
+class Cluster:
+    """One server. `data` is its folder, `port` where it listens on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        found = programs()
+        assert found is not None, "initdb and pg_ctl are not installed"
+        self.bin = Path(found[0]).parent
+        self.home, self.data, self.log = folder, folder / "data", folder / "log"
+        self.port = free_port()
+        self.who = deployed.somebody()
+        folder.mkdir(exist_ok=True)
+        if self.who:
+            os.chown(folder, self.who["user"], self.who["group"])
+
+    def make(self, database: str) -> None:
+        """Begin it, with an empty database."""
+        self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.start()
+        with psycopg.connect(self.address("postgres"), autocommit=True) as admin:
+            admin.execute(f'CREATE DATABASE "{database}"')
+
+    def address(self, database: str) -> str:
+        return f"postgres://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        options = (
+            f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.home} "
+            "-c max_wal_size=96MB -c min_wal_size=32MB -c wal_keep_size=0 -c max_connections=60"
+        )
+        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
+
+    @property
+    def pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+
+    def kill(self) -> None:
+        """kill -9 of the server and of all its processes: as long as one lives no other server may start."""
+        every = [self.pid, *descendants(self.pid)]
+        for pid in every:
+            if alive(pid):
+                kill(pid)
+        wait_for(lambda: not any(map(alive, every)), 10)
+
+    def is_up(self) -> bool:
+        try:
+            with psycopg.connect(self.address("postgres"), connect_timeout=2) as one:
+                one.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def _run(self, name: str, *arguments: str) -> None:
+        how: dict[str, Any] = {"cwd": self.home, "timeout": 120, **self.who}
+        with open(os.devnull, "wb") as nowhere, (self.home.parent / "cluster.out").open("ab") as out:
+            done = subprocess.run(
+                [str(self.bin / name), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=nowhere,
+                stderr=out,
+                **how,
+            )
+        assert done.returncode == 0, (self.home.parent / "cluster.out").read_text()[-1000:]
