@@ -188,7 +188,7 @@ def end_all(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def untie(request: HttpRequest, pk: int) -> HttpResponse:
     """Forget who somebody is at the provider, where they were made anew there; their address counts again."""
-    access.only(request, ADMIN)
+    access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
     if not settings.HAS_LIBRARY or not _ties(whose).exists():
         tell(request, f"{whose} is tied to nobody at a provider.")
