@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+import structlog
 from django.http import HttpRequest
 
 # A word that may be an address is taken whole and looked at then: to look for an address from each of its
@@ -27,6 +28,53 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NAMES_THINGS = {"IntegrityError", "OperationalError", "ProgrammingError"}
 
 Raised = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def configured(level: str) -> dict[str, Any]:
+    """The logging settings: one line a message, through the standard library, with the request's id and
+    without anybody's data. Configures structlog besides."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(told),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    by_route,
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    without_addresses,
+                    structlog.processors.LogfmtRenderer(
+                        key_order=["timestamp", "level", "logger", "event"],
+                        drop_missing=True,
+                        bool_as_flag=False,
+                    ),
+                ],
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django.server": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
+            "django-q": {"level": "WARNING"},
+            # At INFO it writes down every address that is called: some are secrets, some name people.
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+        },
+    }
 
 
 def told(exc_info: Raised) -> str:
