@@ -11,7 +11,6 @@ import re
 import secrets
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -105,7 +104,8 @@ MIDDLEWARE = [
 # Single sign-on, one-time codes and passkeys come with an extra; without it people sign in by password alone.
 HAS_LIBRARY = configured.library()
 if HAS_LIBRARY:
-    INSTALLED_APPS += library.APPS
+    # Before ours, which take their tables out of the administration.
+    INSTALLED_APPS[:0] = library.APPS
     MIDDLEWARE.append(library.MIDDLEWARE)
 OIDC = configured.oidc()
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
@@ -23,6 +22,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from handoff_site.signing_in import devices, second
+from leads import access_log
+from leads.models import AccessEntry
 from leads.presenters import times
 from leads.roles import Can
 from leads.views import access, proof
@@ -32,7 +33,7 @@ from routing.models import Session
 from routing.people import User
 
 MOST_SHOWN = 50
-log = structlog.get_logger(__name__)
+Kind = AccessEntry.Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def end(request: HttpRequest) -> HttpResponse:
     this = request.session.session_key
     if "others" in request.POST:
         ended = signed_in.end(frame.user, but=this)
+        _noted(request, Kind.SIGNED_OUT_ELSEWHERE, frame.user, count=ended)
         tell(request, f"Signed out in {ended} other place{'' if ended == 1 else 's'}." if ended else NO_OTHER)
         return redirect("access")
     wanted = request.POST.get("name", "")
@@ -119,6 +121,7 @@ def end(request: HttpRequest) -> HttpResponse:
     if found is None or found.session_key == this:
         raise Http404("no other session of that name")
     Session.objects.filter(session_key=found.session_key).delete()
+    _noted(request, Kind.SIGNED_OUT_ELSEWHERE, frame.user, count=1)
     tell(request, f"{devices.words(found.agent)} is signed out.")
     return redirect("access")
 
@@ -139,6 +142,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     form.save()
     update_session_auth_hash(request, user)
     ended = signed_in.end(user, but=request.session.session_key)
+    _noted(request, Kind.PASSWORD_SET, user)
     tell(request, "The password is changed." + (f" Signed out in {ended} other places." if ended else ""))
     return redirect("access")
 
@@ -170,7 +174,7 @@ def reset_second(request: HttpRequest, pk: int) -> HttpResponse:
     proof.for_secrets(request)
     second.rows(whose).delete()
     signed_in.end(whose, but=request.session.session_key)
-    log.warning("second step taken away", person=whose.pk, by=shell_of(request).user.pk)
+    _noted(request, Kind.SECOND_TAKEN, whose)
     tell(request, f"The second step of {whose} is taken away. Their password alone signs them in.")
     return redirect("person_access", pk)
 
@@ -181,6 +185,7 @@ def end_all(request: HttpRequest, pk: int) -> HttpResponse:
     access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
     ended = signed_in.end(whose, but=request.session.session_key)
+    _noted(request, Kind.SIGNED_OUT_ELSEWHERE, whose, count=ended)
     tell(request, f"{whose} is signed out in {ended} place{'' if ended == 1 else 's'}.")
     return redirect("person_access", pk)
 
@@ -195,7 +200,7 @@ def untie(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("person_access", pk)
     proof.for_secrets(request)
     _ties(whose).delete()
-    log.warning("tie to the provider forgotten", person=whose.pk, by=shell_of(request).user.pk)
+    _noted(request, Kind.UNTIED, whose)
     tell(request, f"The next single sign-on with the address {whose.email} is {whose}'s.")
     return redirect("person_access", pk)
 
@@ -203,6 +208,11 @@ def untie(request: HttpRequest, pk: int) -> HttpResponse:
 def _ties(whose: User) -> QuerySet[Any]:
     found: QuerySet[Any] = apps.get_model("socialaccount", "SocialAccount").objects.filter(user=whose)
     return found
+
+
+def _noted(request: HttpRequest, kind: AccessEntry.Kind, whose: User, **detail: Any) -> None:
+    frame = shell_of(request)
+    access_log.record(kind, frame.now, frame.user, about=("person", whose.pk), **detail)
 
 
 def _find(request: HttpRequest, pk: int) -> User:

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from handoff_site.people_import import STAFF_ROLES
 from handoff_site.signing_in.claims import Refused, Said
-from leads import escalation, lifecycle
+from leads import access_log, escalation, lifecycle
 from routing.people import ADMIN, User
 
 OFF = ("deactivated", "Your account here is switched off. Your administrator can switch it on again.")
@@ -30,7 +30,7 @@ OTHER = (
 def join(said: Said, issuer: str, now: datetime) -> User:
     """The person whom this is, with the roles that were said. Raises Refused; roles are lost all the same."""
     with transaction.atomic():
-        user, is_changed = _store(said, issuer)
+        user, is_changed = _store(said, issuer, now)
     if is_changed:
         escalation.let_go(user, lifecycle.Act(now))
         lifecycle.drain_soon(now)
@@ -39,7 +39,7 @@ def join(said: Said, issuer: str, now: datetime) -> User:
     return user
 
 
-def _store(said: Said, issuer: str) -> tuple[User, bool]:
+def _store(said: Said, issuer: str, now: datetime) -> tuple[User, bool]:
     """The person, and whether their roles are others now."""
     tie = SocialAccount.objects.filter(provider=issuer, uid=said.subject).select_related("user").first()
     user = tie.user if tie else User.objects.filter(email=said.email).first()
@@ -60,6 +60,7 @@ def _store(said: Said, issuer: str) -> tuple[User, bool]:
     is_same = said.roles == user.roles and (not user.is_superuser or ADMIN in user.roles)
     if said.roles is None or is_same:
         return user, False
+    was = access_log.Standing.of(user)
     # What the provider does not give is not kept beside it.
     user.is_superuser = user.is_superuser and ADMIN in said.roles
     user.is_staff = user.is_superuser or bool(said.roles & STAFF_ROLES)
@@ -67,4 +68,6 @@ def _store(said: Said, issuer: str) -> tuple[User, bool]:
     why._change_reason = "Roles by single sign-on"
     user.groups.set(Group.objects.filter(name__in=said.roles))
     user.save(update_fields=["is_superuser", "is_staff"])
-    return User.objects.get(pk=user.pk), True
+    user = User.objects.get(pk=user.pk)
+    access_log.record_roles(user, was, now)
+    return user, True

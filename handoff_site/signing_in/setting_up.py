@@ -24,12 +24,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from handoff_site.login import is_only_sso
 from handoff_site.signing_in import proving, second
+from leads import access_log
+from leads.models import AccessEntry
 from leads.views import proof
 from leads.views.shell import shell_of, tell
 from routing.people import User
 
 SECRET = "code_secret"  # noqa: S105 - the name of it in the session
 MOST_PASSKEYS, LONGEST_NAME = 10, 60
+Kind = AccessEntry.Kind
 NOT_RIGHT = "That is not the code that the app shows now. Look at its clock, and try the next one."
 NOT_TAKEN = "The passkey was not taken. Please try again."
 
@@ -116,6 +119,9 @@ def take_away(request: HttpRequest, pk: int) -> HttpResponse:
     if row is None:
         raise Http404("nothing of yours")
     row.delete()
+    access_log.record(
+        Kind.SECOND_TAKEN, shell_of(request).now, user, about=("person", user.pk), what=row.type
+    )
     if not second.has(user):
         second.rows(user).delete()
     tell(request, "It is taken away, and signs nobody in any more.")
@@ -137,6 +143,7 @@ def paper(request: HttpRequest) -> HttpResponse:
 
 def _done(request: HttpRequest, user: User, words: str) -> HttpResponse:
     request.session.pop(second.MUST, None)
+    access_log.record(Kind.SECOND_SET, shell_of(request).now, user, about=("person", user.pk))
     tell(request, words)
     if second.rows(user).filter(type=Authenticator.Type.RECOVERY_CODES).exists():
         return redirect("access")

@@ -135,6 +135,16 @@ DOORS: list[tuple[Door | Keyed | Odd, str]] = [
     ),
     (page(Can.KEEP_SITE), "first-steps/ status/"),
     (page(Can.READ_ACCESS), "access/ access/access.csv"),
+    (page(Can.KEEP_PEOPLE), "people/<int:pk>/sign-in/"),
+    (
+        Door(write=may(Can.KEEP_PEOPLE)),
+        "people/<int:pk>/sign-in/end/ people/<int:pk>/sign-in/second/reset/ people/<int:pk>/sign-in/untie/",
+    ),
+    (Door(read=EVERYONE), "profile/sign-in/"),
+    (Door(read=EVERYONE, write=EVERYONE), "login/again/ profile/sign-in/app/ profile/sign-in/passkey/"),
+    (Door(write=EVERYONE), "profile/sign-in/end/ profile/sign-in/password/ profile/sign-in/paper/"),
+    (Door(write=OWN), "profile/sign-in/<int:pk>/take-away/"),
+    (Door(read=EVERYONE, write=EVERYONE), "login/again/second/"),
     (page(Can.WATCH_TEAMS), "team/"),
     (
         Door(write=WATCHES),
@@ -273,6 +283,12 @@ DOORS: list[tuple[Door | Keyed | Odd, str]] = [
     (Odd({"GET": (405,), "POST": (404,)}, {"GET": (405,), "POST": (404,)}), "hooks/<str:secret>/"),
     (Odd({"GET": (405,), "POST": (401,)}, {"GET": (405,), "POST": (401,)}), "collect/v1/<slug:kind>"),
     (Odd({"GET": (200,), "POST": (200,)}, {"GET": (302,), "POST": (302,)}), "login/"),
+    # For whoever is on the way in. Without a provider there is no single sign-on.
+    (Odd({"GET": (302,), "POST": (302,)}, {"GET": (302,), "POST": (302,)}), "login/second/"),
+    (Odd({"GET": (200,), "POST": (403,)}, {"GET": (200,), "POST": (403,)}), "login/passkey/"),
+    (Odd({"GET": (403,), "POST": (403,)}, {"GET": (403,), "POST": (403,)}), "login/once/<str:token>/"),
+    (Odd({"GET": (405,), "POST": (404,)}, {"GET": (405,), "POST": (404,)}), "login/sso/"),
+    (Odd({"GET": (404,), "POST": (405,)}, {"GET": (404,), "POST": (405,)}), "login/sso/callback/"),
     (Odd(_SIGN_IN, {"GET": (405,), "POST": (302,)}), "logout/"),
     # The former address of the back-tests, which goes to the page that is guarded.
     (Odd(_SIGN_IN, {"GET": (302,), "POST": (302,)}), "routing/backtest/"),
