@@ -81,6 +81,7 @@ class Odd:
     anonymous: Answers
     others: Answers
     is_of_staff: bool = False
+    is_noted: bool = False
 
 
 def page(what: Can) -> Door:
@@ -141,10 +142,17 @@ DOORS: list[tuple[Door | Keyed | Odd, str]] = [
         "people/<int:pk>/sign-in/end/ people/<int:pk>/sign-in/second/reset/ people/<int:pk>/sign-in/untie/",
     ),
     (Door(read=EVERYONE), "profile/sign-in/"),
-    (Door(read=EVERYONE, write=EVERYONE), "login/again/ profile/sign-in/app/ profile/sign-in/passkey/"),
-    (Door(write=EVERYONE), "profile/sign-in/end/ profile/sign-in/password/ profile/sign-in/paper/"),
-    (Door(write=OWN), "profile/sign-in/<int:pk>/take-away/"),
-    (Door(read=EVERYONE, write=EVERYONE), "login/again/second/"),
+    (Door(read=EVERYONE, write=EVERYONE), "login/again/"),
+    # What is asked stands in the session.
+    (
+        Door(read=EVERYONE, write=EVERYONE, is_noted=True),
+        "profile/sign-in/app/ profile/sign-in/passkey/ login/again/second/",
+    ),
+    (Door(write=EVERYONE), "profile/sign-in/end/"),
+    # Nemo has none.
+    (Door(write=EVERYONE - {"nemo"}), "profile/sign-in/password/"),
+    # Who has a second step has codes on paper, and something to take away.
+    (Door(write=OWN), "profile/sign-in/paper/ profile/sign-in/<int:pk>/take-away/"),
     (page(Can.WATCH_TEAMS), "team/"),
     (
         Door(write=WATCHES),
@@ -285,7 +293,7 @@ DOORS: list[tuple[Door | Keyed | Odd, str]] = [
     (Odd({"GET": (200,), "POST": (200,)}, {"GET": (302,), "POST": (302,)}), "login/"),
     # For whoever is on the way in. Without a provider there is no single sign-on.
     (Odd({"GET": (302,), "POST": (302,)}, {"GET": (302,), "POST": (302,)}), "login/second/"),
-    (Odd({"GET": (200,), "POST": (403,)}, {"GET": (200,), "POST": (403,)}), "login/passkey/"),
+    (Odd({"GET": (200,), "POST": (403,)}, {"GET": (200,), "POST": (403,)}, is_noted=True), "login/passkey/"),
     (Odd({"GET": (403,), "POST": (403,)}, {"GET": (403,), "POST": (403,)}), "login/once/<str:token>/"),
     (Odd({"GET": (405,), "POST": (404,)}, {"GET": (405,), "POST": (404,)}), "login/sso/"),
     (Odd({"GET": (404,), "POST": (405,)}, {"GET": (404,), "POST": (405,)}), "login/sso/callback/"),
@@ -314,7 +322,6 @@ ADMIN_MODELS = {
 # Django's own pages of the admin: for its staff.
 ADMIN_PAGES: dict[str, Answers] = {
     "": {"GET": (200,), "POST": (200,)},
-    "password_change/": {"GET": (200,), "POST": (200,)},
     "password_change/done/": {"GET": (200,), "POST": (405,)},
     "jsi18n/": {"GET": (200,), "POST": (405,)},
     "autocomplete/": {"GET": (403,), "POST": (405,)},
@@ -337,7 +344,9 @@ def table() -> dict[str, Door | Keyed | Staffed | Odd]:
     for route, answers in ADMIN_PAGES.items():
         found[f"admin/{route}"] = Odd(answers, answers, is_of_staff=True)
     found["admin/logout/"] = Odd({}, {"GET": (302, 405), "POST": (302,)})
-    found["admin/login/"] = Odd({"GET": (200,), "POST": (200,)}, {"GET": (200, 302), "POST": (200,)})
+    # One door for all: ours.
+    found["admin/login/"] = Odd({"GET": (302,), "POST": (302,)}, {"GET": (302,), "POST": (302,)})
+    found["admin/password_change/"] = Odd(_SIGN_IN, {"GET": (302,), "POST": (302,)})
     return found
 
 

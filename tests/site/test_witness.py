@@ -55,11 +55,6 @@ def test_signing_in_and_out(cast: Cast, client: Client) -> None:
     assert first.detail == {"backend": "handoff_site.sessions.Backend"}
 
 
-def test_the_admins_own_door_is_seen_too(cast: Cast, client: Client) -> None:
-    client.post("/admin/login/?next=/admin/", {"username": cast.ada.email, "password": PASSWORD})
-    assert told() == [("signed_in", cast.ada.email, "", "")]
-
-
 def test_failing_and_being_locked_out_keep_nothing_that_was_typed(
     cast: Cast, client: Client, settings: Any
 ) -> None:

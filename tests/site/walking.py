@@ -211,7 +211,9 @@ def _wanted(door: Door | Keyed | Staffed | Odd, method: str, who: str) -> Wanted
             if door.is_of_staff and who not in STAFF:
                 return _WALL if method in ("GET", "POST") else None
             by_method = door.anonymous if who == ANONYMOUS else door.others
-            return (frozenset(by_method[method]), method == "POST") if method in by_method else None
+            if method not in by_method:
+                return None
+            return frozenset(by_method[method]), method == "POST" or door.is_noted
         case Staffed():
             return _of_staff(door, method, who)
     if who == ANONYMOUS:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.test import Client
 from django_q.models import Failure, OrmQ, Success
@@ -92,7 +93,8 @@ def build(cast: Cast) -> World:
     scopes = {scope: keys.make_key(scope, [scope], NOW)[1] for scope in ("intake", "read", "act")}
     values = _values(cast)
     mapped = Connection.objects.get(kind="mautic")
-    given = {
+    given: dict[str, dict[str, Any]] = {
+        "profile/sign-in/end/": {"others": "1"},
         "reports/<str:week>/handoffs/": {"figure": "acceptance_rate"},
         "integrations/<slug:slug>/mapping/restore/": {"version": mapped.history.latest().history_id},
     }
@@ -148,6 +150,7 @@ def _values(cast: Cast) -> dict[str, dict[str, Any]]:
     )
     view = SavedView.objects.create(owner=cast.femke, page="handoffs", name="Mine", saved_at=NOW)
     bulk = BulkRun.objects.create(verb="reassign", created_at=NOW, created_by=cast.femke)
+    app = Authenticator.objects.create(user=cast.femke, type="totp", data={"secret": "x"})
     _of_the_admin()
     proposal = make_proposal(cast.otto, threshold=80)
     making.make(Week.parse(WEEK), NOW, cast.otto)
@@ -192,6 +195,9 @@ def _values(cast: Cast) -> dict[str, dict[str, Any]]:
         "notifications/": {"pk": message.pk},
         "go/": {"token": links.token(cast.femke, handoff, "accept", NOW)},
         "profile/absences/": {"pk": absence.pk},
+        "profile/sign-in/": {"pk": app.pk},
+        "people/": {"pk": cast.femke.pk},
+        "login/once/": {"token": "spent"},
         "dashboard/figures/": {"name": "reasons"},
         "reports/": {"week": WEEK, "pk": entry.pk},
         "agreement/": {"pk": proposal.pk, "number": 1, "verb": "comment"},
