@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,15 @@ class Cluster:
             f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.home} "
             "-c max_wal_size=96MB -c min_wal_size=32MB -c wal_keep_size=0 -c max_connections=60"
         )
-        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-o", options, "start")
+        # Beside what is left of a server that was killed none starts; a moment later it is gone.
+        for tries in range(20):
+            try:
+                self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-o", options, "start")
+                return
+            except AssertionError:
+                if tries == 19:
+                    raise
+                time.sleep(0.5)
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
