@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from django.contrib.auth.models import Group
 from django.test import Client
 from django_q.models import Failure, OrmQ, Success
@@ -150,7 +150,7 @@ def _values(cast: Cast) -> dict[str, dict[str, Any]]:
     )
     view = SavedView.objects.create(owner=cast.femke, page="handoffs", name="Mine", saved_at=NOW)
     bulk = BulkRun.objects.create(verb="reassign", created_at=NOW, created_by=cast.femke)
-    app = Authenticator.objects.create(user=cast.femke, type="totp", data={"secret": "x"})
+    app = totp.TOTP.activate(cast.femke, totp.generate_totp_secret()).instance
     _of_the_admin()
     proposal = make_proposal(cast.otto, threshold=80)
     making.make(Week.parse(WEEK), NOW, cast.otto)
