@@ -90,6 +90,16 @@ def is_flooded(request: HttpRequest, now: datetime) -> bool:
     return bool(failures >= settings.LOGIN_ADDRESS_LIMIT)
 
 
+def is_shut(request: HttpRequest, email: str) -> bool:
+    """Whether too much was tried for this account from here, where no password is asked for."""
+    return not AxesProxyHandler.is_allowed(request, {"username": email})
+
+
+def failed(request: HttpRequest, email: str) -> None:
+    """Count what was wrong there as a wrong password is counted."""
+    AxesProxyHandler.user_login_failed(sender=failed, credentials={"username": email}, request=request)
+
+
 def remember(request: HttpRequest, response: HttpResponseBase, email: str) -> None:
     """This browser has signed this account in."""
     known, mark = _read(request), _mark(email)

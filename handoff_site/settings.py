@@ -198,6 +198,9 @@ AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_ENABLE_ADMIN = False
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_DISABLE_ACCESS_LOG = True
+# What came with a wrong answer is kept for a while: no code, no passkey, no form with the data of a lead.
+_TYPED = "csrfmiddlewaretoken username code credential kept old_password new_password1 new_password2"
+AXES_SENSITIVE_PARAMETERS = _TYPED.split()
 
 # Language, time, files
 LANGUAGE_CODE = "en"

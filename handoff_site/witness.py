@@ -41,7 +41,9 @@ class Witness:
         if after != before:
             _turned(request, before, after, timezone.now())
         if getattr(request, "axes_locked_out", False):
-            _locked(about(named(request.POST.get("username", ""))), timezone.now())
+            # Whom it shut out, which at a second step nobody types, and which a field could say otherwise.
+            tried: Any = getattr(request, "axes_credentials", None) or {}
+            _locked(about(named(str(tried.get("username") or ""))), timezone.now())
         found = _NAME.fullmatch(response.get("Content-Disposition", ""))
         if found and response.status_code == 200 and request.method != "HEAD":
             _taken(response, found[1], request.user if after is not None else None, timezone.now())

@@ -14,6 +14,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
+from handoff_site import lockout
 from handoff_site.signing_in import devices, second
 from leads import access_log
 from leads.models import AccessEntry
@@ -112,16 +114,18 @@ def end(request: HttpRequest) -> HttpResponse:
     frame = shell_of(request)
     this = request.session.session_key
     if "others" in request.POST:
-        ended = signed_in.end(frame.user, but=this)
-        _noted(request, Kind.SIGNED_OUT_ELSEWHERE, frame.user, count=ended)
-        tell(request, f"Signed out in {ended} other place{'' if ended == 1 else 's'}." if ended else NO_OTHER)
+        with transaction.atomic():
+            ended = signed_in.end(frame.user, but=this)
+            _noted(request, Kind.SIGNED_OUT_ELSEWHERE, frame.user, count=ended)
+        tell(request, f"Signed out in {_places(ended)} elsewhere." if ended else NO_OTHER)
         return redirect("access")
     wanted = request.POST.get("name", "")
     found = next((row for row in signed_in.of(frame.user, frame.now) if row.name == wanted), None)
     if found is None or found.session_key == this:
         raise Http404("no other session of that name")
-    Session.objects.filter(session_key=found.session_key).delete()
-    _noted(request, Kind.SIGNED_OUT_ELSEWHERE, frame.user, count=1)
+    with transaction.atomic():
+        Session.objects.filter(session_key=found.session_key).delete()
+        _noted(request, Kind.SIGNED_OUT_ELSEWHERE, frame.user, count=1)
     tell(request, f"{devices.words(found.agent)} is signed out.")
     return redirect("access")
 
@@ -129,21 +133,35 @@ def end(request: HttpRequest) -> HttpResponse:
 NO_OTHER = "You were signed in nowhere else."
 
 
+def _places(count: int) -> str:
+    return f"{count} place{'' if count == 1 else 's'}"
+
+
 @sensitive_post_parameters()
 @require_POST
 def change_password(request: HttpRequest) -> HttpResponse:
-    """Another password; whoever is signed in elsewhere as this person is out."""
-    user = shell_of(request).user
+    """Another password; whoever is signed in elsewhere as this person is out. To guess the present one is to
+    guess a password, whoever sits there."""
+    frame = shell_of(request)
+    user = frame.user
     if not takes_password(user):
         raise Http404("this person has no password here")
+    if lockout.is_shut(request, user.email):
+        return render(request, "registration/locked.html", status=429)
     form = PasswordChangeForm(user, request.POST)
     if not form.is_valid():
+        if form.has_error("old_password", "password_incorrect"):
+            lockout.failed(request, user.email)
+            kind, about = Kind.SIGN_IN_FAILED, ("person", user.pk)
+            access_log.record(kind, frame.now, about=about, proof="present password")
         return _own(request, form, 422)
-    form.save()
+    with transaction.atomic():
+        form.save()
+        ended = signed_in.end(user, but=request.session.session_key)
+        _noted(request, Kind.PASSWORD_SET, user)
     update_session_auth_hash(request, user)
-    ended = signed_in.end(user, but=request.session.session_key)
-    _noted(request, Kind.PASSWORD_SET, user)
-    tell(request, "The password is changed." + (f" Signed out in {ended} other places." if ended else ""))
+    elsewhere = f" Signed out in {_places(ended)} elsewhere." if ended else ""
+    tell(request, f"The password is changed.{elsewhere}")
     return redirect("access")
 
 
@@ -172,9 +190,10 @@ def reset_second(request: HttpRequest, pk: int) -> HttpResponse:
         tell(request, f"{whose} has no second step.")
         return redirect("person_access", pk)
     proof.for_secrets(request)
-    second.rows(whose).delete()
-    signed_in.end(whose, but=request.session.session_key)
-    _noted(request, Kind.SECOND_TAKEN, whose)
+    with transaction.atomic():
+        second.rows(whose).delete()
+        signed_in.end(whose, but=request.session.session_key)
+        _noted(request, Kind.SECOND_TAKEN, whose)
     tell(request, f"The second step of {whose} is taken away. Their password alone signs them in.")
     return redirect("person_access", pk)
 
@@ -184,9 +203,10 @@ def end_all(request: HttpRequest, pk: int) -> HttpResponse:
     """Sign somebody out everywhere; oneself, everywhere else."""
     access.page(request, Can.KEEP_PEOPLE)
     whose = _find(request, pk)
-    ended = signed_in.end(whose, but=request.session.session_key)
-    _noted(request, Kind.SIGNED_OUT_ELSEWHERE, whose, count=ended)
-    tell(request, f"{whose} is signed out in {ended} place{'' if ended == 1 else 's'}.")
+    with transaction.atomic():
+        ended = signed_in.end(whose, but=request.session.session_key)
+        _noted(request, Kind.SIGNED_OUT_ELSEWHERE, whose, count=ended)
+    tell(request, f"{whose} is signed out in {_places(ended)}.")
     return redirect("person_access", pk)
 
 
@@ -199,8 +219,9 @@ def untie(request: HttpRequest, pk: int) -> HttpResponse:
         tell(request, f"{whose} is tied to nobody at a provider.")
         return redirect("person_access", pk)
     proof.for_secrets(request)
-    _ties(whose).delete()
-    _noted(request, Kind.UNTIED, whose)
+    with transaction.atomic():
+        _ties(whose).delete()
+        _noted(request, Kind.UNTIED, whose)
     tell(request, f"The next single sign-on with the address {whose.email} is {whose}'s.")
     return redirect("person_access", pk)
 

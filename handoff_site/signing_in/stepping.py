@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -22,6 +21,8 @@ from handoff_site.login import is_only_sso
 from handoff_site.signing_in import again as proving_again
 from handoff_site.signing_in import onward as going
 from handoff_site.signing_in import proving, second
+from leads import access_log
+from leads.models import AccessEntry
 from leads.views import proof
 from leads.views.shell import person
 from routing.people import User
@@ -42,7 +43,7 @@ def step(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, user)
     lockout.prepare(request, user.email)
-    if not AxesProxyHandler.is_allowed(request, {"username": user.email}):
+    if lockout.is_shut(request, user.email):
         return render(request, "registration/locked.html", status=429)
     if not _is_right(request, user, now):
         is_over = second.failed(request.session, half)
@@ -88,7 +89,7 @@ def again(request: HttpRequest) -> HttpResponse:
         return JsonResponse(proving.challenge(user))
     onward, sent = request.POST.get("next", ""), request.POST.get(kept.FIELD, "")
     lockout.prepare(request, user.email)
-    if not AxesProxyHandler.is_allowed(request, {"username": user.email}):
+    if lockout.is_shut(request, user.email):
         return render(request, "registration/locked.html", status=429)
     if not _is_right(request, user, now):
         return proving_again.page(request, onward=onward, sent=sent, problem=WRONG, status=422)
@@ -102,9 +103,9 @@ def _is_right(request: HttpRequest, user: User, now: datetime) -> bool:
     else:
         is_right = proving.takes_code(user, request.POST.get("code", "")[:40], now)
     if not is_right:
-        AxesProxyHandler.user_login_failed(
-            sender=_is_right, credentials={"username": user.email}, request=request
-        )
+        lockout.failed(request, user.email)
+        kind, about = AccessEntry.Kind.SIGN_IN_FAILED, ("person", user.pk)
+        access_log.record(kind, now, about=about, proof="second step")
     return is_right
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from axes.models import AccessAttempt
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from handoff_site.signing_in import devices
+from leads.models import AccessEntry
 from routing.models import Session, User
 from tests.conftest import NOW, PASSWORD, Cast
 
@@ -80,7 +83,7 @@ def test_one_of_them_is_ended(cast: Cast) -> None:
 def test_all_others_are_ended(cast: Cast) -> None:
     here, phone, rosa = sign_in(cast.femke), sign_in(cast.femke, IPHONE), sign_in(cast.rosa)
     assert here.post("/profile/sign-in/end/", {"others": "1"}).status_code == 302
-    assert "Signed out in 1 other place." in words(here)
+    assert "Signed out in 1 place elsewhere." in words(here)
     assert (is_in(here), is_in(phone), is_in(rosa)) == (True, False, True)
     here.post("/profile/sign-in/end/", {"others": "1"})
     assert "You were signed in nowhere else." in words(here)
@@ -125,6 +128,31 @@ def test_another_password_ends_the_others(cast: Cast) -> None:
     rosa.force_login(cast.rosa, backend="handoff_site.sessions.Backend")
     assert rosa.post(path, sent).status_code == 404
     assert "Present password" not in words(rosa)
+
+
+def test_guessing_the_present_password_is_guessing(cast: Cast, settings: Any) -> None:
+    here, path = sign_in(cast.femke), "/profile/sign-in/password/"
+    sent = {
+        "old_password": "wrong",
+        "new_password1": "a quite other one",
+        "new_password2": "a quite other one",
+    }
+    said = [here.post(path, sent).status_code for _ in range(settings.AXES_FAILURE_LIMIT + 1)]
+    assert said == [422] * (settings.AXES_FAILURE_LIMIT - 1) + [429] * 2
+    assert here.post(path, sent | {"old_password": PASSWORD}).status_code == 429
+    told = AccessEntry.objects.exclude(kind="signed_in").values_list("kind", "about_id").order_by("pk")
+    pk = str(cast.femke.pk)
+    assert list(told) == [("sign_in_failed", pk)] * settings.AXES_FAILURE_LIMIT + [("locked_out", pk)]
+    kept = str(list(AccessAttempt.objects.values()))
+    assert ("wrong" in kept, "quite other" in kept) == (False, False)
+
+
+def test_a_field_that_was_left_empty_says_so(cast: Cast) -> None:
+    empty = {"old_password": PASSWORD, "new_password1": "", "new_password2": "a quite other one"}
+    answer = sign_in(cast.femke).post("/profile/sign-in/password/", empty)
+    field = answer.content.decode().split('id="a-new"')[1].split(">")[0]
+    assert 'aria-describedby="h-new e-new"' in field
+    assert 'aria-invalid="true"' in field
 
 
 def test_an_admin_ends_them_all(cast: Cast, as_: SignIn) -> None:
