@@ -22,8 +22,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from handoff_site.login import is_only_sso
-from handoff_site.signing_in import proving, second
+from handoff_site.signing_in import access, proving, second
 from leads import access_log
 from leads.models import AccessEntry
 from leads.views import proof
@@ -38,11 +37,13 @@ NOT_TAKEN = "The passkey was not taken. Please try again."
 
 
 def _whoever(request: HttpRequest) -> User:
-    """Who is signed in and has proved it lately. Raises Http404, Unproved."""
-    if is_only_sso():
+    """Who is signed in by password and has proved it lately. Raises Http404, Unproved. Whoever has none would
+    make themselves a way in that their provider cannot shut."""
+    user = shell_of(request).user
+    if not access.takes_password(user):
         raise Http404("the provider asks for second steps here")
     proof.for_secrets(request)
-    return shell_of(request).user
+    return user
 
 
 @never_cache
@@ -61,6 +62,7 @@ def app(request: HttpRequest) -> HttpResponse:
     try:
         with transaction.atomic():
             totp.TOTP.activate(user, secret)
+            _written(request, user)
     except IntegrityError:
         return redirect("access")
     del request.session[SECRET]
@@ -98,7 +100,10 @@ def passkey(request: HttpRequest) -> HttpResponse:
         return _passkey(request, user, NOT_TAKEN, 422)
     if not made.is_user_verified():
         return _passkey(request, user, NOT_TAKEN, 422)
-    passkeys.WebAuthn.add(user, name if name.isprintable() and name else f"Passkey {held + 1}", credential)
+    with transaction.atomic():
+        called = name if name.isprintable() and name else f"Passkey {held + 1}"
+        passkeys.WebAuthn.add(user, called, credential)
+        _written(request, user)
     return _done(request, user, "The passkey is set up.")
 
 
@@ -118,12 +123,14 @@ def take_away(request: HttpRequest, pk: int) -> HttpResponse:
     row = second.rows(user).exclude(type=Authenticator.Type.RECOVERY_CODES).filter(pk=pk).first()
     if row is None:
         raise Http404("nothing of yours")
-    row.delete()
-    access_log.record(
-        Kind.SECOND_TAKEN, shell_of(request).now, user, about=("person", user.pk), what=row.type
-    )
-    if not second.has(user):
-        second.rows(user).delete()
+    with transaction.atomic():
+        row.delete()
+        about = ("person", user.pk)
+        access_log.record(Kind.SECOND_TAKEN, shell_of(request).now, user, about=about, what=row.type)
+        if not second.has(user):
+            second.rows(user).delete()
+    if second.is_wanted(user) and not second.has(user):
+        request.session[second.MUST] = True
     tell(request, "It is taken away, and signs nobody in any more.")
     return redirect("access")
 
@@ -141,9 +148,12 @@ def paper(request: HttpRequest) -> HttpResponse:
         return _shown_once(request, user)
 
 
+def _written(request: HttpRequest, user: User) -> None:
+    access_log.record(Kind.SECOND_SET, shell_of(request).now, user, about=("person", user.pk))
+
+
 def _done(request: HttpRequest, user: User, words: str) -> HttpResponse:
     request.session.pop(second.MUST, None)
-    access_log.record(Kind.SECOND_SET, shell_of(request).now, user, about=("person", user.pk))
     tell(request, words)
     if second.rows(user).filter(type=Authenticator.Type.RECOVERY_CODES).exists():
         return redirect("access")

@@ -12,10 +12,14 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
+from axes.models import AccessAttempt
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 
 from handoff_site.signing_in import configured, second
+from leads import access_log
+from leads.models import AccessEntry
 from routing.models import Session, User
 from routing.people import MARKETING
 from tests.conftest import NOW, PASSWORD, Cast
@@ -200,3 +204,66 @@ def test_a_form_that_lost_its_session_comes_along(cast: Cast, as_: SignIn, clock
     page = client.post(STEP, {"code": code(secret)})
     assert page.status_code == 200
     assert f'action="/handoffs/{mine.pk}/note/"' in page.content.decode()
+
+
+def test_what_is_guessed_is_in_the_access_log_by_whose_it_was(cast: Cast, as_: SignIn, clock: Any) -> None:
+    set_up(as_(cast.otto))
+    clock.shift(timedelta(seconds=90))
+    client, _ = by_password(cast.otto)
+    before = AccessEntry.objects.count()
+    for number in range(4):
+        client.post(STEP, {"code": f"00000{number}", "username": cast.mia.email})
+    client, _ = by_password(cast.otto)
+    said = [
+        client.post(STEP, {"code": f"00000{n}", "username": cast.mia.email}).status_code for n in range(4)
+    ]
+    assert said == [422] * 3 + [429]
+    entries = AccessEntry.objects.order_by("pk")[before:].values_list("kind", "about_id", "detail")
+    otto, wrong = str(cast.otto.pk), {"proof": "second step"}
+    assert list(entries) == [("sign_in_failed", otto, wrong)] * 8 + [("locked_out", otto, {})]
+    kept = str(list(AccessAttempt.objects.values()))
+    assert "00000" not in kept
+
+
+def test_who_must_have_one_and_takes_it_away_sets_up_another(
+    cast: Cast, as_: SignIn, settings: Any, clock: Any
+) -> None:
+    settings.REQUIRE_MFA = frozenset({MARKETING})
+    client, _ = by_password(cast.otto)
+    set_up(client)
+    row = Authenticator.objects.get(user=cast.otto, type="totp")
+    assert client.post(f"/profile/sign-in/{row.pk}/take-away/").status_code == 302
+    assert client.get("/help/")["Location"] == "/profile/sign-in/"
+    set_up(client)
+    assert is_in(client)
+
+
+def test_who_has_no_password_makes_no_way_in_past_the_provider(cast: Cast) -> None:
+    cast.otto.set_unusable_password()
+    cast.otto.save()
+    otto = Client()
+    otto.force_login(cast.otto, backend="handoff_site.sessions.Backend")
+    for page in (APP, "/profile/sign-in/passkey/"):
+        assert otto.get(page).status_code == 404
+
+
+def test_what_is_done_and_what_is_written_of_it_are_one(
+    cast: Cast, as_: SignIn, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    otto, ada = as_(cast.otto), as_(cast.ada)
+    set_up(otto)
+    row = Authenticator.objects.get(user=cast.otto, type="totp")
+
+    def away(*what: Any, **more: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(access_log, "record", away)
+    otto.raise_request_exception = ada.raise_request_exception = False
+    for who, path in (
+        (otto, f"/profile/sign-in/{row.pk}/take-away/"),
+        (ada, f"/people/{cast.otto.pk}/sign-in/second/reset/"),
+        (ada, f"/people/{cast.otto.pk}/sign-in/end/"),
+    ):
+        assert who.post(path).status_code == 503
+    assert second.has(cast.otto)
+    assert is_in(otto)
