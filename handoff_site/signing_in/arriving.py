@@ -16,10 +16,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from handoff_site import kept
+from handoff_site import kept, witness
 from handoff_site.signing_in import claims, ending, joining
 from handoff_site.signing_in.configured import Oidc
 from handoff_site.signing_in.onward import BACKEND, onward
+from leads import access_log
+from leads.models import AccessEntry
 from leads.views import proof
 
 # How long ago somebody may have typed a password there to count as having proved it again.
@@ -34,19 +36,22 @@ def arrive(
     """The answer to somebody whom the provider has sent back with a code that held."""
     token, userinfo = given.get("id_token") or {}, given.get("userinfo") or {}
     again = state.get("again")
+    said: claims.Said | None = None
     try:
         said = claims.read(token, userinfo, str(state.get("nonce") or ""), oidc)
         if again and not _is_fresh(token):
             raise claims.Refused("not asked again", "The provider did not ask who you are. Please try again.")
         user = joining.join(said, oidc.issuer, timezone.now())
+        if again and again != user.pk:
+            raise claims.Refused("somebody else", "You signed in there as somebody else than here.")
     except claims.Refused as refused:
+        # A provider vouched for somebody, so nobody fills the log with these.
+        about = witness.about(witness.named(said.email) if said else None)
+        kind = AccessEntry.Kind.SIGN_IN_FAILED
+        access_log.record(kind, timezone.now(), about=about, reason=refused.code)
         return turned_away(request, refused)
-    if again and again != user.pk:
-        return turned_away(
-            request, claims.Refused("somebody else", "You signed in there as somebody else than here.")
-        )
     login(request, user, backend=BACKEND)
-    request.session[proof.PROVED] = time.time()
+    request.session[proof.PROVED] = _proved_at(token)
     ending.remember(request.session, given)
     form = kept.read(str(state.get("kept") or ""))
     if form is not None:
@@ -54,10 +59,15 @@ def arrive(
     return redirect(onward(request, str(state.get("next") or "")))
 
 
+def _proved_at(token: Mapping[str, Any]) -> float:
+    """When somebody proved it there, for its running session proves nothing anew; now, if it is not said."""
+    at, now = token.get("auth_time"), time.time()
+    return min(float(at), now) if isinstance(at, int | float) else now
+
+
 def _is_fresh(token: Mapping[str, Any]) -> bool:
     """Whether somebody proved there just now who they are; a provider need not say when it was asked to."""
-    at = token.get("auth_time")
-    return not isinstance(at, int | float) or time.time() - at < FRESH_SECONDS
+    return time.time() - _proved_at(token) < FRESH_SECONDS
 
 
 def failed(request: HttpRequest, error: str, exception: Exception | None) -> HttpResponse:

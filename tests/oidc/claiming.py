@@ -20,3 +20,9 @@ class Claiming(OAuth2Validator):
 
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
         return people().get(request.user.username, {})
+
+    def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Any) -> Any:
+        """The provider's own, but when somebody proved there who they are is said here as well."""
+        claims, expires = super().get_id_token_dictionary(token, token_handler, request)
+        said = people().get(request.user.username, {})
+        return claims | {name: said[name] for name in ("auth_time",) if name in said}, expires

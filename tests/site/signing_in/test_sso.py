@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,7 @@ import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 
-from leads.models import Handoff
+from leads.models import AccessEntry, Handoff
 from routing.models import User
 from routing.people import ADMIN, MANAGER, MARKETING, REP
 from tests.conftest import PASSWORD, Cast
@@ -318,3 +319,34 @@ def test_who_was_made_anew_there_is_untied_by_an_admin(
         assert ada.post(path).status_code == 302
     assert anew.sign_in().status_code == 302
     assert who(anew.client) == cast.femke
+
+
+def test_a_running_session_there_proves_nothing_anew(
+    cast: Cast, provider: Provider, browser_of: Opened
+) -> None:
+    provider.claim(ada={"email": cast.ada.email, "auth_time": int(time.time()) - 1000})
+    ada = browser_of("ada")
+    assert ada.sign_in()["Location"] == "/"
+    assert ada.client.get("/help/").status_code == 200
+    assert ada.client.get("/integrations/keys/")["Location"].startswith("/login/again/")
+    assert ada.sign_in(again="1").status_code == 403
+    # A clock that runs ahead gives no proof that lasts for ever.
+    provider.claim(ada={"email": cast.ada.email, "auth_time": int(time.time()) + 10_000})
+    ada.sign_in()
+    assert ada.client.session["proved_at"] <= time.time()
+
+
+def test_whom_a_provider_sends_in_vain_is_in_the_access_log(
+    cast: Cast, provider: Provider, browser_of: Opened
+) -> None:
+    User.objects.filter(pk=cast.femke.pk).update(is_active=False)
+    provider.claim(femke={"email": cast.femke.email}, nora=NORA | {"email_verified": False})
+    for name in ("femke", "nora"):
+        assert browser_of(name).sign_in().status_code == 403
+    # Who only calls the address leaves nothing.
+    assert Client().get("/login/sso/callback/?error=access_denied&state=x").status_code == 400
+    entries = AccessEntry.objects.order_by("pk").values_list("kind", "about_id", "detail")
+    assert list(entries) == [
+        ("sign_in_failed", str(cast.femke.pk), {"reason": "deactivated"}),
+        ("sign_in_failed", "", {"reason": "address not verified"}),
+    ]
