@@ -47,13 +47,17 @@ def read(token: Mapping[str, Any], userinfo: Mapping[str, Any], nonce: str, oidc
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise Refused("no subject", "The provider did not say who you are. Tell your administrator.")
     # OpenID Connect Core 1.0, 3.1.3.7 and 5.3.2
-    if not nonce or token.get("nonce") != nonce or userinfo.get("sub", subject) != subject:
+    is_ours = token.get("azp", oidc.client_id) == oidc.client_id
+    is_of_one = not userinfo or userinfo.get("sub") == subject
+    if not nonce or token.get("nonce") != nonce or not is_ours or not is_of_one:
         raise Refused("another answer", "That was not the answer to this sign-in. Please sign in again.")
     source = token if token.get("email") else userinfo
     email = source.get("email")
-    email = email.strip().lower() if isinstance(email, str) else ""
+    said = email.strip() if isinstance(email, str) else ""
+    email = said.lower()
     try:
-        validate_email(email)
+        # One letter that is not ASCII becomes one that is (the sign of the kelvin a k): another's address.
+        validate_email(email if email.isascii() == said.isascii() else "")
     except ValidationError:
         raise Refused("no address", "The provider did not give an e-mail address for you.") from None
     if not _is_verified(source.get("email_verified"), oidc):

@@ -42,6 +42,12 @@ def test_what_is_read() -> None:
 def test_what_is_not_believed() -> None:
     assert refused(TOKEN | {"nonce": "other"}, {}) == "another answer"
     assert refused(TOKEN, {"sub": "2"}) == "another answer"
+    assert refused(TOKEN, {"email": "nora@example.com"}) == "another answer"
+    assert refused(TOKEN | {"azp": "another"}, {}) == "another answer"
+    assert claims.read(TOKEN | {"azp": "id"}, {}, "n", PLAIN).subject == "1"
+    # The sign of the kelvin becomes a k: somebody else's address.
+    assert refused(TOKEN | {"email": "mi\N{KELVIN SIGN}e@example.com"}, {}) == "no address"
+    assert claims.read(TOKEN | {"email": "Nora@b\xfccher.de"}, {}, "n", PLAIN).email == "nora@b\xfccher.de"
     assert refused(TOKEN | {"sub": 1}, {}) == "no subject"
     assert refused(TOKEN | {"sub": "x" * 192}, {}) == "no subject"
     # The word about one address does not count for another.
@@ -58,7 +64,7 @@ def test_what_is_not_believed() -> None:
 @given(st.dictionaries(st.sampled_from([*TOKEN, "groups"]), anything), anything)
 def test_whatever_is_claimed_is_read_or_refused(token: dict[str, Any], groups: Any) -> None:
     try:
-        said = claims.read(TOKEN | token, {"groups": groups}, "n", MAPPED)
+        said = claims.read(TOKEN | token, {"sub": "1", "groups": groups}, "n", MAPPED)
     except Refused:
         return
     assert said.roles is not None
