@@ -28,6 +28,8 @@ from routing.people import User
 GetResponse = Callable[[HttpRequest], HttpResponse]
 # What somebody may do who has to set up a second step first.
 FREE = ("/profile/sign-in/", "/login/", "/logout/")
+# Pages on which somebody who is signed in proves anew who they are.
+OF_PROOF = "/login/again/"
 View = Callable[..., HttpResponseBase]
 log = structlog.get_logger(__name__)
 _UNSAID = {"healthz", "readyz", "metrics"}
@@ -133,6 +135,9 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponse("Sign in again.", status=401, content_type="text/plain")
+        if request.method == "POST" and request.path.startswith(OF_PROOF):
+            # A password or a code is not kept; the form that it was to bring back still is.
+            return login.ask_again(request, request.POST.get(kept.FIELD, ""))
         # What needs no token of ours may come from anywhere; that is not shown as somebody's own form.
         is_ours = not getattr(view_func, "csrf_exempt", False)
         sent = kept.of(request) if is_ours else None

@@ -151,3 +151,18 @@ def test_a_session_of_before_has_no_proof(cast: Cast, as_: SignIn) -> None:
     session[PROVED] = "never"
     session.save()
     assert asked(ada.get("/integrations/keys/"))
+
+
+def test_what_it_was_to_bring_back_outlives_the_session(cast: Cast, as_: SignIn, clock: Any) -> None:
+    ada, form = as_(cast.ada), {"name": "Warehouse", "scope": ["read", "act"]}
+    clock.shift(timedelta(hours=2))
+    late = carried(ada.post("/integrations/keys/", form))
+    ada.post("/logout/")
+    page = ada.post(AGAIN, {"password": PASSWORD, "next": "/triage/", "kept": late})
+    assert page.status_code == 401
+    assert carried(page) == late
+    # With nothing to bring back, one signs in and is home: neither a password nor a code is carried.
+    for path, sent in ((AGAIN, {"password": "x", "next": "/a"}), (f"{AGAIN}second/", {"code": "1234-5678"})):
+        page = Client().post(path, sent)
+        assert page.status_code == 401
+        assert 'name="kept"' not in page.content.decode()
