@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.models import OrmQ
-from django_q.signing import SignedPackage
+from django_q.signing import BadSignature, SignedPackage
 from django_q.tasks import async_task
 
 try:
@@ -63,11 +63,19 @@ def _waiting() -> Sequence[str]:
     """The newest that wait."""
     if not settings.QUEUE_URL:
         rows = OrmQ.objects.filter(lock__lte=timezone.now()).order_by("-pk")[:LOOKED_AT]
-        return [row.task["func"] for row in rows]
+        return [_named(row.payload) for row in rows]
     broker = get_broker()
     try:
         packages = broker.connection.lrange(broker.list_key, -LOOKED_AT, -1)
     except RedisError as error:
         log.warning("the queue is away", error=type(error).__name__)
         return []
-    return [SignedPackage.loads(package)["func"] for package in packages]
+    return [_named(package) for package in packages]
+
+
+def _named(package: bytes | str) -> str:
+    """The task in a package; "" for one that was sealed under a former SECRET_KEY, which no worker begins."""
+    try:
+        return str(SignedPackage.loads(package)["func"])
+    except BadSignature:
+        return ""

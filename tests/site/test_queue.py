@@ -97,6 +97,16 @@ def _send(site: Site, key: str, number: int) -> int:
 
 
 @pytest.mark.django_db
+def test_a_task_of_before_another_secret_key_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    queueing.put("leads.tasks.deliver")
+    assert queueing.waits("leads.tasks.deliver") is True
+    monkeypatch.setattr(Conf, "SECRET_KEY", "another-one")
+    assert queueing.waits("leads.tasks.deliver") is False
+    queueing.put("leads.tasks.deliver")
+    assert queueing.waits("leads.tasks.deliver") is True
+
+
+@pytest.mark.django_db
 def test_a_queue_that_is_away_is_said_and_breaks_nothing() -> None:
     with override_settings(QUEUE_URL="redis://127.0.0.1:1/0"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(queueing, "get_broker", _Away)
