@@ -34,6 +34,8 @@ def adjustments(listener: socket.socket) -> dict[str, Any]:
         "max_request_body_size": LARGEST_BODY,
         "connection_limit": 1000,
         "asyncore_use_poll": hasattr(select, "poll"),
+        # In a debug run the demo cards have to see that a proxy spoke; it is believed in nothing.
+        "clear_untrusted_proxy_headers": not settings.DEBUG,
     }
     if settings.SECURE_PROXY_SSL_HEADER:
         chosen |= {

@@ -38,6 +38,7 @@ web.serve(listener)
 
 class Web:
     def __init__(self, **environment: str) -> None:
+        environment = {"DEBUG": "0"} | environment
         environment |= {"DJANGO_SETTINGS_MODULE": "handoff_site.settings", "SECRET_KEY": "for-tests-only"}
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
@@ -103,6 +104,17 @@ def test_without_a_proxy_its_headers_are_dropped(started: list[Web]) -> None:
         "wsgi.url_scheme": "http",
         "HTTP_X_FORWARDED_PROTO": None,
         "HTTP_X_FORWARDED_HOST": None,
+    }
+
+
+def test_in_a_debug_run_the_demo_door_sees_that_a_proxy_spoke(started: list[Web]) -> None:
+    web = Web(DEBUG="1")
+    started.append(web)
+    assert json.loads(web.get("/", **FORGED)) == {
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.url_scheme": "http",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_X_FORWARDED_HOST": "evil.example",
     }
 
 
