@@ -41,6 +41,12 @@ class Cluster:
         with psycopg.connect(self.address("postgres"), autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{database}"')
 
+    def follow(self, primary: Cluster) -> None:
+        """Begin it as a copy of another, from which it streams until it is ended."""
+        where = f"host=127.0.0.1 port={primary.port} user={USER}"
+        self._run("pg_basebackup", "-D", str(self.data), "-d", where, "-R", "-X", "stream", "-c", "fast")
+        self.start()
+
     def address(self, database: str) -> str:
         return f"postgres://{USER}@127.0.0.1:{self.port}/{database}"
 
