@@ -1,4 +1,4 @@
-"""A copy that really follows: figures come from it while it is fit, from the primary otherwise, never wrong."""
+"""A copy that really follows: figures come from it while it is fit, else from the primary; never wrong."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.bench.servers import programs
-from tests.cluster import Cluster
+from tests.cluster import Cluster, program
 from tests.deployed import open_folder
 from tests.processes import ROOT, wait_for
 
 LIMIT = 4
-_found = programs()
 pytestmark = [
     pytest.mark.storm,
     pytest.mark.skipif(
-        _found is None or not (Path(_found[0]).parent / "pg_basebackup").exists(),
+        not all(map(program, ("initdb", "pg_ctl", "pg_basebackup"))),
         reason="PostgreSQL's initdb, pg_ctl and pg_basebackup are not installed",
     ),
 ]
@@ -137,7 +134,7 @@ def test_what_is_counted_of_an_old_copy_is_nobodys_answer_later(servers: tuple[C
         web("added")
         newer = web("settled")
         assert newer > settled
-        # Counted of the copy and kept, with the copy's mark; the primary's ledger goes on and is not begun anew.
+        # Counted of the copy and kept with its mark; the primary's ledger is not begun anew.
         assert web("shown") | {"took": 0} == {"mqls": before, "used": True, "took": 0}
         assert web("settled") == newer
         assert web("by_the_primary") == before + 1
