@@ -15,7 +15,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from handoff_site import limits, logs, sentry
+from handoff_site import databases, limits, logs, sentry
 from handoff_site.environment import boolean, env, integer, understood, web_address, zone
 from handoff_site.signing_in import configured, library
 from handoff_site.signing_in.library import *  # noqa: F403
@@ -163,6 +163,11 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
         _options["options"] = limits.options(DATABASE_LIMITS, _options.get("options", ""))
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
+# Pages of figures may be read from a copy that is not too far behind: see `routing.reading`.
+REPLICA_MAX_LAG = integer("REPLICA_MAX_LAG", 10, 1, 3600)
+if _replica := databases.replica(_database, DATABASE_LIMITS):
+    DATABASES["replica"] = _replica
+    DATABASE_ROUTERS = ["routing.reading.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "handoff"}}

@@ -32,6 +32,7 @@ from leads.models import Event
 from metrics.models import Ledger
 from metrics.periods import Week
 from metrics.spans import week_of
+from routing import reading
 from routing.prepared import prepared
 
 ONLY = 1
@@ -65,6 +66,12 @@ def settle(zone: str) -> bool:
     """
     if connection.in_atomic_block:
         return False
+    # Also for a page that reads from a copy: there the log may end before what is settled already.
+    with reading.from_primary():
+        return _settle(zone)
+
+
+def _settle(zone: str) -> bool:
     newest = _newest()
     with transaction.atomic():
         Ledger.objects.get_or_create(pk=ONLY)

@@ -121,7 +121,7 @@ class _Written:
 
     def ask(self, values: Sequence[Any]) -> list[Any]:
         """The rows for these values. What Django reads them with is copied: threads share the original."""
-        connection = connections[DEFAULT_DB_ALIAS]
+        connection = connections[self.rows.db]
         params = list(self.params)
         for place, number in self.places.items():
             params[place] = _adapted(connection, values[number])

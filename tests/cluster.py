@@ -6,6 +6,7 @@ Made by initdb in a folder of the test, durable as it comes, with trust on loopb
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -20,13 +21,18 @@ from tests.processes import alive, descendants, kill, wait_for
 USER = "handoff"
 
 
+def program(name: str) -> str | None:
+    """Where one of PostgreSQL's programs is, beside initdb first."""
+    found = programs()
+    beside = [str(Path(found[0]).parent), str(Path(found[0]).resolve().parent)] if found else []
+    return shutil.which(name, path=os.pathsep.join([*beside, os.environ.get("PATH", "")]))
+
+
 class Cluster:
     """One server. `data` is its folder, `port` where it listens on loopback."""
 
     def __init__(self, folder: Path) -> None:
-        found = programs()
-        assert found is not None, "initdb and pg_ctl are not installed"
-        self.bin = Path(found[0]).parent
+        assert programs() is not None, "initdb and pg_ctl are not installed"
         self.home, self.data, self.log = folder, folder / "data", folder / "log"
         self.port = free_port()
         self.who = deployed.somebody()
@@ -40,6 +46,12 @@ class Cluster:
         self.start()
         with psycopg.connect(self.address("postgres"), autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{database}"')
+
+    def follow(self, primary: Cluster) -> None:
+        """Begin it as a copy of another, from which it streams until it is ended."""
+        where = f"host=127.0.0.1 port={primary.port} user={USER}"
+        self._run("pg_basebackup", "-D", str(self.data), "-d", where, "-R", "-X", "stream", "-c", "fast")
+        self.start()
 
     def address(self, database: str) -> str:
         return f"postgres://{USER}@127.0.0.1:{self.port}/{database}"
@@ -86,7 +98,7 @@ class Cluster:
         how: dict[str, Any] = {"cwd": self.home, "timeout": 120, **self.who}
         with open(os.devnull, "wb") as nowhere, (self.home.parent / "cluster.out").open("ab") as out:
             done = subprocess.run(
-                [str(self.bin / name), *arguments],
+                [program(name) or name, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=nowhere,
                 stderr=out,

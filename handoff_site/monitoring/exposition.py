@@ -30,6 +30,7 @@ class Told(Collector):
         yield from _work(self.figures)
         yield from _recent(self.figures)
         yield from _background(self.figures)
+        yield from _replica(self.figures)
         yield from _connections(self.figures.links)
 
 
@@ -84,6 +85,13 @@ def _background(figures: Figures) -> Iterator[Metric]:
     oldest = _seconds(figures.mail_oldest) or 0
     yield _gauge("owed_mail_age_seconds", "How long the oldest of them has waited", [((), oldest)])
     yield _gauge("sync_audit_age_seconds", "Since the last audit ended", [((), _seconds(figures.audited))])
+
+
+def _replica(figures: Figures) -> Iterator[Metric]:
+    found = figures.replica
+    if found is not None:
+        yield _gauge("replica_used", "1 if pages of figures are read from it", [((), float(found.is_used))])
+        yield _gauge("replica_lag_seconds", "How old it is at most", [((), found.lag)])
 
 
 def _connections(links: Sequence[Link]) -> Iterator[Metric]:

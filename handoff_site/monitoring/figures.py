@@ -37,6 +37,7 @@ from leads.models import (
     SyncRun,
 )
 from leads.presenters import connections as words
+from routing import replica
 
 WINDOW = timedelta(minutes=5)
 # Of so many rows at most what is recent is read, and so many that are due are counted.
@@ -118,6 +119,8 @@ class Figures:
     failed: int
     audited: timedelta | None
     links: Sequence[Link]
+    # As this process sees it; None where there is none.
+    replica: replica.Verdict | None = None
 
 
 def kept(now: datetime) -> Figures:
@@ -158,6 +161,7 @@ def gather(now: datetime) -> Figures:
         failed=failed[:MOST].count(),
         audited=_age(audits[0].finished_at if audits else None, now),
         links=_links(audits, now),
+        replica=replica.verdict(),
     )
 
 

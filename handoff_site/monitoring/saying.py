@@ -104,6 +104,17 @@ def _work(figures: Figures) -> Iterator[Line]:
             "The mail server takes none. Check EMAIL_URL and what the worker's log says.",
         ),
     )
+    copy = figures.replica
+    if copy is not None:
+        yield Line(
+            "Copy of the database for figures",
+            "is read" if copy.is_used else "is not read",
+            "" if copy.lag is None else f"{copy.lag:.0f} s behind at most",
+            todo=_if(
+                not copy.is_used,
+                f"The primary answers instead. {copy.why} Look at the server of DATABASE_REPLICA_URL.",
+            ),
+        )
 
 
 def _handoffs(figures: Figures) -> Iterator[Line]:

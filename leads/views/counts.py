@@ -18,6 +18,7 @@ from leads.choices import Side
 from leads.connecting import health
 from leads.models import Connection, Delivery, Handoff, Notification, Preference
 from leads.querysets import overdue
+from routing import reading
 from routing.people import User
 from routing.prepared import prepared
 
@@ -47,7 +48,9 @@ def of(user: User, now: datetime, wanted: Wanted) -> Mapping[str, tuple[int, int
     """By state of the person's own open work, and by the names above: how many, and how many of them are
     late. What is missing is none. LATE and UNREAD are counted to one more than MOST_COUNTED; CALLS is 1 if
     this person's browsers call for new demo leads."""
-    rows = _counts(user.pk, now, wanted.of_all, wanted.of_teams, wanted.marketing, wanted.sales)
+    # Also beside figures that are a moment old: what was just done is to be gone here.
+    with reading.from_primary():
+        rows = _counts(user.pk, now, wanted.of_all, wanted.of_teams, wanted.marketing, wanted.sales)
     return {kind: (count, late) for kind, count, late in rows}
 
 

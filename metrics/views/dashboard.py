@@ -36,6 +36,7 @@ from metrics.views import parts, whatif
 from metrics.words import SHOWN
 from routing.models import Team, User
 from routing.prepared import prepared
+from routing.reading import of_figures
 from routing.rotation import IN_SALES
 
 _DRAWN = tuple(SHOWN.values())
@@ -44,6 +45,7 @@ DRAWN_FOR = 3600
 
 
 @require_safe
+@of_figures
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The five metrics against their targets, twelve weeks of each, sources; the rest comes in parts."""
     asked = address.read(request)
@@ -127,6 +129,7 @@ def _drawn(asked: Asked, counted: Counted) -> Drawn:
 
 
 @require_safe
+@of_figures
 def figures(request: HttpRequest) -> HttpResponse:
     """The figures of the weeks shown as CSV, in the contract's columns; with `by` those of that dimension."""
     asked = address.read(request)

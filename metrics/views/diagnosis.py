@@ -23,6 +23,7 @@ from metrics.leaking import Stage
 from metrics.periods import WeekRange
 from metrics.saying import STATES, Said, Sayer, between
 from metrics.words import Status
+from routing.reading import of_figures
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Question:
 
 
 @require_safe
+@of_figures
 def page(request: HttpRequest) -> HttpResponse:
     """Scoring or process, which stage, is done agreed, and what the rejections say."""
     ways.reader(request)

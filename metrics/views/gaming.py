@@ -20,9 +20,11 @@ from metrics.gaming import Counted, Definition
 from metrics.periods import Week, WeekRange
 from metrics.saying import STATES, Sayer, between
 from metrics.tallying import Tally
+from routing.reading import of_figures
 
 
 @require_safe
+@of_figures
 def page(request: HttpRequest) -> HttpResponse:
     """The findings, two lines over sixteen weeks, and acceptance and conversion against the rest."""
     ways.reader(request)

@@ -25,6 +25,7 @@ from leads.views.shell import person
 from metrics import address, lists, loop, query, ways, words
 from metrics.loop import Group
 from routing.people import User
+from routing.reading import of_figures
 
 NAMES = {"source": "Source", "campaign": "Campaign"}
 _NONE = {"source": "No source", "campaign": "No campaign"}
@@ -33,6 +34,7 @@ MOST_REASONS, MOST_SYSTEMS = 3, 50
 
 
 @require_safe
+@of_figures
 def page(request: HttpRequest) -> HttpResponse:
     """The table, by `by` (source or campaign)."""
     user = ways.reader(request)

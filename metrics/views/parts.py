@@ -19,6 +19,7 @@ from metrics import address, beside, pictures, tables, words
 from metrics.address import BY, STACKS, Asked
 from metrics.counted import Counted
 from metrics.periods import WeekRange
+from routing.reading import of_figures
 
 
 def _beside(asked: Asked, counted: Counted) -> dict[str, Any]:
@@ -94,6 +95,7 @@ PARTS: dict[str, tuple[str, Build]] = {
 
 
 @require_safe
+@of_figures
 def part(request: HttpRequest, name: str) -> HttpResponse:
     """One part: the fragment alone for the page that asks for it, else within a page."""
     if name not in PARTS:

@@ -24,6 +24,7 @@ from metrics import address, past_parts, query, spent, ways, words
 from metrics.charts.stack import Length, Piece, Stack, lengths
 from metrics.past_parts import Read, Told
 from metrics.spent import SLOTS, Slot, Sums
+from routing.reading import of_figures
 
 BASES = (("elapsed", "Elapsed, each hour counted"), ("business", "Working time of whoever held it"))
 # Grey is marketing's, pine is sales'; what the lead asked to wait is nobody's.
@@ -40,6 +41,7 @@ _GROUPS = (("", "All"), ("demo", "Demo"), ("standard", "Standard"))
 
 
 @require_safe
+@of_figures
 def page(request: HttpRequest) -> HttpResponse:
     """Two stacked figures with their table, and the ten slowest handoffs."""
     ways.reader(request)
