@@ -79,8 +79,11 @@ def _turned(request: HttpRequest, before: int | None, after: int | None, now: da
     if before is not None and before in people:
         access_log.record(Kind.SIGNED_OUT, now, people[before])
     if after is not None:
-        backend = str(request.session.get(BACKEND_SESSION_KEY, ""))[:100]
-        access_log.record(Kind.SIGNED_IN, now, people[after], backend=backend)
+        detail: dict[str, Any] = {"backend": str(request.session.get(BACKEND_SESSION_KEY, ""))[:100]}
+        if by := getattr(request, "signed_in_by", ""):
+            # More than a password, or another way than one.
+            detail["proof"] = by
+        access_log.record(Kind.SIGNED_IN, now, people[after], **detail)
 
 
 def _taken(response: HttpResponse, name: str, user: Any, now: datetime) -> None:

@@ -51,6 +51,7 @@ def arrive(
         access_log.record(kind, timezone.now(), about=about, reason=refused.code)
         return turned_away(request, refused)
     login(request, user, backend=BACKEND)
+    request.signed_in_by = "single sign-on"  # type: ignore[attr-defined]
     request.session[proof.PROVED] = _proved_at(token)
     ending.remember(request.session, given)
     form = kept.read(str(state.get("kept") or ""))

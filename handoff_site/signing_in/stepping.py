@@ -49,7 +49,7 @@ def step(request: HttpRequest) -> HttpResponse:
         is_over = second.failed(request.session, half)
         return redirect("login") if is_over else _page(request, user, WRONG, 422)
     request.session.pop(second.HALF, None)
-    return _let_in(request, user, half["onward"], half["kept"])
+    return _let_in(request, user, half["onward"], half["kept"], "password and second step")
 
 
 def _page(request: HttpRequest, user: User, problem: str = "", status: int = 200) -> HttpResponse:
@@ -75,7 +75,8 @@ def by_passkey(request: HttpRequest) -> HttpResponse:
     if user is None:
         words = "That passkey is not known here. Sign in by your password."
         return render(request, "registration/turned_away.html", {"words": words}, status=403)
-    return _let_in(request, user, request.POST.get("next", ""), request.POST.get(kept.FIELD, ""))
+    onward, sent = request.POST.get("next", ""), request.POST.get(kept.FIELD, "")
+    return _let_in(request, user, onward, sent, "passkey")
 
 
 @never_cache
@@ -109,8 +110,9 @@ def _is_right(request: HttpRequest, user: User, now: datetime) -> bool:
     return is_right
 
 
-def _let_in(request: HttpRequest, user: User, onward: str, sent: str) -> HttpResponse:
+def _let_in(request: HttpRequest, user: User, onward: str, sent: str, by: str) -> HttpResponse:
     login(request, user, backend=going.BACKEND)
+    request.signed_in_by = by  # type: ignore[attr-defined]
     request.session[proof.PROVED] = timezone.now().timestamp()
     form = kept.read(sent)
     if form is not None:

@@ -21,7 +21,7 @@ from leads.delivery_filter import ABOUT, NOBODY, AccessFilter
 from leads.models import AccessEntry
 from leads.presenters import access_log as words
 from leads.roles import Can
-from leads.views import access
+from leads.views import access, proof
 from leads.views.shell import shell_of
 from routing.people import User
 
@@ -59,6 +59,7 @@ def access_log(request: HttpRequest) -> HttpResponse:
 def as_file(request: HttpRequest) -> StreamingHttpResponse:
     """The log as CSV with its filters; the last 50,000."""
     access.page(request, Can.READ_ACCESS)
+    proof.for_export(request)
     rows = _narrowed(request.GET).qs.select_related("user", "api_key").order_by(*ORDER)[:MOST_EXPORTED]
     return exports.download("access.csv", words.HEADER, _cells(rows))
 

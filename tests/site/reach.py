@@ -144,12 +144,13 @@ DOORS: list[tuple[Door | Keyed | Odd, str]] = [
     (Door(read=EVERYONE), "profile/sign-in/"),
     (Door(read=EVERYONE, write=EVERYONE), "login/again/"),
     # What is asked stands in the session.
-    (
-        Door(read=EVERYONE, write=EVERYONE, is_noted=True),
-        "profile/sign-in/app/ profile/sign-in/passkey/ login/again/second/",
-    ),
+    (Door(read=EVERYONE, write=EVERYONE, is_noted=True), "login/again/second/"),
     (Door(write=EVERYONE), "profile/sign-in/end/"),
-    # Nemo has none.
+    # Nemo has no password, and so nothing beside one.
+    (
+        Door(read=EVERYONE - {"nemo"}, write=EVERYONE - {"nemo"}, is_noted=True),
+        "profile/sign-in/app/ profile/sign-in/passkey/",
+    ),
     (Door(write=EVERYONE - {"nemo"}), "profile/sign-in/password/"),
     # Who has a second step has codes on paper, and something to take away.
     (Door(write=OWN), "profile/sign-in/paper/ profile/sign-in/<int:pk>/take-away/"),

@@ -60,6 +60,7 @@ def test_what_wants_a_proof_and_for_how_long(
         "/leads/leads.csv", "/handoffs/handoffs.csv", "/completion/completion.csv",
         "/duplicates/duplicates.csv", "/dashboard/loop.csv", f"/leads/{lead.pk}/held/",
         f"/leads/{lead.pk}/held.json", "/dashboard/handoffs/?format=csv",
+        "/access/access.csv",
     )  # fmt: skip
     ada = as_(cast.ada)
     for after, wanted in (

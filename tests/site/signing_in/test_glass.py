@@ -11,6 +11,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from leads.models import AccessEntry
 from routing.models import User
 from tests.conftest import NOW, Cast
 
@@ -32,6 +33,8 @@ def test_it_is_pressed_once(cast: Cast, client: Client) -> None:
     assert "Sign in as ada@handoff.example.com" in page.content.decode()
     assert client.post(path)["Location"] == "/"
     assert is_in(client)
+    # It is no sign-in like others, and the access log says so.
+    assert AccessEntry.objects.get(kind="signed_in").detail["proof"] == "link made at the server"
     other = Client()
     assert (other.post(path).status_code, is_in(other)) == (403, False)
     assert Client(enforce_csrf_checks=True).post(link(cast.ada.email)).status_code == 403

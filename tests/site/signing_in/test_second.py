@@ -80,6 +80,8 @@ def test_an_app_is_set_up_and_asked_for(cast: Cast, as_: SignIn, clock: Any) -> 
     shown = code(secret)
     assert client.post(STEP, {"code": f"{shown[:3]} {shown[3:]}"})["Location"] == "/triage/"
     assert is_in(client)
+    told = AccessEntry.objects.filter(kind="signed_in").latest("pk").detail
+    assert told["proof"] == "password and second step"
     replayed, _ = by_password(cast.otto)
     assert replayed.post(STEP, {"code": shown}).status_code == 422
     assert not is_in(replayed)
