@@ -5,6 +5,7 @@ Started with DATABASE_URL, DATABASE_REPLICA_URL and REPLICA_MAX_LAG; answers eac
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -27,9 +28,10 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from handoff_site import reference  # noqa: E402
 from leads.models import Handoff  # noqa: E402
 from metrics import pulse  # noqa: E402
-from metrics.models import Ledger, Snapshot  # noqa: E402
+from metrics.models import Ledger  # noqa: E402
 from routing import replica  # noqa: E402
 from routing.models import User  # noqa: E402
+from tests import factories  # noqa: E402
 from tests.factories import make_handoff, make_lead  # noqa: E402
 
 setup_test_environment()
@@ -43,6 +45,8 @@ def made() -> None:
 
 
 def began() -> None:
+    # The processes of one test run write into one database.
+    factories._numbers = itertools.count(1000 * (1 + Handoff.objects.count()))
     client.force_login(User.objects.get(), backend="handoff_site.sessions.Backend")
 
 
@@ -96,10 +100,6 @@ def settled() -> int | None:
     return Ledger.objects.values_list("settled_to", flat=True).get()
 
 
-def kept() -> list[str]:
-    return sorted(set(Snapshot.objects.values_list("marks", flat=True)))
-
-
 def scraped() -> dict[str, float]:
     cache.clear()
     with override_settings(METRICS_TOKEN="a-token-of-32-characters-or-more!"):
@@ -127,7 +127,7 @@ def write() -> str:
 
 VERBS: dict[str, Callable[[], Any]] = {
     verb.__name__: verb
-    for verb in (made, began, added, shown, parts, by_the_primary, settled, kept, scraped, said, write)
+    for verb in (made, began, added, shown, parts, by_the_primary, settled, scraped, said, write)
 }
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from handoff_site.monitoring import exposition, figures, saying
 from handoff_site.monitoring.figures import MOST, WINDOW, Recent, gather
 from leads import intake
 from leads.models import ApiKey, Finding, FiredStep, Handoff, InboundCall, Notification, Receipt, SyncRun
+from routing import replica
+from routing.replica import Verdict
 from tests.conftest import NOW
 from tests.factories import event, make_handoff, make_lead, route_to
 from tests.leads.connectors.conftest import make_connection
@@ -326,3 +328,31 @@ def test_the_status_page_is_for_admins_and_only_read(cast: Any, as_: Any, client
     assert [admin.get("/status/").status_code for _ in range(2)] == [200, 200]
     assert reverse("status") in admin.get("/profile/").content.decode()
     assert "/status/" not in as_(cast.otto).get("/profile/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("found", "told", "todo"),
+    [
+        (None, {}, ""),
+        (
+            Verdict(2.5),
+            {"handoff_replica_used": 1, "handoff_replica_lag_seconds": 2.5},
+            "",
+        ),
+        (
+            Verdict(None, "It does not answer."),
+            {"handoff_replica_used": 0},
+            "The primary answers instead. It does not answer. Look at the server of DATABASE_REPLICA_URL.",
+        ),
+    ],
+)
+def test_a_read_replica_is_told_of_where_there_is_one(
+    lived: Any, monkeypatch: pytest.MonkeyPatch, found: Verdict | None, told: dict[str, float], todo: str
+) -> None:
+    monkeypatch.setattr(replica, "verdict", lambda: found)
+    gathered = gather(NOW)
+    seen = samples(exposition.text(gathered).decode())
+    assert {name: value for name, value in seen.items() if name.startswith("handoff_replica")} == told
+    lines = [line for part in saying.parts(gathered) for line in part.lines]
+    about = [line for line in lines if line.name == "Copy of the database for figures"]
+    assert [line.todo for line in about] == ([] if found is None else [todo])
