@@ -69,7 +69,9 @@ def address_of_tests() -> str:
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """A deployment's, on the database of this test run."""
-    names = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    # Of this process alone: its settings, and what Playwright wants in it.
+    own = {"DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
+    names = {name: value for name, value in os.environ.items() if name not in own}
     return names | {
         "DEBUG": "0",
         "SECURE_SSL": "1",

@@ -25,7 +25,7 @@ from schemathesis.checks import CHECKS
 from schemathesis.core.transport import Response
 
 from handoff_site.wsgi import application
-from leads import keys, permissions
+from leads import keys, roles
 from leads.api import limits
 from routing.models import Queue
 from tests.conftest import Cast
@@ -76,7 +76,7 @@ class Site:
         self.cast, self.answered = cast, Counter[tuple[str, int]]()
         self.key = keys.make_key("Promises", keys.SCOPES, timezone.now())[1]
         self.people = [cast.femke.email, cast.otto.email, cast.mia.email, cast.jonas.email]
-        self.able = dict.fromkeys((*permissions.COMPLETING, "note"), cast.otto.email)
+        self.able = dict.fromkeys((*roles.COMPLETING, "note"), cast.otto.email)
         self.able["reassign"] = cast.mia.email
         Queue.objects.get(kind=Queue.Kind.OVERFLOW).members.add(cast.femke)
         self.handoffs: list[str] = []

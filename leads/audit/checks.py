@@ -349,7 +349,7 @@ def _is_ours(side: Side, told: Mapping[str, str]) -> bool:
 def _number(text: str) -> int | None:
     try:
         return int(float(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

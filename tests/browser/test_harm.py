@@ -163,7 +163,6 @@ def test_a_hostile_file_is_shown_harmlessly(
     cast: Cast, open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Formulas, scripts and endless cells, in the name of the file, the preview and the list of imports."""
-    monkeypatch.setattr("leads.views.imports.async_task", lambda name: None)
     monkeypatch.setattr("leads.queueing.put", lambda name: None)
     route_to(cast.femke)
     file = tmp_path / "<img src=x onerror=boom()>.csv"

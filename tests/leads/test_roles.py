@@ -10,7 +10,9 @@ BY_ROLE = {
         Can.READ_SYNC_AUDIT, Can.READ_FIGURES, Can.WRITE_REPORTS, Can.ASK_WHAT_IF, Can.READ_AGREEMENT,
         Can.SIGN_FOR_SALES,
     },
-    MARKETING: set(Can) - {Can.SEE_TEAMS, Can.KEEP_KEYS, Can.KEEP_SITE, Can.READ_ACCESS, Can.SIGN_FOR_SALES},
+    MARKETING: set(Can) - {
+        Can.SEE_TEAMS, Can.KEEP_KEYS, Can.KEEP_SITE, Can.READ_ACCESS, Can.KEEP_PEOPLE, Can.SIGN_FOR_SALES
+    },
     VIEWER: {Can.SEE_ALL, Can.READ_FIGURES, Can.READ_AGREEMENT},
     # Admins complete nothing, import nothing, edit no routing and sign nothing.
     ADMIN: set(Can) - {

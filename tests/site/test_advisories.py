@@ -110,6 +110,10 @@ def test_the_lock_that_is_audited_holds_all_that_is_deployed() -> None:
 
 def test_make_runs_it_on_the_locks() -> None:
     told = subprocess.run(
-        ["make", "-n", "audit", "ARGS=--osv-url=x"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        ["make", "--no-print-directory", "-n", "audit", "ARGS=--osv-url=x"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     assert told.stdout.splitlines()[-1].endswith("python -m tests.advisories --osv-url=x")

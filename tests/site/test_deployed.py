@@ -119,7 +119,7 @@ def serves_static_files_itself(front: deployed.Front, folder: Path) -> None:
 def believes_no_forged_header(front: deployed.Front) -> None:
     """A failed sign-in is put down to the address that made it."""
     _, headers, body = front.ask("GET", "/login/")
-    [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', body.decode())
+    token, *_ = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', body.decode())
     cookie = headers["set-cookie"].partition(";")[0]
     status, headers, _ = front.ask(
         "POST", "/login/",

@@ -211,7 +211,7 @@ def test_stopping_keeps_what_was_taken_and_the_rest_can_be_taken_later(cast, mon
 
 
 def test_two_workers_share_out_two_imports_and_never_one(cast, monkeypatch) -> None:
-    monkeypatch.setattr("leads.tasks.async_task", lambda name: None)
+    monkeypatch.setattr("leads.queueing.put", lambda name: None)
     first, second = made(csv_of(*rows(2))), made(csv_of(*rows(2, 5)))
     for run in (first, second):
         imports.start(run, None, NOW)

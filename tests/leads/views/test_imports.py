@@ -29,8 +29,7 @@ def _now(time_machine):
 def asked(monkeypatch) -> list[str]:
     """What the worker was asked for."""
     names: list[str] = []
-    monkeypatch.setattr("leads.views.imports.async_task", names.append)
-    monkeypatch.setattr("leads.tasks.async_task", names.append)
+    monkeypatch.setattr("leads.queueing.put", names.append)
     return names
 
 

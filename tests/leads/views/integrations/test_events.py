@@ -61,7 +61,7 @@ def test_without_a_key_or_with_a_revoked_one_nothing():
 
 def test_both_are_in_the_document():
     paths = Client().get("/api/v1/openapi.json").json()["paths"]
-    assert set(paths["/api/v1/events"]["get"]["responses"]) == {"200", "401", "403", "429", "500"}
+    assert set(paths["/api/v1/events"]["get"]["responses"]) == {"200", "401", "403", "429", "500", "503"}
     assert "404" in paths["/api/v1/events/{type_name}.json"]["get"]["responses"]
 
 
