@@ -23,6 +23,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
+from leads import access_log
+from leads.models import AccessEntry
+from routing.people import User
+
 COOKIE, SALT = "known", "handoff.known"
 KEPT = timedelta(days=180)
 # A browser that several people share.
@@ -95,9 +99,11 @@ def is_shut(request: HttpRequest, email: str) -> bool:
     return not AxesProxyHandler.is_allowed(request, {"username": email})
 
 
-def failed(request: HttpRequest, email: str) -> None:
-    """Count what was wrong there as a wrong password is counted."""
-    AxesProxyHandler.user_login_failed(sender=failed, credentials={"username": email}, request=request)
+def failed(request: HttpRequest, user: User, what: str, now: datetime) -> None:
+    """Count what was wrong there as a wrong password is counted, and write it down: `what` was tried."""
+    AxesProxyHandler.user_login_failed(sender=failed, credentials={"username": user.email}, request=request)
+    kind, about = AccessEntry.Kind.SIGN_IN_FAILED, ("person", user.pk)
+    access_log.record(kind, now, about=about, proof=what)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, email: str) -> None:

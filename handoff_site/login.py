@@ -25,6 +25,7 @@ from django.views.decorators.http import require_POST
 from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
 from handoff_site.signing_in import ending, second
+from handoff_site.signing_in.onward import go_on
 from leads.views import proof
 from routing.people import User
 
@@ -70,7 +71,8 @@ class SignIn(LoginView):
             sent = self.request.POST.get(kept.FIELD, "")
             second.begin(self.request, user, self.get_success_url(), sent, now)
             return redirect("second_step")
-        response = _resend(self.request, super().form_valid(form))
+        super().form_valid(form)
+        response = go_on(self.request, self.get_success_url(), self.request.POST.get(kept.FIELD, ""))
         if second.is_wanted(user):
             self.request.session[second.MUST] = True
             response = redirect("access")
@@ -102,14 +104,6 @@ def ask_again(request: HttpRequest, sent: str) -> HttpResponse:
     return render(request, "registration/login.html", context, status=401)
 
 
-def _resend(request: HttpRequest, otherwise: HttpResponse) -> HttpResponse:
-    """The form that was sent before signing in, to look at and send; without one, the other answer."""
-    form = kept.read(request.POST.get(kept.FIELD, ""))
-    if form is None:
-        return otherwise
-    return render(request, "registration/resend.html", {"form": form})
-
-
 @login_not_required
 @require_POST
 def demo_login(request: HttpRequest) -> HttpResponse:
@@ -123,7 +117,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
         return redirect("login")
     login(request, user)
     request.session[proof.PROVED] = timezone.now().timestamp()
-    return _resend(request, redirect("home"))
+    return go_on(request, "", request.POST.get(kept.FIELD, ""))
 
 
 def is_open(request: HttpRequest) -> bool:

@@ -151,9 +151,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     form = PasswordChangeForm(user, request.POST)
     if not form.is_valid():
         if form.has_error("old_password", "password_incorrect"):
-            lockout.failed(request, user.email)
-            kind, about = Kind.SIGN_IN_FAILED, ("person", user.pk)
-            access_log.record(kind, frame.now, about=about, proof="present password")
+            lockout.failed(request, user, "present password", frame.now)
         return _own(request, form, 422)
     with transaction.atomic():
         form.save()

@@ -48,10 +48,7 @@ def again(request: HttpRequest) -> HttpResponse:
 def done(request: HttpRequest, onward: str, sent: str) -> HttpResponse:
     """Goes on to what was wanted, now that it is proved who asks."""
     request.session[proof.PROVED] = timezone.now().timestamp()
-    form = kept.read(sent)
-    if form is not None:
-        return render(request, "registration/resend.html", {"form": form})
-    return redirect(going.onward(request, onward))
+    return going.go_on(request, onward, sent)
 
 
 def ask(request: HttpRequest) -> HttpResponse:

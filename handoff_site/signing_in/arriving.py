@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 
-from handoff_site import kept, witness
+from handoff_site import witness
 from handoff_site.signing_in import claims, ending, joining
 from handoff_site.signing_in.configured import Oidc
-from handoff_site.signing_in.onward import BACKEND, onward
+from handoff_site.signing_in.onward import go_on, let_in
 from leads import access_log
 from leads.models import AccessEntry
-from leads.views import proof
 
 # How long ago somebody may have typed a password there to count as having proved it again.
 FRESH_SECONDS = 300
@@ -50,14 +48,9 @@ def arrive(
         kind = AccessEntry.Kind.SIGN_IN_FAILED
         access_log.record(kind, timezone.now(), about=about, reason=refused.code)
         return turned_away(request, refused)
-    login(request, user, backend=BACKEND)
-    request.signed_in_by = "single sign-on"  # type: ignore[attr-defined]
-    request.session[proof.PROVED] = _proved_at(token)
+    let_in(request, user, "single sign-on", _proved_at(token))
     ending.remember(request.session, given)
-    form = kept.read(str(state.get("kept") or ""))
-    if form is not None:
-        return render(request, "registration/resend.html", {"form": form})
-    return redirect(onward(request, str(state.get("next") or "")))
+    return go_on(request, str(state.get("next") or ""), str(state.get("kept") or ""))
 
 
 def _proved_at(token: Mapping[str, Any]) -> float:

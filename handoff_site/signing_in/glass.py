@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
@@ -19,8 +18,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from handoff_site.signing_in.onward import BACKEND
-from leads.views import proof
+from handoff_site.signing_in.onward import let_in
 from routing.people import User
 
 SALT = "handoff.glass"
@@ -48,9 +46,7 @@ def once(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "registration/turned_away.html", {"words": SPENT}, status=403)
     if request.method != "POST":
         return render(request, "registration/once.html", {"email": user.email})
-    login(request, user, backend=BACKEND)
-    request.signed_in_by = "link made at the server"  # type: ignore[attr-defined]
-    request.session[proof.PROVED] = timezone.now().timestamp()
+    let_in(request, user, "link made at the server", timezone.now().timestamp())
     return redirect("home")
 
 

@@ -1,13 +1,38 @@
-"""Where somebody goes once they are in: to the page that was wanted, if it is one of ours."""
+"""Letting somebody in who has proved who they are, and where they go then: to a form that they had sent
+before, or to the page that was wanted, if it is one of ours.
+
+Owns what every way in ends with; how somebody proves it stands with each way.
+"""
 
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.shortcuts import resolve_url
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from handoff_site import kept
+from leads.views import proof
+from routing.people import User
+
 BACKEND = "handoff_site.sessions.Backend"
+
+
+def let_in(request: HttpRequest, user: User, by: str, proved_at: float) -> None:
+    """The session is this person's. `by` is their proof as the access log says it, `proved_at` the moment of
+    it, in seconds of the epoch."""
+    login(request, user, backend=BACKEND)
+    request.signed_in_by = by  # type: ignore[attr-defined]
+    request.session[proof.PROVED] = proved_at
+
+
+def go_on(request: HttpRequest, wanted: str, sent: str) -> HttpResponse:
+    """The form that was carried along (`sent`), to look at and send; without one, on to the page."""
+    form = kept.read(sent)
+    if form is not None:
+        return render(request, "registration/resend.html", {"form": form})
+    return redirect(onward(request, wanted))
 
 
 def onward(request: HttpRequest, wanted: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -21,9 +20,6 @@ from handoff_site.login import is_only_sso
 from handoff_site.signing_in import again as proving_again
 from handoff_site.signing_in import onward as going
 from handoff_site.signing_in import proving, second
-from leads import access_log
-from leads.models import AccessEntry
-from leads.views import proof
 from leads.views.shell import person
 from routing.people import User
 
@@ -104,20 +100,12 @@ def _is_right(request: HttpRequest, user: User, now: datetime) -> bool:
     else:
         is_right = proving.takes_code(user, request.POST.get("code", "")[:40], now)
     if not is_right:
-        lockout.failed(request, user.email)
-        kind, about = AccessEntry.Kind.SIGN_IN_FAILED, ("person", user.pk)
-        access_log.record(kind, now, about=about, proof="second step")
+        lockout.failed(request, user, "second step", now)
     return is_right
 
 
 def _let_in(request: HttpRequest, user: User, onward: str, sent: str, by: str) -> HttpResponse:
-    login(request, user, backend=going.BACKEND)
-    request.signed_in_by = by  # type: ignore[attr-defined]
-    request.session[proof.PROVED] = timezone.now().timestamp()
-    form = kept.read(sent)
-    if form is not None:
-        answer = render(request, "registration/resend.html", {"form": form})
-    else:
-        answer = redirect(going.onward(request, onward))
+    going.let_in(request, user, by, timezone.now().timestamp())
+    answer = going.go_on(request, onward, sent)
     lockout.remember(request, answer, user.email)
     return answer
