@@ -17,6 +17,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from simple_history.utils import bulk_update_with_history
 
 from leads.lifecycle import Act
+from leads.views import proof
 from routing import draft
 from routing.people import User
 
@@ -45,6 +46,20 @@ class Kept(admin.ModelAdmin):
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+
+class Proved(admin.ModelAdmin):
+    """Rows that open something: before one is shown or saved, whoever asks has lately proved who they are."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        proof.for_secrets(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
 
 class Recorded(SimpleHistoryAdmin):

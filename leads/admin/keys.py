@@ -13,10 +13,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from leads.admin.base import Kept, acting, save_changed
+from leads.admin.base import Kept, Proved, acting, save_changed
 from leads.keys import SCOPES, make_key, revoke
 from leads.models import ApiKey
-from leads.views import proof
 
 SCOPE_WORDS = {
     "intake": "send events and leads in",
@@ -43,7 +42,7 @@ class KeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(Kept):
+class ApiKeyAdmin(Kept, Proved):
     list_display = ("name", "prefix", "scopes", "is_quiet", "created_at", "last_used_at", "revoked_at")
     search_fields = ("name", "prefix")
     actions = ("revoke_keys",)
@@ -60,16 +59,6 @@ class ApiKeyAdmin(Kept):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self._seen if obj else ()
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> Any:
-        proof.for_secrets(request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:

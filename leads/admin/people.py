@@ -20,7 +20,7 @@ from django.utils.html import format_html
 
 from leads import absences, access_log, escalation, lifecycle, notifications
 from leads.access_log import Standing
-from leads.admin.base import Kept, Recorded, acting
+from leads.admin.base import Kept, Proved, Recorded, acting
 from leads.choices import State
 from leads.lifecycle import Act
 from leads.models import AccessEntry, Handoff
@@ -179,7 +179,7 @@ class RolesField(forms.ModelMultipleChoiceField):
 
 
 @admin.register(User)
-class PersonAdmin(Kept, Recorded, UserAdmin):
+class PersonAdmin(Kept, Proved, Recorded, UserAdmin):
     """People. They are deactivated, never deleted: the log names them for ever."""
 
     form = PersonForm
@@ -255,16 +255,6 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
             kind, about = AccessEntry.Kind.PASSWORD_SET, ("person", obj.pk)
             access_log.record(kind, timezone.now(), acting(request), about=about)
         return super().log_change(request, obj, message)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> Any:
-        proof.for_secrets(request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         proof.for_secrets(request)
