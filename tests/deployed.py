@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.bench.servers import free_port
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, running, wait_for
 
 DEPLOY = ROOT / "handoff_site" / "deploy"
 HOST = "handoff.example.com"
@@ -86,24 +86,6 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         **more,
     }
-
-
-@contextmanager
-def running(*command: str, log: Path, who: dict[str, Any] | None = None, **how: Any) -> Iterator[Any]:
-    """A process until the end of the block; asked to go, and after ten seconds made to."""
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **how, **(who or {})
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def listens(port: int) -> bool:

@@ -9,7 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
     os.kill(pid, number)
 
 
-def wait_for(found: Callable[[], Found], seconds: float = 60.0, what: str = "") -> Found:
+def wait_for(found: Callable[[], Found | None], seconds: float = 60.0, what: str = "") -> Found:
     """The first true value of `found()`, asked twenty times a second; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -54,10 +55,28 @@ def descendants(pid: int) -> dict[int, str]:
     found: dict[int, str] = {}
     waiting = [pid]
     while waiting:
-        for child, words in children.get(waiting.pop(0), []):
-            found[child] = words
-            waiting.append(child)
+        for below, command in children.get(waiting.pop(0), []):
+            found[below] = command
+            waiting.append(below)
     return found
+
+
+@contextmanager
+def running(*command: str, log: Path, who: dict[str, Any] | None = None, **how: Any) -> Iterator[Any]:
+    """A process until the end of the block; asked to go, and after ten seconds made to."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **how, **(who or {})
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Site:

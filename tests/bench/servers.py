@@ -22,6 +22,8 @@ from typing import Any
 
 import psycopg
 
+from tests.processes import running
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS, THREADS = 2, 4
 # Durable as it comes (fsync on): the bare INSERT pays for its commit as ours does.
@@ -195,20 +197,9 @@ def site(url: str, log: Path) -> Iterator[int]:
         "--keep-alive", "75", "--timeout", "300", "--log-level", "warning",
         "--worker-tmp-dir", str(log.parent),
     ]  # fmt: skip
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(url), stdout=out, stderr=out, stdin=subprocess.DEVNULL
-        )
-    try:
+    with running(*command, log=log, cwd=ROOT, env=environment(url)) as process:
         _wait(process, port, log)
         yield port
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

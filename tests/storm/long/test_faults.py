@@ -26,7 +26,7 @@ import pytest
 from tests import deployed
 from tests.bench.servers import free_port, programs
 from tests.cluster import USER, Cluster
-from tests.processes import ROOT, Site, descendants, kill, wait_for
+from tests.processes import ROOT, Site, descendants, kill, running, wait_for
 from tests.storm.long.conftest import PEOPLE, ROUTES
 from tests.storm.long.mixed import SOURCE, Load
 
@@ -180,7 +180,7 @@ def restart_pooler(site: Whole) -> None:
     site.bouncer.send_signal(signal.SIGTERM)
     site.bouncer.wait(timeout=20)
     site.bouncer = site.stack.enter_context(
-        deployed.running(
+        running(
             deployed.program("pgbouncer"), str(config), log=site.folder / "pgbouncer.log",
             who=deployed.somebody(),
         )
