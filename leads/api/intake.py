@@ -15,7 +15,7 @@ from leads.api import bodies, limits
 from leads.api.auth import BearerKey, Caller, caller
 from leads.api.errors import Problem, error
 from leads.api.schemas import Answer, Answers
-from leads.intake import receive
+from leads.intake import receive, receive_one
 
 router = Router(tags=["intake"])
 
@@ -59,10 +59,9 @@ def intake(request: HttpRequest) -> HttpResponse:
     by = caller(request)
     raw, is_batch = _events(request, by)
     limits.spend(by.key, len(raw) or 1, by.now)
-    answers = receive(raw, by.key, by.now)
     if is_batch:
-        return _told({"results": answers})
-    [one] = answers
+        return _told({"results": receive(raw, by.key, by.now)})
+    [one] = (receive_one(event, by.key, by.now) for event in raw)
     if one["status"] == "invalid":
         raise Problem(422, "The event is not valid; nothing was kept of it.", one["errors"])
     return _told(one)

@@ -31,6 +31,8 @@ from routing.passing import is_away
 from routing.people import User
 
 CHUNK = 100
+# The reason in the answer to a valid event that could not be stored beside others.
+NOT_STORED = "not_stored"
 Answer = dict[str, Any]
 log = structlog.get_logger(__name__)
 
@@ -115,7 +117,7 @@ def _take_chunk(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dic
                 raise
             log.error("intake_event_failed", source=item.key[0], id=item.key[1], exc_info=True)
             detail = "The event could not be stored. Send it again."
-            problem = {"pointer": "", "code": "not_stored", "detail": detail}
+            problem = {"pointer": "", "code": NOT_STORED, "detail": detail}
             answers[item.number] = invalid(item.raw, [problem])
     return answers
 

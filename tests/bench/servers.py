@@ -25,7 +25,8 @@ import psycopg
 from tests.processes import running
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKERS, THREADS = 2, 4
+# Two cores; threads as `handoff_site.deploy.serving` has them.
+WORKERS, THREADS = 2, 8
 # Durable as it comes (fsync on): the bare INSERT pays for its commit as ours does.
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=2GB", "max_connections=100")
 

@@ -1,0 +1,93 @@
+"""Single events that come at the same time are taken in together: one transaction for all that waited.
+
+A batch costs a fraction of its events one by one, and a sender of single events sends several at once.
+So the first to come takes its event in, whoever comes meanwhile waits, and the next of them takes all
+that wait. Nobody waits on an idle process. Owns who takes and who waits in this process; never what an
+event means, nor its answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from leads.intake.receiving import CHUNK, NOT_STORED, Answer, receive
+from leads.models import ApiKey
+
+Receive = Callable[[Sequence[Any], ApiKey, datetime], list[Answer]]
+
+
+@dataclass
+class Place:
+    """An event in the queue; `turn` is set when it was answered, or when its thread is to take."""
+
+    raw: Any
+    now: datetime
+    turn: threading.Event = field(default_factory=threading.Event)
+    answer: Answer | None = None
+    error: BaseException | None = None
+
+
+class Queue:
+    """The events of one sender in this process. One thread takes at a time, at most a chunk, and hands on."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._lock = threading.Lock()
+        self._waiting: deque[Place] = deque()
+        self._is_taken = False
+
+    def take(self, raw: Any, key: ApiKey, now: datetime) -> Answer:
+        """The answer to this event, as `receive` gives it. Raises what `receive` raises."""
+        place = Place(raw, now)
+        with self._lock:
+            self._waiting.append(place)
+            is_first, self._is_taken = not self._is_taken, True
+        if not is_first:
+            place.turn.wait()
+        if place.answer is None and place.error is None:
+            self._take_waiting(key)
+        if place.error is not None:
+            raise place.error
+        if place.answer is None:
+            raise RuntimeError("the event was taken and not answered")
+        # Alone it says why, as if it had never had company.
+        return place.answer if place.answer["reason"] != NOT_STORED else self._receive([raw], key, now)[0]
+
+    def _take_waiting(self, key: ApiKey) -> None:
+        """Take all that wait, this thread's own among them; then let the next one take."""
+        with self._lock:
+            places = [self._waiting.popleft() for _ in range(min(CHUNK, len(self._waiting)))]
+        try:
+            # As of the latest: a moment in the future would be taken for a wrong clock.
+            answers = self._receive([place.raw for place in places], key, max(place.now for place in places))
+            for place, answer in zip(places, answers, strict=True):
+                place.answer = answer
+        except BaseException as error:
+            # Also what ends this thread: the others have nobody else to tell them.
+            for place in places:
+                place.error = error
+            raise
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting[0].turn.set()
+                else:
+                    self._is_taken = False
+            for place in places:
+                place.turn.set()
+
+
+_queues: dict[tuple[int, bool], Queue] = {}
+_lock = threading.Lock()
+
+
+def receive_one(raw: Any, key: ApiKey, now: datetime) -> Answer:
+    """As `receive` of this event alone, with those that the same key sends to this process meanwhile."""
+    with _lock:
+        queue = _queues.setdefault((key.pk, key.is_quiet), Queue(receive))
+    return queue.take(raw, key, now)

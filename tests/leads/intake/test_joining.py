@@ -1,0 +1,108 @@
+"""Single events that come at once: who takes, who waits, what each is answered when something fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leads.intake.joining import Queue
+from leads.intake.receiving import NOT_STORED
+from leads.models import ApiKey
+from tests.conftest import NOW
+
+WAIT = 10.0
+
+
+class Taker:
+    """Stands for `receive`: holds its first call until told, remembers each call's events and moment."""
+
+    def __init__(self, answer: Callable[[Any], dict[str, Any]] | None = None) -> None:
+        self.calls: list[tuple[list[Any], Any]] = []
+        self.is_in, self.go_on = threading.Event(), threading.Event()
+        self.answer = answer or (lambda raw: {"id": raw, "reason": None})
+
+    def __call__(self, raw: Sequence[Any], key: ApiKey, now: Any) -> list[dict[str, Any]]:
+        self.calls.append((list(raw), now))
+        if len(self.calls) == 1:
+            self.is_in.set()
+            assert self.go_on.wait(WAIT)
+        return [self.answer(one) for one in raw]
+
+
+def all_at_once(queue: Queue, taker: Taker, count: int) -> dict[int, Any]:
+    """Event 0 is being taken when the others come, in order; then what each was answered, or its error."""
+    told: dict[int, Any] = {}
+
+    def send(number: int) -> None:
+        try:
+            told[number] = queue.take(number, ApiKey(), NOW + timedelta(seconds=number))
+        except BaseException as error:
+            told[number] = error
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
+    threads[0].start()
+    assert taker.is_in.wait(WAIT)
+    for number, thread in enumerate(threads[1:], start=1):
+        thread.start()
+        while len(queue._waiting) < number:
+            threading.Event().wait(0.001)
+    taker.go_on.set()
+    for thread in threads:
+        thread.join(WAIT)
+        assert not thread.is_alive()
+    return told
+
+
+def test_what_comes_meanwhile_is_taken_in_one_go_as_of_the_latest() -> None:
+    taker = Taker()
+    told = all_at_once(Queue(taker), taker, 5)
+    assert told == {number: {"id": number, "reason": None} for number in range(5)}
+    assert taker.calls == [([0], NOW), ([1, 2, 3, 4], NOW + timedelta(seconds=4))]
+
+
+def test_at_most_a_chunk_is_taken_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leads.intake.joining.CHUNK", 2)
+    taker = Taker()
+    told = all_at_once(Queue(taker), taker, 6)
+    assert [raw for raw, _ in taker.calls] == [[0], [1, 2], [3, 4], [5]]
+    assert told == {number: {"id": number, "reason": None} for number in range(6)}
+
+
+def test_one_after_the_other_each_goes_alone() -> None:
+    taker = Taker()
+    taker.go_on.set()
+    queue = Queue(taker)
+    for number in range(3):
+        assert queue.take(number, ApiKey(), NOW) == {"id": number, "reason": None}
+    assert [raw for raw, _ in taker.calls] == [[0], [1], [2]]
+
+
+def test_who_could_not_be_stored_in_company_is_taken_alone() -> None:
+    def answer(raw: Any) -> dict[str, Any]:
+        if raw == 2 and len(taker.calls) == 2:
+            return {"id": 2, "reason": NOT_STORED}
+        return {"id": raw, "reason": None}
+
+    taker = Taker(answer)
+    told = all_at_once(Queue(taker), taker, 4)
+    assert told == {number: {"id": number, "reason": None} for number in range(4)}
+    assert [raw for raw, _ in taker.calls] == [[0], [1, 2, 3], [2]]
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_what_fails_is_told_to_all_of_it_and_to_nobody_else(kind: type[BaseException]) -> None:
+    def answer(raw: Any) -> dict[str, Any]:
+        if raw == 1:
+            raise kind("the database is away")
+        return {"id": raw, "reason": None}
+
+    taker = Taker(answer)
+    queue = Queue(taker)
+    told = all_at_once(queue, taker, 3)
+    assert [type(told[number]) for number in range(3)] == [dict, kind, kind]
+    # The next one finds nobody in its way.
+    assert queue.take(9, ApiKey(), NOW) == {"id": 9, "reason": None}
