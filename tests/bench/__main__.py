@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -130,6 +131,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, default=servers.ROOT / "var" / "bench.json")
     parser.add_argument("--minutes", type=float, default=120, help="the longest that one run may take")
     parser.add_argument("--quick", action="store_true", help="few requests: to see that it works")
+    parser.add_argument(
+        "--keep",
+        type=_name,
+        default="",
+        metavar="NAME",
+        help="database NAME_<handoffs> of BENCH_DATABASE_URL: loaded once, measured as often as one likes",
+    )
     parser.add_argument("--only-pages", action="store_true", help="no intake, no sweeps")
     return parser.parse_args()
 
@@ -141,12 +149,18 @@ def _count(text: str) -> int:
     return number
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z_]{0,30}", text):
+        raise argparse.ArgumentTypeError("small letters and underscores")
+    return text
+
+
 def _measure(kind: str, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="handoff-bench-site-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         url = (
-            stack.enter_context(servers.postgres())
+            stack.enter_context(servers.postgres(f"{arguments.keep}_{count}" if arguments.keep else ""))
             if kind == "postgresql"
             else f"sqlite:///{folder / 'bench.sqlite3'}"
         )

@@ -30,6 +30,7 @@ REPS, POOLS = 100, 10
 OPEN_EACH = 12  # 5 to answer, 2 to contact, 2 deferred, 3 in work
 WEEKS = 104
 MOULDS = 120
+DOMAIN = "@bench.example.com"
 # From so many on, several processes load, into tables whose indexes are made afterwards.
 LARGE, PROCESSES = 50_000, 2
 COUNTRIES = ("DE", "FR", "GB", "NL", "SE", "PL", "IT", "ES", "US", "IN")
@@ -155,6 +156,15 @@ def load(count: int, now: datetime) -> World:
     return world
 
 
+def found(now: datetime) -> World | None:
+    """What was loaded here before, with a new key; None of an empty database."""
+    reps = list(User.objects.filter(email__startswith="rep", email__endswith=DOMAIN).order_by("email"))
+    if not reps:
+        return None
+    _, plain = keys.make_key("Bench", keys.SCOPES, now)
+    return World(plain, reps, User.objects.get(email=f"marketing{DOMAIN}"), Handoff.objects.count())
+
+
 def _people(count: int, now: datetime) -> World:
     reference.setup(now - WEEKS * 7 * DAY)
     groups = {group.name: group for group in Group.objects.all()}
@@ -163,7 +173,7 @@ def _people(count: int, now: datetime) -> World:
 
     def person(local: str, name: str, role: str, team: Team | None = None, **more: Any) -> User:
         user = User.objects.create(
-            email=f"{local}@bench.example.com", name=name, password=no_password, team=team, **more
+            email=f"{local}{DOMAIN}", name=name, password=no_password, team=team, **more
         )
         user.groups.add(groups[role])
         return user

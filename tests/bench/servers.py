@@ -80,16 +80,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The URL of an empty database: on the server of BENCH_DATABASE_URL, else on one of its own.
+def postgres(kept: str = "") -> Iterator[str]:
+    """The URL of an empty database: on the server of BENCH_DATABASE_URL, else on one of its own. With a name
+    it is that database of BENCH_DATABASE_URL, made if it is not there, and stays.
 
     Raises Unavailable.
     """
     given = os.environ.get("BENCH_DATABASE_URL")
     if given:
-        with _database(given) as url:
+        with _database(given, kept) as url:
             yield url
         return
+    if kept:
+        raise Unavailable("a database is kept on the server of BENCH_DATABASE_URL, which is not set")
     found = programs()
     if found is None:
         raise Unavailable("initdb and pg_ctl are not here, and BENCH_DATABASE_URL is not set")
@@ -157,22 +160,25 @@ def _exists(name: str) -> bool:
 
 
 @contextmanager
-def _database(server: str) -> Iterator[str]:
-    """A database of this run on a server, dropped in the end."""
-    name = f"handoff_bench_{os.getpid()}"
+def _database(server: str, kept: str = "") -> Iterator[str]:
+    """A database of this run on a server, dropped in the end; or the one that is kept."""
+    name = kept or f"handoff_bench_{os.getpid()}"
     try:
         connection = psycopg.connect(server, autocommit=True)
     except psycopg.Error as error:
         raise Unavailable(f"no connection to {server.rpartition('@')[2]}: {error}") from error
     try:
         try:
-            connection.execute(f"CREATE DATABASE {name}")
+            there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if there.fetchone() is None:
+                connection.execute(f"CREATE DATABASE {name}")
         except psycopg.Error as error:
             raise Unavailable(f"no database can be made there: {error}") from error
         try:
             yield f"{server.rpartition('/')[0]}/{name}"
         finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            if not kept:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         connection.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.db.models import Count
 
+from leads import keys
 from leads.choices import OPEN
 from leads.models import Activity, Event, Handoff, Lead, Receipt
 from routing.models import PoolMember, Turn
@@ -47,6 +48,17 @@ def test_what_is_loaded_is_consistent() -> None:
     )
     # Copies are held by all of a pool, not by the moulds' few.
     assert closed.values("assignee").distinct().count() > len(world.reps) / 2
+
+
+@pytest.mark.django_db
+def test_what_was_loaded_before_is_found_again() -> None:
+    assert loading.found(NOW) is None
+    world = loading.load(300, NOW)
+    again = loading.found(NOW)
+    assert again is not None
+    assert (again.reps, again.marketing, again.handoffs) == (world.reps, world.marketing, 300)
+    # The key of the first run is not known any more; each run has its own.
+    assert keys.authenticate(again.key, NOW) != keys.authenticate(world.key, NOW)
 
 
 @pytest.mark.django_db
@@ -109,6 +121,8 @@ def test_requests_are_bytes_with_their_length() -> None:
 def test_without_postgresql_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BENCH_DATABASE_URL", raising=False)
     monkeypatch.setattr(servers, "programs", lambda: None)
+    with pytest.raises(servers.Unavailable, match="BENCH_DATABASE_URL"), servers.postgres("curve"):
+        pass
     with pytest.raises(servers.Unavailable, match="initdb"), servers.postgres():
         pass
     monkeypatch.setenv("BENCH_DATABASE_URL", f"postgres://nobody@127.0.0.1:{servers.free_port()}/none")
