@@ -132,6 +132,7 @@ def whole(folder: Path, data: Path) -> Iterator[Whole]:
     plain = Site(folder, worker.environment | {"DATABASE_URL": database.address("handoff"), "POOLER": ""})
     plain.manage("migrate", "--verbosity", "0")
     plain.manage("setup")
+    plain.manage("collectstatic", "--noinput", "--verbosity", "0")
     (folder / "people.csv").write_text(PEOPLE)
     plain.manage("import_people", "people.csv")
     plain.manage("shell", "--verbosity", "0", "--command", ROUTES)
