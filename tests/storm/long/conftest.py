@@ -35,6 +35,15 @@ Rule.objects.update(target_kind="pool", target_id=str(pool.pk))
 publish.publish(timezone.now(), None)
 """
 
+# As a deployment has it: with DEBUG each query is kept and written out once more.
+DEPLOYED = {
+    "DEBUG": "0",
+    "SECRET_KEY": "an-example-for-the-storm-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "https://handoff.example.com",
+    "EMAIL_URL": "consolemail://",
+}
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[str]:

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from tests.processes import Site, alive, kill, wait_for
+from tests.storm.long.conftest import DEPLOYED
 
 DUE, OPEN = int(os.environ.get("STORM_DUE", "2000")), int(os.environ.get("STORM_OPEN", "0"))
 # Demo leads: half of their five minutes is over 150 seconds after they came.
@@ -41,14 +42,6 @@ for start in range(0, due, 200):
 clone_open(others, came + timedelta(days=1))
 print(due_at.isoformat())
 """
-# As a deployment has it: with DEBUG each query is kept and written out once more.
-DEPLOYED = {
-    "DEBUG": "0",
-    "SECRET_KEY": "an-example-for-the-storm-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6",
-    "ALLOWED_HOSTS": "127.0.0.1",
-    "PUBLIC_URL": "https://handoff.example.com",
-    "EMAIL_URL": "consolemail://",
-}
 FIRED = "SELECT count(*) FROM leads_firedstep WHERE code = 'accept_50'"
 TWICE = """
 import json

@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.bench import servers, wire
 from tests.factories import event
 from tests.processes import Site, descendants
+from tests.storm.long.conftest import DEPLOYED
 
 MINUTES = float(os.environ.get("STORM_MINUTES", "60"))
 LANES, A_SECOND = 3, 30
@@ -100,6 +101,8 @@ def megabytes(pids: list[int]) -> float:
 
 
 def test_an_hour_of_load_makes_no_process_larger(site: Site) -> None:
+    site.environment |= DEPLOYED | {"SECURE_SSL": "0"}
+    site.manage("collectstatic", "--noinput", "--verbosity", "0")
     site.start()
     key = site.manage("create_api_key", "storm", "--scope", "intake").strip()
     cookies = json.loads(site.manage("shell", "--verbosity", "0", "--command", SESSIONS).splitlines()[-1])

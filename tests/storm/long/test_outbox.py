@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests.processes import ROOT, Site
-from tests.storm.long.test_due import DEPLOYED
+from tests.storm.long.conftest import DEPLOYED
 
 LEADS = int(os.environ.get("STORM_LEADS", "3000"))
 BACKLOG = int(os.environ.get("STORM_BACKLOG", "30000"))
