@@ -5,6 +5,19 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def seen(**more):
+    return migrations.AddField(
+        model_name="rejection",
+        name="seen",
+        field=models.CharField(
+            blank=True,
+            help_text="mark of the facts that the reason speaks of, see leads.refusals",
+            max_length=32,
+            **more,
+        ),
+    )
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("leads", "0003_imports"),
@@ -12,14 +25,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
-            model_name="rejection",
-            name="seen",
-            field=models.CharField(
-                blank=True,
-                help_text="mark of the facts that the reason speaks of, see leads.refusals",
-                max_length=32,
-            ),
+        # The version before this one writes rejections without it: see `0021`, which tells the state.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[seen(default="", db_default="")], state_operations=[seen()]
         ),
         migrations.CreateModel(
             name="Merge",

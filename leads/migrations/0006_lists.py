@@ -6,6 +6,12 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def tries(**more):
+    return migrations.AddField(
+        model_name='backtest', name='tries', field=models.PositiveSmallIntegerField(default=0, **more)
+    )
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -15,10 +21,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
-            model_name='backtest',
-            name='tries',
-            field=models.PositiveSmallIntegerField(default=0),
+        # The version before this one asks for back-tests without it: see `0021`, which tells the state.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[tries(db_default=0)], state_operations=[tries()]
         ),
         migrations.CreateModel(
             name='BulkRun',

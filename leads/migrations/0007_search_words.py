@@ -7,7 +7,7 @@ that was interrupted is simply begun again.
 import django.db.models.deletion
 from django.db import migrations, models, transaction
 
-from leads.migrations._beside import AddIndexBeside
+from leads.migrations._beside import AddIndexBeside, ForeignKeysBeside
 from leads.search.folding import company_words, lead_words
 
 CHUNK = 2000
@@ -114,4 +114,5 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
+        ForeignKeysBeside(),
     ]

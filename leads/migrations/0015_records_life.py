@@ -1,6 +1,7 @@
 """The end of a record's life: when a lead was erased, the privacy log, and the keyed hashes of whoever was.
 
-An erased lead names nobody: a check holds that, whoever writes. The privacy log is append-only by triggers on
+An erased lead names nobody: a check holds that, whoever writes; that it holds for all there are is proved by
+`0021`. The privacy log is append-only by triggers on
 both databases, with the one door of the event log. SQLite drops a table's triggers with the table: a later
 migration that makes that table anew has to make them anew too.
 """
@@ -8,6 +9,8 @@ migration that makes that table anew has to make them anew too.
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+
+from leads.migrations._beside import AddCheckUnproved
 
 TABLE = "leads_privacyact"
 POSTGRESQL = f"""
@@ -68,7 +71,7 @@ class Migration(migrations.Migration):
             name="erased_at",
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
-        migrations.AddConstraint(
+        AddCheckUnproved(
             model_name="lead",
             constraint=models.CheckConstraint(
                 condition=models.Q(

@@ -1,7 +1,8 @@
-"""An index that is built, and a check that is proved, beside those who write."""
+"""An index that is built, and a check or foreign keys that are proved, beside those who write."""
 
-from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently
+from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
 from django.db import migrations, transaction
+from django.db.migrations.operations.base import Operation
 
 
 class AddIndexBeside(AddIndexConcurrently):
@@ -41,3 +42,50 @@ class AddCheckBeside(AddConstraintNotValid):
         schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
         super().database_forwards(app_label, schema_editor, from_state, to_state)
         schema_editor.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+
+
+class AddCheckUnproved(AddConstraintNotValid):
+    """Holds for what is written from now on; what is there is read by `ProveCheck` in a later migration, which
+    no lock of this one's transaction outlasts. In one step on SQLite."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        add = super() if schema_editor.connection.vendor == "postgresql" else super(AddConstraintNotValid, self)
+        add.database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class ProveCheck(ValidateConstraint):
+    """Reads what was there before `AddCheckUnproved`, beside those who write. One that is proved stays so."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class ForeignKeysBeside(Operation):
+    """Makes the foreign keys of tables that this migration made and then filled. Left to Django they come
+    last, each in one statement that reads all rows while nobody may write what they refer to."""
+
+    reversible = True
+
+    def state_forwards(self, app_label, state):
+        pass
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        if schema_editor.connection.vendor != "postgresql":
+            return
+        keys = [
+            statement
+            for statement in schema_editor.deferred_sql
+            if getattr(statement, "template", "") == schema_editor.sql_create_fk
+        ]
+        for statement in keys:
+            schema_editor.deferred_sql.remove(statement)
+            schema_editor.execute(f"{statement} NOT VALID")
+            table, name = statement.parts["table"], statement.parts["name"]
+            schema_editor.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        pass
+
+    def describe(self):
+        return "Make the foreign keys beside those who write"

@@ -31,6 +31,8 @@ class Backtest(Job):
     since = models.DateTimeField()
     until = models.DateTimeField()
     status = models.CharField(max_length=8, choices=Status, default=Status.WAITING)
+    # The oldest version, which does not know it, goes on asking while it is upgraded.
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     total = models.PositiveIntegerField(default=0)
     replayed = models.PositiveIntegerField(default=0)
     state = models.JSONField(default=dict, blank=True)

@@ -267,7 +267,12 @@ class Rejection(models.Model):
     until = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=2000, blank=True)
     seen = models.CharField(
-        max_length=32, blank=True, help_text="mark of the facts that the reason speaks of, see leads.refusals"
+        max_length=32,
+        blank=True,
+        default="",
+        # The oldest version, which does not know it, goes on rejecting while it is upgraded.
+        db_default="",
+        help_text="mark of the facts that the reason speaks of, see leads.refusals",
     )
     undone_at = models.DateTimeField(null=True, blank=True)
 

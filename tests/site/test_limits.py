@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.test import Client
+from psycopg.errors import LockNotAvailable
 
 from handoff_site import limits
 from handoff_site.migrating import patience
@@ -131,9 +132,10 @@ def test_a_migration_gives_way_soon_and_comes_again() -> None:
 
     def alter() -> None:
         with patience.short_waits(connection, 100), connection.cursor() as cursor:
-            cursor.execute("SHOW lock_timeout")
-            tries.append(cursor.fetchone()[0])
-            cursor.execute("ALTER TABLE leads_receipt ALTER COLUMN reason DROP DEFAULT")
+            with transaction.atomic():
+                cursor.execute("SHOW lock_timeout")
+                tries.append(cursor.fetchone()[0])
+                cursor.execute("ALTER TABLE leads_receipt ALTER COLUMN reason DROP DEFAULT")
 
     lock = held(lambda: Receipt.objects.exists())
     lock.__enter__()
@@ -165,6 +167,43 @@ def test_what_is_in_nobodys_way_waits_for_as_long_as_it_takes() -> None:
 
 
 @on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_stands_in_no_transaction_comes_again_by_itself() -> None:
+    said: list[str] = []
+    lock = held(lambda: Receipt.objects.exists())
+    lock.__enter__()
+    give_way = {"say": said.append, "sleep": lambda seconds: lock.__exit__(None, None, None)}
+    with patience.short_waits(connection, 100, **give_way), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads_receipt ALTER COLUMN reason DROP DEFAULT")
+    assert said == ["A table was in use; again in 0.5 s (1 of 40 tries)."]
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_has_one_time_for_all_its_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(patience.time, "monotonic", lambda: clock[0])
+    seen: list[str] = []
+
+    def ask(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            # Past Django, which would set it anew.
+            seen.append(cursor.connection.execute("SHOW lock_timeout").fetchone()[0])
+
+    with patience.short_waits(connection, 400):
+        for _ in range(2):
+            with transaction.atomic():
+                ask("CREATE TABLE limits_of_test (id int)")
+                clock[0] += 5
+                for statement in ("ALTER TABLE leads_receipt ALTER COLUMN reason DROP DEFAULT", "SELECT 1"):
+                    ask(statement)
+                    clock[0] += 0.25
+                ask("DROP TABLE limits_of_test")
+    assert seen == ["400ms", "400ms", "150ms", "30ms"] * 2
+
+
+@on_postgres
 @pytest.mark.django_db
 def test_limits_that_a_pooler_does_not_set_are_told(settings) -> None:
     settings.DATABASE_LIMITS = {"jit": "off", "statement_timeout": "30000"}
@@ -179,6 +218,20 @@ def test_a_migration_is_patient_only_with_locks() -> None:
 
     with pytest.raises(OperationalError, match="disk"):
         patience.persist(fails, [].append, lambda seconds: None)
+    locked = OperationalError("canceling statement due to lock timeout")
+    locked.__cause__ = LockNotAvailable()
+
+    def waits() -> None:
+        raise locked
+
+    pauses: list[float] = []
+    places = iter([0, *[1] * 3, *[2] * patience.TRIES])
+    with pytest.raises(OperationalError, match="40 tries") as caught:
+        patience.persist(waits, [].append, pauses.append, lambda: next(places))
+    assert not patience.is_lock_timeout(caught.value)
+    # Whoever has come further is as patient as in the beginning.
+    assert [round(seconds, 1) for seconds in pauses[:5]] == [0.5, 0.7, 1.0, 0.5, 0.7]
+    assert len(pauses) == 3 + patience.TRIES - 1
     assert [round(patience.pause(tries), 1) for tries in (1, 2, 5, 20)] == [0.5, 0.7, 1.9, 10.0]
 
 

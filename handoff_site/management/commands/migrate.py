@@ -1,7 +1,7 @@
 """`manage.py migrate`: Django's, with manners beside a site that runs.
 
-It waits shortly for each lock and begins again where it stopped (`handoff_site.migrating.patience`), and says
-so where a pooler stands between: a migration needs a session of its own.
+It waits shortly for each lock and comes again (`handoff_site.migrating.patience`), keeps a lock for no longer
+than its statements take (`together`), and wants no pooler between: a migration needs a session of its own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 
 from handoff_site.migrating import patience
+from handoff_site.migrating.together import together
 
 
 class Command(migrate.Command):
@@ -23,7 +25,11 @@ class Command(migrate.Command):
         connection = connections[options["database"]]
 
         def once() -> None:
-            with patience.short_waits(connection):
+            with together(connection), patience.short_waits(connection, say=self.stderr.write):
                 super(Command, self).handle(*args, **options)
 
-        patience.persist(once, self.stderr.write)
+        def got_to() -> int:
+            recorder = MigrationRecorder(connection)
+            return recorder.migration_qs.count() if recorder.has_table() else 0
+
+        patience.persist(once, self.stderr.write, got_to=got_to)
