@@ -29,6 +29,7 @@ from leads.models import ApiKey, Receipt
 from leads.representation import handoff_json, lead_json
 from routing.passing import is_away
 from routing.people import User
+from routing.pouring import pour
 
 CHUNK = 100
 Answer = dict[str, Any]
@@ -278,7 +279,7 @@ def _receipts(
                 received_at=now,
             )
         )
-    Receipt.objects.bulk_create(rows)
+    pour(rows)
     if forgotten:
         erasure.remember(forgotten, now)
     return answers

@@ -20,6 +20,7 @@ from routing import hours
 from routing.engine import Target
 from routing.models import Absence, Calendar, Pool, PoolMember, Queue, Team, Turn, User
 from routing.models.calendars import prepare
+from routing.pouring import pour, repour
 from routing.quota import Member, pick
 from routing.rotation import able, capacity
 
@@ -306,16 +307,8 @@ class Desk:
         """Write the turns (their `ref` set by now) and the seats' memory."""
         if self.dry:
             raise RuntimeError("a dry desk only tries; nothing of it is saved")
-        if self.turns:
-            Turn.objects.bulk_create(self.turns)
-        if self._changed:
-            # An upsert by id: a bulk update's CASE for each column and row costs four times as much.
-            PoolMember.objects.bulk_create(
-                self._changed.values(),
-                update_conflicts=True,
-                unique_fields=["id"],
-                update_fields=["accrued", "taken"],
-            )
+        pour(self.turns)
+        repour(self._changed.values(), ["accrued", "taken"])
 
 
 def _by_the_clock(pool: Pool) -> bool:
