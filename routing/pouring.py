@@ -35,16 +35,19 @@ class Unfit(TypeError):
 
 
 def made(model: type[M], **values: Any) -> M:
-    """A new row by the names of its columns (`lead_id`), as the model's own call makes it at a fifth of the
-    work: for what an event brings by the dozen. No signal is sent."""
+    """A new row by the names of its columns (`lead_id`) and of what it points at (`lead`), as the model's own
+    call makes it at a tenth of the work: for what events bring by the dozen. No signal is sent."""
     columns, fresh = _defaults(model)
     row = model.__new__(model)
     row.__dict__ = {"_state": ModelState(), **columns, **values}
-    if len(row.__dict__) > 1 + len(columns):
-        raise TypeError(f"{model.__name__} has no {', '.join(values.keys() - columns.keys())}")
     for name, make in fresh:
         if name not in values:
             row.__dict__[name] = make()
+    for name in values.keys() - columns.keys():
+        del row.__dict__[name]
+        if not model._meta.get_field(name).is_relation:
+            raise TypeError(f"{model.__name__} has no column {name}")
+        setattr(row, name, values[name])
     return row
 
 

@@ -29,7 +29,7 @@ from leads.models import ApiKey, Receipt
 from leads.representation import handoff_json, lead_json
 from routing.passing import is_away
 from routing.people import User
-from routing.pouring import pour
+from routing.pouring import made, pour
 
 CHUNK = 100
 Answer = dict[str, Any]
@@ -266,7 +266,8 @@ def _receipts(
         own = late.own_key(done.event)
         forgotten += [own] if is_gone else []
         rows.append(
-            Receipt(
+            made(
+                Receipt,
                 source=done.event.source,
                 event_id=f"erased:{erasure.digest(own)}" if is_gone else done.event.id,
                 kind=done.event.type[:40],
@@ -274,8 +275,8 @@ def _receipts(
                 status=done.status,
                 reason=done.reason,
                 answer={} if is_gone else answer,
-                lead=done.lead,
-                api_key=api_key,
+                lead_id=done.lead.pk if done.lead else None,
+                api_key_id=api_key.pk if api_key else None,
                 received_at=now,
             )
         )

@@ -119,7 +119,7 @@ class _Directory:
         return own if is_same else None
 
     def _make(self, domain: str | None, key: str, known_as: Company | None = None) -> Company:
-        company = Company(domain=domain, created_at=self.now, updated_at=self.now)
+        company = made(Company, domain=domain, created_at=self.now, updated_at=self.now)
         if known_as is not None:
             # Whoever else shares the row without a domain keeps it.
             for name in (*_FACTS, "name_key", "account_key"):
@@ -152,7 +152,7 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
         lead = item.match.lead
         item.is_new = lead is None
         if lead is None:
-            lead = Lead(created_at=now, updated_at=now)
+            lead = made(Lead, created_at=now, updated_at=now)
             new.append(lead)
         item.lead = lead
         times = dict(lead.field_times)
@@ -170,7 +170,7 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
     _save(Lead, changed)
     pour(aliases, ignore_conflicts=True)
     pour(
-        ExternalId(lead=item.lead, system=system, object=kind, value=value)
+        made(ExternalId, lead_id=item.lead.pk, system=system, object=kind, value=value)
         for item in taken
         for system, kind, value in item.event.identity().external_ids
         if (system, kind, value) not in item.match.known_ids
@@ -321,7 +321,7 @@ def _score(item: Taken, now: datetime) -> Score:
         raise ValueError("the event has no score")
     scored_at, _ = qualification.clamp(given.scored_at or item.event.time, now)
     parts = {"fit": given.fit, "intent": given.intent, "behavior": given.behavior}
-    score = Score(lead=item.lead, total=given.total, scored_at=scored_at, received_at=now)
+    score = made(Score, lead=item.lead, total=given.total, scored_at=scored_at, received_at=now)
     for name, part in parts.items():
         if part is not None:
             setattr(score, name, part.score)

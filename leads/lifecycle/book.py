@@ -21,7 +21,7 @@ from leads.models import Event, FiredStep, Handoff, Notification
 from routing import sla
 from routing.engine import Target
 from routing.models import User
-from routing.pouring import pour, repour
+from routing.pouring import made, pour, repour
 from routing.rotation import Desk
 
 STALE_AFTER = timedelta(days=60)
@@ -135,7 +135,8 @@ class Book(Known):
                 setattr(handoff, name, value)
         handoff.revision += 1
         handoff.updated_at = self.now
-        event = Event(
+        event = made(
+            Event,
             handoff=handoff,
             number=handoff.revision,
             kind=str(kind),

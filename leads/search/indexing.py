@@ -39,9 +39,9 @@ def keep(changed: Collection[Lead | Company] = (), new: Collection[Lead | Compan
     stored = _stored(changed)
     if gone := [pk for key, pk in stored.items() if key not in wanted]:
         SearchWord.objects.filter(pk__in=gone).delete()
-    missing = [key for key in wanted if key not in stored]
-    missing += chain.from_iterable(map(_keys, new))
-    pour(map(_made, missing), ignore_conflicts=True)
+    pour((_made(key) for key in wanted if key not in stored), ignore_conflicts=True)
+    # Nobody else knows of a new row yet, so nobody can have written its words.
+    pour(map(_made, chain.from_iterable(map(_keys, new))))
 
 
 def rebuild(*, write: bool = True) -> Iterator[tuple[int, int, int]]:

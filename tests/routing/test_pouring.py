@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
@@ -153,7 +154,7 @@ def test_every_model_that_events_bring_can_be_poured(cast: Cast, model: type[mod
 def test_a_kind_that_is_not_poured_says_so(cast: Cast) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("Django writes any kind")
-    with pytest.raises(Unfit, match="Connection.slug is a SlugField"):
+    with pytest.raises(Unfit, match=r"Connection\.slug is a SlugField"):
         pour([made(Connection)])
 
 
@@ -245,6 +246,14 @@ def test_rows_made_share_nothing() -> None:
     assert (one.title, other.title, other.properties) == ("One", "", {})
 
 
+def test_a_row_made_knows_what_it_points_at() -> None:
+    lead = Lead(pk=7)
+    row = made(Activity, lead=lead)
+    assert (row.lead is lead, row.lead_id) == (True, 7)
+
+
 def test_a_field_that_is_not_there_is_refused() -> None:
-    with pytest.raises(TypeError, match="titel"):
+    with pytest.raises(FieldDoesNotExist, match="titel"):
         made(Activity, titel="One")
+    with pytest.raises(TypeError, match="account_start"):
+        made(Company, account_start="firm")
