@@ -43,6 +43,7 @@ _IGNORES_TAGS = _IGNORES_DOTS | frozenset(
 # somebody at all.
 _ADDRESS = re.compile(r'[^\s@"(),:;<>\[\\\]]+@(?:[^\s@"(),:;<>\[\\\].]+\.)+[^\s@"(),:;<>\[\\\].]+')
 LONGEST_ADDRESS = 320
+_WORD = re.compile(r"[^\W_]+")
 # Where organisations have pages that are not theirs: such a website says nothing about a domain.
 _SHARED_HOSTS = frozenset(
     {"linkedin.com", "facebook.com", "instagram.com", "twitter.com", "x.com", "youtube.com", "google.com"}
@@ -112,9 +113,11 @@ def company_domain(email_key: str, given: str, website: str = "") -> str | None:
 
 def text_key(text: str) -> str:
     """Letters and digits only, without accents, case-folded, single spaces."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(char if char.isalnum() else " " for char in plain if not unicodedata.combining(char))
-    return " ".join(kept.split())
+    plain = text.casefold()
+    if not plain.isascii():
+        apart = unicodedata.normalize("NFKD", plain)
+        plain = "".join(char for char in apart if not unicodedata.combining(char))
+    return " ".join(_WORD.findall(plain))
 
 
 @lru_cache(maxsize=20_000)

@@ -130,9 +130,9 @@ def is_placeholder(value: str, placeholders: frozenset[str]) -> bool:
     text = " ".join(value.split()).casefold()
     if not text or text in placeholders:
         return True
-    letters = [char for char in text if char.isalpha()]
+    letter = next(filter(str.isalpha, text), "")
     # A single letter says nothing in an alphabet; one ideograph can be a whole family name.
-    return not letters or (len(text.strip(".")) == 1 and ord(letters[0]) < 0x2E80)
+    return not letter or (len(text.strip(".")) == 1 and ord(letter) < 0x2E80)
 
 
 def _business_email(case: Case, words: frozenset[str]) -> Finding:

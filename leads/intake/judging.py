@@ -18,6 +18,7 @@ from leads.choices import CLOSED, NOT_A_SIGNAL, State, TriggerKind
 from leads.intake.taken import IGNORED, Taken
 from leads.models import Handoff, MqlDefinition, Score, TriageItem
 from leads.qualification import ScorePoint, Trigger
+from routing.pouring import pour
 
 OPENING_TYPES = frozenset({"lead.qualified", "lead.scored", "lead.activity"})
 
@@ -47,7 +48,7 @@ def read_known(taken: Sequence[Taken]) -> Known:
         points = Score.objects.filter(lead_id__in=returning).order_by("scored_at", "pk")
         for lead_id, total, at in points.values_list("lead_id", "total", "scored_at"):
             known.scores.setdefault(lead_id, []).append(ScorePoint(total, at))
-    Score.objects.bulk_create(new_scores)
+    pour(new_scores)
     known.facts = {pk: LeadFacts() for pk in ids} | cases.lead_facts(returning)
     for pk in identity.with_open_duplicate(known.facts.keys() - set(returning)):
         known.facts[pk].has_duplicate = True

@@ -29,6 +29,7 @@ from leads.models import ApiKey, Receipt
 from leads.representation import handoff_json, lead_json
 from routing.passing import is_away
 from routing.people import User
+from routing.pouring import made, pour
 
 CHUNK = 100
 # The reason in the answer to a valid event that could not be stored beside others.
@@ -267,7 +268,8 @@ def _receipts(
         own = late.own_key(done.event)
         forgotten += [own] if is_gone else []
         rows.append(
-            Receipt(
+            made(
+                Receipt,
                 source=done.event.source,
                 event_id=f"erased:{erasure.digest(own)}" if is_gone else done.event.id,
                 kind=done.event.type[:40],
@@ -275,12 +277,12 @@ def _receipts(
                 status=done.status,
                 reason=done.reason,
                 answer={} if is_gone else answer,
-                lead=done.lead,
-                api_key=api_key,
+                lead_id=done.lead.pk if done.lead else None,
+                api_key_id=api_key.pk if api_key else None,
                 received_at=now,
             )
         )
-    Receipt.objects.bulk_create(rows)
+    pour(rows)
     if forgotten:
         erasure.remember(forgotten, now)
     return answers

@@ -340,9 +340,9 @@ def _walk(value: Any, trail: Trail, problems: list[Problem], depth: int) -> None
             _note(problems, trail, "too_complex", "This is nested too deeply or has too many keys.")
             return
         for key, item in value.items():
-            if _REFUSED.search(key) or len(key) > STRING_LIMIT:
+            if not _is_fine(key):
                 _note(problems, trail, "bad_key", "A key is too long or has control characters.")
-            else:
+            elif not (isinstance(item, str) and _is_fine(item)):
                 _walk(item, (trail, key), problems, depth + 1)
     elif isinstance(value, list):
         if depth >= DEPTH_LIMIT or len(value) > 1000:
@@ -354,6 +354,11 @@ def _walk(value: Any, trail: Trail, problems: list[Problem], depth: int) -> None
         _note(problems, trail, "not_finite", "Numbers are finite.")
     elif isinstance(value, int) and value.bit_length() > NUMBER_BITS:
         _note(problems, trail, "too_large", f"Whole numbers have at most {NUMBER_BITS} bits.")
+
+
+def _is_fine(text: str) -> bool:
+    """Whether a string holds nothing refused and is not too long. What is printable needs no search."""
+    return len(text) <= STRING_LIMIT and (text.isprintable() or not _REFUSED.search(text))
 
 
 def _note(problems: list[Problem], trail: Trail, code: str, detail: str) -> None:

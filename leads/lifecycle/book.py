@@ -21,6 +21,7 @@ from leads.models import Event, FiredStep, Handoff, Notification
 from routing import sla
 from routing.engine import Target
 from routing.models import User
+from routing.pouring import made, pour, repour
 from routing.rotation import Desk
 
 STALE_AFTER = timedelta(days=60)
@@ -134,7 +135,8 @@ class Book(Known):
                 setattr(handoff, name, value)
         handoff.revision += 1
         handoff.updated_at = self.now
-        event = Event(
+        event = made(
+            Event,
             handoff=handoff,
             number=handoff.revision,
             kind=str(kind),
@@ -261,29 +263,28 @@ class Book(Known):
             self._cancel_overtaken(handoff)
         new = [handoff for handoff in touched if handoff.pk is None]
         old = [handoff for handoff in touched if handoff.pk is not None]
-        if new:
-            Handoff.objects.bulk_create(new)
+        pour(new)
         if len(old) == 1:
             old[0].save(update_fields=self._changed[id(old[0])])
         elif old:
             columns = set().union(*(self._changed[id(handoff)] for handoff in old))
             names = {Handoff._meta.get_field(name).name for name in columns}
-            Handoff.objects.bulk_update(old, names)
+            repour(old, names)
         self._attach(self._events)
-        Event.objects.bulk_create(self._events)
+        pour(self._events)
         by_model: dict[type[Model], list[Model]] = {}
         for row in self._rows:
             by_model.setdefault(type(row), []).append(row)
-        for model, rows in by_model.items():
+        for rows in by_model.values():
             self._attach(rows)
-            model._default_manager.bulk_create(rows)
+            pour(rows)
         for handoff, seating in self._seatings:
             if seating.turn is not None:
                 seating.turn.ref = turn_ref(handoff)
         if self._desk is not None:
             self._desk.save()
         self._attach(self._notifications)
-        Notification.objects.bulk_create(self._notifications, ignore_conflicts=True)
+        pour(self._notifications, ignore_conflicts=True)
         outbox.owe(self._events, self.now)
         self._events, self._rows, self._notifications = [], [], []
         self._handoffs, self._changed, self._seatings, self._desk = {}, {}, [], None

@@ -21,6 +21,7 @@ from leads.lifecycle.placing import RE_ENGAGED, Item, advance
 from leads.models import Activity, Handoff, Lead, MqlDefinition, Score
 from leads.qualification import Trigger, lead_type
 from routing import sla
+from routing.pouring import made
 
 
 @dataclass
@@ -55,7 +56,7 @@ def _opened(book: Book, opening: Opening) -> Handoff:
     lead, trigger, score = opening.lead, opening.trigger, opening.score
     kind = lead_type(trigger.kind, opening.definition) if opening.definition else LeadType.STANDARD
     policy = book.policy_row(kind)
-    handoff = Handoff(created_at=book.now, updated_at=book.now, is_quiet=opening.is_quiet)
+    handoff = made(Handoff, created_at=book.now, updated_at=book.now, is_quiet=opening.is_quiet)
     frozen: dict[str, Any] = {
         "state": State.INCOMPLETE,
         "lead_id": lead.pk,

@@ -20,6 +20,7 @@ from leads.preflight import Case, Finding
 from routing import engine, hours, rotation, sla
 from routing.engine import Decision, Target, decide
 from routing.models import Queue, Ruleset
+from routing.pouring import made
 from routing.rotation import Seating
 
 DAY = timedelta(hours=24)
@@ -81,7 +82,8 @@ def advance(book: Book, items: Sequence[Item]) -> None:
         findings = preflight.inspect(item.case, settings, decision)
         missing = preflight.missing(findings)
         book.add(
-            Inspection(
+            made(
+                Inspection,
                 handoff=item.handoff,
                 at=book.now,
                 passed=not missing,
@@ -236,7 +238,8 @@ def _place(
 ) -> None:
     """Keep the decision and give the handoff to whoever took the seat."""
     book.add(
-        RoutingDecision(
+        made(
+            RoutingDecision,
             handoff=item.handoff,
             at=book.now,
             ruleset_id=ruleset_id,

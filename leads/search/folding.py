@@ -24,19 +24,21 @@ _PLAIN = str.maketrans(
 _SPELLED = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "'": None, "’": None, "‘": None, "ʼ": None, "`": None}
 )
+_WORD = re.compile(r"[^\W_]+")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 
 
 def fold(text: str) -> str:
     """Without case and accents: "Łukasz Weiß" is "lukasz weiss"."""
+    if text.isascii():
+        return text.casefold()
     apart = unicodedata.normalize("NFKD", text.casefold()).casefold()
     return "".join(char for char in apart if not unicodedata.combining(char)).translate(_PLAIN)
 
 
 def words(text: str) -> list[str]:
     """The runs of letters and digits, folded, each cut to the longest that is kept."""
-    kept = "".join(char if char.isalnum() else " " for char in fold(text))
-    return [word[:LONGEST_WORD] for word in kept.split()]
+    return [word[:LONGEST_WORD] for word in _WORD.findall(fold(text))]
 
 
 def lead_words(first: str, last: str, email: str) -> list[str]:

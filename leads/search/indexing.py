@@ -14,6 +14,7 @@ from django.db import transaction
 
 from leads.models import Company, Lead, SearchWord
 from leads.search import folding
+from routing.pouring import made, pour
 
 CHUNK = 2000
 # What of a row decides by which words it is found.
@@ -38,9 +39,9 @@ def keep(changed: Collection[Lead | Company] = (), new: Collection[Lead | Compan
     stored = _stored(changed)
     if gone := [pk for key, pk in stored.items() if key not in wanted]:
         SearchWord.objects.filter(pk__in=gone).delete()
-    missing = [key for key in wanted if key not in stored]
-    missing += chain.from_iterable(map(_keys, new))
-    SearchWord.objects.bulk_create(map(_made, missing), ignore_conflicts=True)
+    pour((_made(key) for key in wanted if key not in stored), ignore_conflicts=True)
+    # Nobody else knows of a new row yet, so nobody can have written its words.
+    pour(map(_made, chain.from_iterable(map(_keys, new))))
 
 
 def rebuild(*, write: bool = True) -> Iterator[tuple[int, int, int]]:
@@ -85,4 +86,4 @@ def _stored(rows: Collection[Lead | Company]) -> dict[_Key, int]:
 
 
 def _made(key: _Key) -> SearchWord:
-    return SearchWord(lead_id=key[0], company_id=key[1], word=key[2])
+    return made(SearchWord, lead_id=key[0], company_id=key[1], word=key[2])

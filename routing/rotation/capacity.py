@@ -43,6 +43,11 @@ def is_timed(seat: PoolMember) -> bool:
     return cap(seat, "cap_day") is not None or cap(seat, "cap_week") is not None
 
 
+def is_capped(seat: PoolMember) -> bool:
+    """Whether this seat has any cap."""
+    return is_timed(seat) or cap(seat, "cap_open") is not None
+
+
 def full(seat: PoolMember, load: Load) -> str:
     """Which cap this seat is at, in words with the numbers; "" when there is room."""
     if (most := cap(seat, "cap_open")) is not None and load.open >= most:

@@ -20,6 +20,7 @@ from routing import hours
 from routing.engine import Target
 from routing.models import Absence, Calendar, Pool, PoolMember, Queue, Team, Turn, User
 from routing.models.calendars import prepare
+from routing.pouring import made, pour, repour
 from routing.quota import Member, pick
 from routing.rotation import able, capacity
 
@@ -108,9 +109,12 @@ class Desk:
             self._load_seats(pool_ids)
             self._read |= pool_ids
         self._managers = None
-        timed = {s.user_id for seats in self.seats.values() for s in seats if capacity.is_timed(s)}
-        # Counted after the lock: what another router took meanwhile is seen.
-        self.loads = capacity.loads(self.people.values(), timed, self.now)
+        seats = [seat for seats in self.seats.values() for seat in seats]
+        timed = {seat.user_id for seat in seats if capacity.is_timed(seat)}
+        # Counted after the lock: what another router took meanwhile is seen. Where nothing asks, nobody is.
+        asked = self.people.keys() if self.dry else {seat.user_id for seat in seats if _by_load(seat)}
+        self.loads = {pk: capacity.Load() for pk in self.people}
+        self.loads |= capacity.loads([self.people[pk] for pk in asked], timed, self.now)
         for turn in self.turns:
             self.loads[turn.user_id].one_more()
 
@@ -237,8 +241,9 @@ class Desk:
         shares: Mapping[int, Decimal] | None = None,
     ) -> Seating:
         self.loads.setdefault(user.pk, capacity.Load()).one_more()
-        turn = Turn(
-            user=user,
+        turn = made(
+            Turn,
+            user_id=user.pk,
             pool_id=pool_id,
             taken_at=self.now,
             shares={str(user_id): str(share) for user_id, share in (shares or {}).items()},
@@ -306,16 +311,12 @@ class Desk:
         """Write the turns (their `ref` set by now) and the seats' memory."""
         if self.dry:
             raise RuntimeError("a dry desk only tries; nothing of it is saved")
-        if self.turns:
-            Turn.objects.bulk_create(self.turns)
-        if self._changed:
-            # An upsert by id: a bulk update's CASE for each column and row costs four times as much.
-            PoolMember.objects.bulk_create(
-                self._changed.values(),
-                update_conflicts=True,
-                unique_fields=["id"],
-                update_fields=["accrued", "taken"],
-            )
+        pour(self.turns)
+        repour(self._changed.values(), ["accrued", "taken"])
+
+
+def _by_load(seat: PoolMember) -> bool:
+    return seat.pool.method == Pool.Method.LEAST_OPEN or capacity.is_capped(seat)
 
 
 def _by_the_clock(pool: Pool) -> bool:

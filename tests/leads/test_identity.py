@@ -1,3 +1,4 @@
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -292,3 +293,14 @@ def test_what_was_known_of_the_merged_lead_holds_for_the_kept_one(cast):
     assert pairs("merged") == [(keep.pk, gone.pk, "phone"), (gone.pk, twin.pk, "company")]
     decided = DuplicatePair.objects.get(first=keep, second=gone)
     assert (decided.decided_by, decided.decided_at) == (cast.otto, when)
+
+
+@given(
+    st.text(
+        st.sampled_from("aZ9 _-.'éİßﬁ²½Ⅷ٣王Łø\u0301\u200d\u00a0\n") | st.characters(exclude_categories=["Cs"])
+    )
+)
+def test_a_text_key_is_letters_and_digits_with_single_spaces(text):
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    kept = "".join(char if char.isalnum() else " " for char in plain if not unicodedata.combining(char))
+    assert identity.text_key(text) == " ".join(kept.split())

@@ -212,6 +212,16 @@ def test_one_desk_for_many_works(cast):
     assert costs == [6, 6]
 
 
+def test_turns_are_counted_only_where_a_cap_or_the_method_asks(cast):
+    asked = {}
+    for name, more in (("none", {}), ("cap", {"cap_open": 2}), ("least", {"method": Pool.Method.LEAST_OPEN})):
+        team = pool(cast.femke, cast.jonas, **more)
+        with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+            Desk([to("pool", team)], NOW)
+        asked[name] = len([one for one in queries if "COUNT(" in one["sql"]])
+    assert asked == {"none": 0, "cap": 1, "least": 1}
+
+
 # Caps on days and weeks
 
 

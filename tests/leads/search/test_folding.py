@@ -1,6 +1,8 @@
 """Folding: what compares equal, which words a row is found by, what a query asks for."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leads.search import folding
 
@@ -22,6 +24,21 @@ from leads.search import folding
 )
 def test_case_accents_and_letters_of_their_own(text: str, folded: str) -> None:
     assert folding.fold(text) == folded
+
+
+@given(
+    st.text(
+        st.sampled_from("aZ9 _-.'éİßﬁ²½Ⅷ٣王Łø\u0301\u200d\u00a0\n") | st.characters(exclude_categories=["Cs"])
+    )
+)
+def test_words_are_the_runs_of_letters_and_digits(text: str) -> None:
+    kept = "".join(char if char.isalnum() else " " for char in folding.fold(text))
+    assert folding.words(text) == [word[: folding.LONGEST_WORD] for word in kept.split()]
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_text_is_folded_as_it_is_beside_an_accent(text: str) -> None:
+    assert folding.fold(text) + "e" == folding.fold(f"{text}é")
 
 
 def test_a_person_is_found_by_name_and_address() -> None:
