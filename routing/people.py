@@ -129,7 +129,15 @@ class User(Lean, AbstractBaseUser, PermissionsMixin):
 
 def with_roles(user: int) -> User | None:
     """The person of this id with their roles at hand; one query."""
-    rows = _once_a_role(user)
+    return _with(_once_a_role(user))
+
+
+def of_address(email: str) -> User | None:
+    """The person of this address, as it is stored, with their roles at hand; one query."""
+    return _with(_of_address(email))
+
+
+def _with(rows: list[Any]) -> User | None:
     if not rows:
         return None
     found = rows[0]
@@ -140,6 +148,11 @@ def with_roles(user: int) -> User | None:
 @prepared
 def _once_a_role(user: int) -> models.QuerySet[Any, Any]:
     return User.objects.filter(pk=user).annotate(role=models.F("groups__name")).order_by()
+
+
+@prepared
+def _of_address(email: str) -> models.QuerySet[Any, Any]:
+    return User.objects.filter(email=email).annotate(role=models.F("groups__name")).order_by()
 
 
 @prepared
