@@ -2,8 +2,10 @@
 
 from django.db import models
 
+from routing.lean import Lean
 
-class Heartbeat(models.Model):
+
+class Heartbeat(Lean):
     """When a part of the site last showed that it does its work. One row a part, overwritten each time."""
 
     name = models.SlugField(unique=True)

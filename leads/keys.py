@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from leads import access_log
 from leads.models import AccessEntry, ApiKey
 from routing.people import User
+from routing.prepared import prepared
 
 SCOPES = ("intake", "read", "act")
 MARK = "ho_"
@@ -75,7 +76,7 @@ def authenticate(plain: str, now: datetime) -> ApiKey | None:
     """
     if not plain or len(plain) > _LONGEST:
         return None
-    key = ApiKey.objects.filter(digest=digest(plain), revoked_at__isnull=True).first()
+    key = next(iter(_in_force(digest(plain))), None)
     if key is None:
         return None
     if key.last_used_at is None or now - key.last_used_at >= USE_NOTED_EVERY:
@@ -83,6 +84,11 @@ def authenticate(plain: str, now: datetime) -> ApiKey | None:
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
         key.last_used_at = now
     return key
+
+
+@prepared
+def _in_force(digest: str) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(digest=digest, revoked_at__isnull=True)
 
 
 def revoke(key: ApiKey, now: datetime, by: User | None = None) -> None:

@@ -72,12 +72,17 @@ class Sight:
         return mine
 
     def has(self, handoff: Handoff) -> bool:
-        theirs = (handoff.assignee_id, handoff.accepted_by_id, handoff.rejected_by_id)
         return (
-            any(person in self.people for person in (*theirs, handoff.first_contact_by_id))
+            any(person in self.people for person in _answered(handoff))
             or (handoff.state == State.QUEUED and handoff.queue_id in self.queues)
             or (self.is_of_incomplete and handoff.state == State.INCOMPLETE and not handoff.is_history)
         )
+
+
+def _answered(handoff: Handoff) -> tuple[int | None, ...]:
+    """Who holds it or has decided on it."""
+    theirs = (handoff.assignee_id, handoff.accepted_by_id, handoff.rejected_by_id)
+    return (*theirs, handoff.first_contact_by_id)
 
 
 def sight_of(user: User) -> Sight | None:
@@ -90,6 +95,9 @@ def sight_of(user: User) -> Sight | None:
 
 def sees(user: User, handoff: Handoff) -> bool:
     """Whether this person may see a handoff that is at hand; of the database `visible_to` asks the same."""
+    if user.pk in _answered(handoff):
+        # One's own is seen whatever else one sees, which is not asked for then.
+        return True
     sight = sight_of(user)
     return sight is None or sight.has(handoff)
 

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from simple_history.models import HistoricalRecords
 
+from routing.lean import Lean
 from routing.prepared import prepared
 
 # Roles are Django groups with these names; `setup` makes them.
@@ -45,7 +46,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
-class Team(models.Model):
+class Team(Lean):
     """A sales team. Its manager leads it; the calendar is the default for its members."""
 
     name = models.CharField(max_length=100, unique=True)
@@ -64,7 +65,7 @@ class Team(models.Model):
         return self.name
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(Lean, AbstractBaseUser, PermissionsMixin):
     """Someone who signs in. Roles are groups; a person belongs to at most one team and may lead several."""
 
     email = models.EmailField("e-mail", max_length=254, unique=True)
@@ -128,7 +129,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 def with_roles(user: int) -> User | None:
     """The person of this id with their roles at hand; one query."""
-    rows = _once_a_role(user)
+    return _with(_once_a_role(user))
+
+
+def of_address(email: str) -> User | None:
+    """The person of this address, as it is stored, with their roles at hand; one query."""
+    return _with(_of_address(email))
+
+
+def _with(rows: list[Any]) -> User | None:
     if not rows:
         return None
     found = rows[0]
@@ -142,6 +151,11 @@ def _once_a_role(user: int) -> models.QuerySet[Any, Any]:
 
 
 @prepared
+def _of_address(email: str) -> models.QuerySet[Any, Any]:
+    return User.objects.filter(email=email).annotate(role=models.F("groups__name")).order_by()
+
+
+@prepared
 def _groups_of(user: int) -> models.QuerySet[Group, str]:
     return Group.objects.filter(user=user).order_by().values_list("name", flat=True)
 
@@ -152,7 +166,7 @@ class AbsenceQuerySet(models.QuerySet["Absence"]):
         return self.filter(starts_at__lte=moment, ends_at__gt=moment)
 
 
-class Absence(models.Model):
+class Absence(Lean):
     """A span in which somebody takes no new work; `cover` answers for them meanwhile."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences")

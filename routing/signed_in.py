@@ -17,6 +17,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 
+from routing.lean import Lean
 from routing.people import User
 
 # How old a last sight may be before it is written down anew: not with each of a page's requests.
@@ -24,7 +25,7 @@ SEEN_EVERY = timedelta(minutes=5)
 LONGEST_AGENT = 300
 
 
-class Session(AbstractBaseSession):
+class Session(Lean, AbstractBaseSession):
     """A session. `since` is when somebody signed in or proved anew who they are, `seen_at` about when it was
     last used, `agent` what the browser called itself then."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router
 from pydantic import ValidationError
@@ -26,8 +27,11 @@ from leads.api.schemas import Acting
 from leads.lifecycle import guard
 from leads.models import Handoff
 from leads.permissions import ANSWERING
+from leads.querysets import sees
 from leads.representation import handoff_json, time
-from routing.models import User
+from routing import people
+from routing.people import User
+from routing.prepared import prepared
 
 router = Router(tags=["acting"])
 
@@ -166,13 +170,12 @@ def _done(
     by: Caller, verb: Verb, pk: int, email: str, arguments: dict[str, Any], if_match: str | None
 ) -> dict[str, Any]:
     """HANDOFF after the verb. Raises Problem when the person may not, or the state or the input refuses."""
-    user = User.objects.filter(email=email.lower(), is_active=True).first()
-    if user is None:
+    user = people.of_address(email.lower())
+    if user is None or not user.is_active:
         words = "There is no such person, or they are no longer active."
         raise Problem(403, words, [error("/on_behalf_of", "nobody", words)])
-    rows = Handoff.objects.visible_to(user).select_related("assignee", "queue")
-    handoff = rows.filter(pk=pk).first()
-    if handoff is None:
+    handoff = next(iter(_handoff(pk)), None)
+    if handoff is None or not sees(user, handoff):
         raise unknown()
     try:
         _check(user, verb.name, handoff)
@@ -189,6 +192,11 @@ def _done(
     except lifecycle.Invalid as invalid:
         found = [error(f"/{name}", "invalid", words) for name, words in invalid.errors.items()]
         raise Problem(422, "Some fields are not valid.", found) from None
+
+
+@prepared
+def _handoff(pk: int) -> QuerySet[Handoff]:
+    return Handoff.objects.filter(pk=pk).select_related("assignee", "queue")
 
 
 def _match(pk: int, verb: str, if_match: str, by: Caller) -> None:

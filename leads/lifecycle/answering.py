@@ -78,7 +78,7 @@ def accept(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff
         return handoff
     guard.require_fresh(handoff, revision, act, "accept")
     guard.require_state(handoff, (State.ASSIGNED, State.QUEUED), "accept")
-    book = Book(act)
+    book = Book(act, handoff)
     if handoff.state == State.QUEUED:
         _claim(book, handoff, act)
     guard.require_holder(handoff, act, "accept")
@@ -107,7 +107,7 @@ def claim(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff:
         return handoff
     guard.require_fresh(handoff, revision, act, "claim")
     guard.require_state(handoff, (State.QUEUED,), "claim")
-    book = Book(act)
+    book = Book(act, handoff)
     _claim(book, handoff, act)
     book.save()
     return handoff
@@ -146,7 +146,7 @@ def reject(
     guard.require_fresh(handoff, revision, act, "reject")
     guard.require_state(handoff, (State.ASSIGNED, State.ACCEPTED), "reject")
     user = guard.require_holder(handoff, act, "reject")
-    book = Book(act)
+    book = Book(act, handoff)
     mark_rejected(book, handoff, user, reason=reason, note=note, until=until, field=field, undoable=undoable)
     book.save()
     return handoff
@@ -280,7 +280,7 @@ def defer(
             by=user.email,
             at=handoff.deferred_at,
         )
-    book = Book(act)
+    book = Book(act, handoff)
     book.add(Deferral(handoff=handoff, by=user, at=act.now, until=until, explanation=explanation))
     if handoff.state == State.WORKING:
         rotation.take(user, turn_ref(handoff), act.now)
@@ -309,7 +309,7 @@ def resume(handoff_id: int, act: Act, *, revision: int | None = None) -> Handoff
         return handoff
     guard.require_fresh(handoff, revision, act, "resume")
     guard.require_state(handoff, (State.DEFERRED,), "resume")
-    book = Book(act)
+    book = Book(act, handoff)
     resume_in(book, handoff)
     book.save()
     return handoff
@@ -333,7 +333,7 @@ def note(handoff_id: int, act: Act, *, text: str, revision: int | None = None) -
     text = guard.bounded("text", text, required=True)
     if _just_noted(handoff, act, text):
         return handoff
-    book = Book(act)
+    book = Book(act, handoff)
     write_down(book, handoff, text)
     book.save()
     return handoff
@@ -367,7 +367,7 @@ def view(handoff_id: int, act: Act) -> Handoff:
     holds = act.user is not None and handoff.assignee_id == act.user.pk
     if not holds or handoff.viewed_at is not None or not handoff.is_open:
         return handoff
-    book = Book(act)
+    book = Book(act, handoff)
     book.write(handoff, EventKind.VIEWED, Stage.ACCEPTANCE, {"viewed_at": act.now})
     book.save()
     return handoff

@@ -94,8 +94,8 @@ def _with_deadlines_met(handoff: Handoff, changes: dict[str, Any]) -> dict[str, 
 class Book(Known):
     """Collects the changes of one act on any number of handoffs, then saves them."""
 
-    def __init__(self, act: Act) -> None:
-        super().__init__(act)
+    def __init__(self, act: Act, *locked: Handoff) -> None:
+        super().__init__(act, *locked)
         self._desk: Desk | None = None
         self._handoffs: dict[int, Handoff] = {}
         self._changed: dict[int, set[str]] = {}

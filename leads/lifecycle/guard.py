@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from leads import notifications
 from leads.choices import EventKind, State
@@ -18,6 +19,7 @@ from leads.lifecycle.act import Act, Invalid, Refused
 from leads.models import Event, Handoff, Lead, RejectionReason
 from leads.querysets import HandoffQuerySet
 from routing.people import Absence, User
+from routing.prepared import prepared
 
 TEXT_LIMIT = 2000
 # Control characters but tab and newlines; and halves of surrogate pairs, which no database takes.
@@ -61,20 +63,26 @@ def unmoved(handoff: Handoff) -> bool:
 def locked(handoff_id: int) -> Handoff:
     """The handoff, locked after its lead (the lock order everywhere). Raises Handoff.DoesNotExist."""
     while True:
-        lead = (
-            Lead.objects.select_for_update(of=("self",))
-            .select_related("company")
-            .filter(handoffs=handoff_id)
-            .first()
-        )
+        lead = next(iter(_locked_lead(handoff_id)), None)
         if lead is None:
             raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
-        rows = Handoff.objects.select_for_update(of=("self",)).select_related(*_WITH)
-        handoff = rows.get(pk=handoff_id)
+        [handoff] = _locked(handoff_id)
         # While this waited for the lead, a merge may have given the handoff to another one.
         if handoff.lead_id == lead.pk:
             handoff.lead = lead
             return handoff
+
+
+@prepared
+def _locked_lead(handoff: int) -> QuerySet[Lead]:
+    rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
+    return rows.filter(handoffs=handoff).order_by()
+
+
+@prepared
+def _locked(handoff: int) -> QuerySet[Handoff]:
+    rows = Handoff.objects.select_for_update(of=("self",)).select_related(*_WITH)
+    return rows.filter(pk=handoff).order_by()
 
 
 def last_move(handoff: Handoff) -> Event | None:

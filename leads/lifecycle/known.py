@@ -8,18 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from django.db.models import QuerySet
+
 from leads import notifications, preflight
 from leads.choices import State
 from leads.lifecycle.act import Act
 from leads.models import FiredStep, Handoff, PreflightSettings
 from routing import hours, sla
 from routing.models import Calendar, Queue, SlaPolicy, User
+from routing.prepared import prepared
 
 
 @lru_cache(maxsize=256)
 def _policy(policy_id: int) -> sla.Policy:
     # A policy row is never edited (a change is a new version), so it may be kept.
     return SlaPolicy.objects.prefetch_related("steps").get(pk=policy_id).policy()
+
+
+@prepared
+def _default_calendar() -> QuerySet[Calendar]:
+    return Calendar.objects.filter(is_default=True).order_by()
+
+
+@prepared
+def _fired(handoff: int) -> QuerySet[FiredStep, tuple[str, str]]:
+    return FiredStep.objects.filter(handoff=handoff).values_list("code", "window")
 
 
 def forget_policies() -> None:
@@ -30,10 +43,12 @@ def forget_policies() -> None:
 class Known:
     """What one act has looked up so far."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: Act, *locked: Handoff) -> None:
+        """`locked` are handoffs of `guard.locked`, whose holders are known with them."""
         self.act = act
         self.now = act.now
-        self._people: dict[int, User] = {}
+        holders = (handoff.assignee for handoff in locked)
+        self._people: dict[int, User] = {holder.pk: holder for holder in holders if holder is not None}
         self._queues: dict[int, Queue] = {}
         self._fired: dict[int, frozenset[tuple[str, str]]] = {}
         self._owners: dict[int | None, list[User]] = {}
@@ -110,7 +125,7 @@ class Known:
 
     def default_calendar(self) -> hours.Calendar | None:
         if self._default_calendar is None:
-            self._default_calendar = (Calendar.objects.filter(is_default=True).first(),)
+            self._default_calendar = (next(iter(_default_calendar()), None),)
         row = self._default_calendar[0]
         return row.hours() if row else None
 
@@ -151,6 +166,5 @@ class Known:
         if handoff.pk is None:
             return frozenset()
         if handoff.pk not in self._fired:
-            rows = FiredStep.objects.filter(handoff_id=handoff.pk).values_list("code", "window")
-            self._fired[handoff.pk] = frozenset(rows)
+            self._fired[handoff.pk] = frozenset(_fired(handoff.pk))
         return self._fired[handoff.pk]

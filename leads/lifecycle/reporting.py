@@ -40,7 +40,7 @@ def report(
     said = said[: guard.TEXT_LIMIT]
     if handoff.complaints.filter(field=field, text=said, by=act.user, cleared_at__isnull=True).exists():
         return handoff
-    book = Book(act)
+    book = Book(act, handoff)
     book.add(Complaint(handoff=handoff, lead=handoff.lead, field=field, text=said, by=act.user, at=act.now))
     write_down(book, handoff, f"Wrong data. {said}"[: guard.TEXT_LIMIT])
     book.save()

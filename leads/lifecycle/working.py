@@ -99,7 +99,7 @@ def contact(
     if is_now and says_no_more and same.filter(note=text, at__gte=at - UNDO_FOR).exists():
         return handoff
     late = act.now - at > LATE_AFTER
-    book = Book(act)
+    book = Book(act, handoff)
     active_since = handoff.last_activity_at
     if handoff.state == State.ASSIGNED or handoff.accepted_at is None:
         mark_accepted(book, handoff, max(at, handoff.assigned_at or at))
@@ -200,7 +200,7 @@ def opportunity(
     handoff = guard.locked(handoff_id)
     guard.require_person(handoff, "record an opportunity")
     guard.require_fresh(handoff, revision, act, "record an opportunity")
-    book = Book(act)
+    book = Book(act, handoff)
     record_opportunity(book, handoff, external_id, amount, currency, stage, at)
     book.save()
     return handoff
@@ -266,7 +266,7 @@ def disqualify(
     user = guard.require_holder(handoff, act, "disqualify")
     row = guard.reason_row(reason)
     text = guard.bounded("note", note, required=row.note_required)
-    book = Book(act)
+    book = Book(act, handoff)
     if text:
         book.add(Note(handoff=handoff, by=user, at=act.now, text=text))
     changes = activity(handoff, act.now) | {

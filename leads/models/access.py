@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import models
 
 from leads.models.intake import ApiKey
+from routing.lean import Lean
 
 
-class AccessEntry(models.Model):
+class AccessEntry(Lean):
     """One access, or one change of who may what. Without a user or a key it was the system, or somebody who
     is not known.
 

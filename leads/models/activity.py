@@ -7,9 +7,10 @@ from django.db.models import Q
 
 from leads.choices import DIRECT_INTERACTIONS, NOT_A_SIGNAL, ActivityKind
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
-class Score(models.Model):
+class Score(Lean):
     """One scoring of a lead. Points; a dimension is null when only the total came (no breakdown)."""
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="scores")
@@ -40,7 +41,7 @@ class Score(models.Model):
         return self.fit is not None and self.intent is not None and self.behavior is not None
 
 
-class Activity(models.Model):
+class Activity(Lean):
     """One thing the lead did. `external_id` is the sender's id; sent again it is the same activity."""
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")

@@ -13,13 +13,14 @@ from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
 from leads.choices import DEFAULT_HIGH_INTENT, NextStep
+from routing.lean import Lean
 
 
 def default_high_intent() -> list[str]:
     return [str(kind) for kind in DEFAULT_HIGH_INTENT]
 
 
-class MqlDefinition(models.Model):
+class MqlDefinition(Lean):
     """One version of what makes an MQL, in force from a moment until the next one. Never edited.
 
     `predates_agreement` marks what was there before definitions came from proposals; the database takes no
@@ -53,7 +54,7 @@ class MqlDefinition(models.Model):
         return f"Definition {self.version}: score {self.threshold} or more"
 
 
-class Agreement(models.Model):
+class Agreement(Lean):
     """One version of what both sides agreed, in force from a moment until the next one. Never edited.
 
     `targets` and `reasons` are the JSON of `leads.agreement`: the targets by lead type, and the reasons as
@@ -83,7 +84,7 @@ class Agreement(models.Model):
         return f"Agreement {self.version}"
 
 
-class RejectionReason(models.Model):
+class RejectionReason(Lean):
     """Why sales says no, and what happens then. `cool_off_days` holds back score crossings only."""
 
     code = models.SlugField(max_length=40, unique=True)
@@ -105,7 +106,7 @@ class RejectionReason(models.Model):
         return self.label
 
 
-class PreflightSettings(models.Model):
+class PreflightSettings(Lean):
     """The one row that says which checks run and which words are placeholders."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)

@@ -14,6 +14,7 @@ from leads.models.connection import Connection
 from leads.models.handoff import Handoff
 from leads.models.job import Job
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
 class SyncRun(Job):
@@ -48,7 +49,7 @@ class SyncRun(Job):
         return f"sync audit {self.pk}: {self.status}"
 
 
-class Finding(models.Model):
+class Finding(Lean):
     """One drift of one handoff in one connection, or one thing wrong with a connection.
 
     The same drift seen again is the same row with a later `last_seen_at`; one that a whole run no longer sees

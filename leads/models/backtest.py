@@ -10,6 +10,7 @@ from django.db import models
 
 from leads.models.handoff import Handoff
 from leads.models.job import Job
+from routing.lean import Lean
 from routing.models import Ruleset
 
 
@@ -53,7 +54,7 @@ class Backtest(Job):
         return f"Back-test {self.pk} ({self.status})"
 
 
-class BacktestMove(models.Model):
+class BacktestMove(Lean):
     """One lead that would have gone elsewhere: who had it, who would have had it, and each rule by id."""
 
     backtest = models.ForeignKey(Backtest, on_delete=models.CASCADE, related_name="moves")

@@ -7,11 +7,12 @@ from django.db import models
 from django.db.models import Case, Func, Q, When
 
 from leads.choices import SIZE_BAND_NAMES, CompanyStage
+from routing.lean import Lean
 
 ACCOUNT_START = 4
 
 
-class Company(models.Model):
+class Company(Lean):
     """An organisation. `domain` is the registrable domain, or null where none is known.
 
     An account is a company with an owner, with a stage beyond prospect, or named: one that somebody chose to

@@ -13,9 +13,10 @@ from simple_history.models import HistoricalRecords
 
 from leads.models.handoff import Handoff
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
-class Connection(models.Model):
+class Connection(Lean):
     """One account in one other system, or one address that is called.
 
     `options` holds what is no secret (API version, names of score properties ...), by the names that the
@@ -95,7 +96,7 @@ class Connection(models.Model):
         return self.name
 
 
-class RemoteRecord(models.Model):
+class RemoteRecord(Lean):
     """A lead's record in another system: what was last written there and what was last seen there.
 
     `written` are the values of our last write by their field names, with the revision that they stand for:
@@ -135,7 +136,7 @@ class RemoteRecord(models.Model):
         return f"{self.connection_id}/{self.object}/{self.remote_id} of {self.lead_id}"
 
 
-class FieldConflict(models.Model):
+class FieldConflict(Lean):
     """Two systems say different things of one person, and one of them is the stated owner of that field: its
     value stands in the lead, and what the other says is kept here until they agree.
 
@@ -169,7 +170,7 @@ class FieldConflict(models.Model):
         return f"{self.field} of {self.lead_id}: {self.owner_id} over {self.other_id}"
 
 
-class InboundCall(models.Model):
+class InboundCall(Lean):
     """What another system sent: its bytes as they came, stored before anything is made of them.
 
     `identity` is what makes a second one the same (webhook-id, or a digest of the body where the sender has

@@ -14,10 +14,11 @@ from django.db.models import Q
 from leads import choices
 from leads.models.handoff import Handoff
 from leads.models.intake import ApiKey
+from routing.lean import Lean
 from routing.models import Ruleset
 
 
-class Event(models.Model):
+class Event(Lean):
     """One thing that happened to a handoff. `data["set"]` holds the columns it changed, as ids and codes."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="events")
@@ -48,7 +49,7 @@ class Event(models.Model):
         return f"{self.kind} of {self.handoff_id}"
 
 
-class RoutingDecision(models.Model):
+class RoutingDecision(Lean):
     """Why a handoff went where it went: facts, version, rule by id, trace, candidates. Kept for ever.
 
     `trace` is the engine's short form (the condition on which each rule failed), worded when read with the
@@ -77,7 +78,7 @@ class RoutingDecision(models.Model):
         return f"{self.outcome} by rule {self.rule_id}"
 
 
-class FiredStep(models.Model):
+class FiredStep(Lean):
     """An escalation step that fired. Unique: a crash, a second worker, a repeat fire nothing twice."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="fired_steps")
@@ -103,7 +104,7 @@ class FiredStep(models.Model):
         return f"{self.code} of {self.handoff_id}"
 
 
-class RedactionDoor(models.Model):
+class RedactionDoor(Lean):
     """While a row stands here, SQLite lets events be redacted. Opened and closed in one transaction."""
 
     reason = models.CharField(max_length=200)

@@ -16,6 +16,7 @@ from leads.models.activity import Activity, Score
 from leads.models.agreement import MqlDefinition, RejectionReason
 from leads.models.lead import Lead
 from leads.querysets import ASTRAY, HandoffQuerySet
+from routing.lean import Lean
 from routing.models import Queue, Ruleset, SlaPolicy
 
 _OPEN = [str(state) for state in OPEN]
@@ -27,7 +28,7 @@ def _person() -> models.ForeignKey:
     )
 
 
-class Handoff(models.Model):
+class Handoff(Lean):
     """See `design` words: state, clocks and facts of one conversion. Times are UTC instants.
 
     Frozen at `mql_at`: lead type, trigger, definition, source, channel, campaign, score. Frozen at
@@ -256,7 +257,7 @@ class Handoff(models.Model):
         return choices.LeadType.DEMO if self.raised_at else self.lead_type
 
 
-class Rejection(models.Model):
+class Rejection(Lean):
     """One act of rejection. Reasons are counted over these rows, rates over handoffs."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="rejections")
@@ -287,7 +288,7 @@ class Rejection(models.Model):
         return f"{self.reason_id} at {self.at:%Y-%m-%d}"
 
 
-class Deferral(models.Model):
+class Deferral(Lean):
     """One deferral with the lead's own words for it."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="deferral_rows")
@@ -304,7 +305,7 @@ class Deferral(models.Model):
         return f"until {self.until:%Y-%m-%d}"
 
 
-class ContactAttempt(models.Model):
+class ContactAttempt(Lean):
     """One outreach attempt. `activity` is the signal it referred to; empty means generic."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="attempts")
@@ -325,7 +326,7 @@ class ContactAttempt(models.Model):
         return f"{self.channel} {self.outcome}"
 
 
-class Note(models.Model):
+class Note(Lean):
     """A note on a handoff, by whoever sees it."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="notes")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 
 from leads.models.job import Job
+from routing.lean import Lean
 
 
 class LeadImport(Job):
@@ -71,7 +72,7 @@ class LeadImport(Job):
         return f"{self.name} ({self.status})"
 
 
-class ImportPart(models.Model):
+class ImportPart(Lean):
     """A stretch of the file's rows: each a list of its number in the file and its cells."""
 
     lead_import = models.ForeignKey(LeadImport, on_delete=models.CASCADE, related_name="parts")
@@ -88,7 +89,7 @@ class ImportPart(models.Model):
         return f"part {self.position} of {self.lead_import_id}"
 
 
-class ImportFailure(models.Model):
+class ImportFailure(Lean):
     """A row that was not taken: its cells, and its problems, each a column ("" for the row) and a message."""
 
     lead_import = models.ForeignKey(LeadImport, on_delete=models.CASCADE, related_name="failures")
@@ -106,7 +107,7 @@ class ImportFailure(models.Model):
         return f"row {self.row} of {self.lead_import_id}"
 
 
-class ImportPreset(models.Model):
+class ImportPreset(Lean):
     """What the columns of a kind of file mean, by their headings: kept under a name, or, without one, as
     what was chosen last for exactly these headings (`headings` is their digest)."""
 

@@ -6,9 +6,10 @@ from django.conf import settings
 from django.db import models
 
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
-class ApiKey(models.Model):
+class ApiKey(Lean):
     """A key for the API. Only its SHA-256 is stored: it is a high-entropy token, so one look-up is enough."""
 
     name = models.CharField(max_length=100)
@@ -33,7 +34,7 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}...)"
 
 
-class Receipt(models.Model):
+class Receipt(Lean):
     """An event that was taken in, with the answer it got. `source` and `event_id` are its identity."""
 
     source = models.CharField(max_length=300)
@@ -59,7 +60,7 @@ class Receipt(models.Model):
         return f"{self.source}#{self.event_id}: {self.status}"
 
 
-class TriageItem(models.Model):
+class TriageItem(Lean):
     """Something that opens no handoff but must not vanish: marketing decides.
 
     `kind` is "suppressed" (a form or flag of a suppressed lead) or "won_anyway" (an opportunity on a
@@ -85,7 +86,7 @@ class TriageItem(models.Model):
         return f"{self.kind} {self.lead_id}"
 
 
-class RememberedAnswer(models.Model):
+class RememberedAnswer(Lean):
     """The answer to an acting call that carried an Idempotency-Key."""
 
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from routing.lean import Lean
 
-class Job(models.Model):
+
+class Job(Lean):
     """Asked for by somebody, worked on by one process at a time.
 
     `worked_at` is when the slice that has it last saved, none when nobody has it; `tries` counts the slices

@@ -7,9 +7,10 @@ from django.db import models
 from django.db.models import F, Q
 
 from leads.models.company import Company
+from routing.lean import Lean
 
 
-class Lead(models.Model):
+class Lead(Lean):
     """One person. Unique by normalised e-mail (`email_key`), also known by ids in other systems.
 
     `field_times` maps a field to the ISO time of the fact it holds: older facts never overwrite newer.
@@ -90,7 +91,7 @@ class Lead(models.Model):
         return f"{self.first_name} {self.last_name}".strip()
 
 
-class LeadAlias(models.Model):
+class LeadAlias(Lean):
     """A former address of a lead; mail from it is still the same person."""
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="aliases")
@@ -101,7 +102,7 @@ class LeadAlias(models.Model):
         return self.email_key
 
 
-class ExternalId(models.Model):
+class ExternalId(Lean):
     """A lead's id in another system."""
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="external_ids")
@@ -122,7 +123,7 @@ class ExternalId(models.Model):
         return f"{self.system}/{self.object}/{self.value}"
 
 
-class DuplicatePair(models.Model):
+class DuplicatePair(Lean):
     """Two leads that may be one person. A human decides: merge, or "different people" (remembered)."""
 
     class Status(models.TextChoices):
@@ -160,7 +161,7 @@ class DuplicatePair(models.Model):
         return f"{self.first_id} ~ {self.second_id} ({self.status})"
 
 
-class Merge(models.Model):
+class Merge(Lean):
     """One lead made part of another, by whom, and what both were before (`leads.lifecycle.remembered`).
 
     `memory` is what an undo goes by; emptied when one of the two is erased.

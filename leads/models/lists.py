@@ -12,10 +12,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from leads.models.handoff import Handoff
+from routing.lean import Lean
 from routing.models import Team
 
 
-class SavedView(models.Model):
+class SavedView(Lean):
     """Filters, order and columns of a list under a name. Shared with a team or everyone, or the owner's."""
 
     class Page(models.TextChoices):
@@ -48,7 +49,7 @@ class SavedView(models.Model):
         return self.name
 
 
-class DefaultView(models.Model):
+class DefaultView(Lean):
     """The view with which a list opens for one person."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -62,7 +63,7 @@ class DefaultView(models.Model):
         return f"{self.view_id} for {self.user_id}"
 
 
-class BulkRun(models.Model):
+class BulkRun(Lean):
     """One act on many handoffs: chosen, looked at, then done row by row.
 
     `options` is what the act needs beside them (`to`, `reason`, `check`, `until`, `anyway`); `query` is the
@@ -89,7 +90,7 @@ class BulkRun(models.Model):
         return f"{self.verb} {self.pk}"
 
 
-class BulkRow(models.Model):
+class BulkRow(Lean):
     """One handoff of such an act, at the revision that was seen when it was chosen, and what became of it."""
 
     class Status(models.TextChoices):

@@ -7,9 +7,10 @@ from django.db import models
 from django.db.models import Q
 
 from leads.models.handoff import Handoff
+from routing.lean import Lean
 
 
-class Notification(models.Model):
+class Notification(Lean):
     """A message to one person about one handoff; without one about a rule, a queue or an absence (`data`).
 
     The words are made when read (`leads.notifications`).
@@ -65,7 +66,7 @@ class Notification(models.Model):
         return f"{self.kind} to {self.user_id}"
 
 
-class Preference(models.Model):
+class Preference(Lean):
     """How one person wants to be told. Without a row the defaults hold: mail at once, no quiet hours.
 
     Quiet hours are minutes since midnight in the person's own zone, and may run over midnight; demo leads
@@ -105,7 +106,7 @@ class Preference(models.Model):
         return f"Preferences of {self.user_id}"
 
 
-class UsedLink(models.Model):
+class UsedLink(Lean):
     """A one-tap link of a mail that was used: the unique row makes it work once. `digest` is of its token."""
 
     digest = models.CharField(max_length=64, unique=True)

@@ -12,9 +12,10 @@ from django.db.models import Q
 from leads.models.connection import Connection
 from leads.models.handoff import Handoff
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
-class Delivery(models.Model):
+class Delivery(Lean):
     """One thing owed to one connection.
 
     `state` says that the lead's present state is to be written there: a newer one supersedes it. `event` is
@@ -104,7 +105,7 @@ class Delivery(models.Model):
         return f"{self.kind} {self.pk} for {self.connection_id}: {self.status}"
 
 
-class DeliveryAttempt(models.Model):
+class DeliveryAttempt(Lean):
     """One attempt: when, how long, what was asked and what was answered, both cut short, without secrets."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")

@@ -9,9 +9,10 @@ from django.db.models import Q
 from leads.choices import Check
 from leads.models.handoff import Handoff
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
-class Inspection(models.Model):
+class Inspection(Lean):
     """One run of the pre-flight checks. `findings` is a list of {check, passed, waived, detail, fix}."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="inspections")
@@ -27,7 +28,7 @@ class Inspection(models.Model):
         return f"{'passed' if self.passed else 'held'} at {self.at:%Y-%m-%d %H:%M}"
 
 
-class Waiver(models.Model):
+class Waiver(Lean):
     """A check waived for one handoff, with the reason in writing."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="waivers")
@@ -45,7 +46,7 @@ class Waiver(models.Model):
         return f"{self.check_code} waived"
 
 
-class Complaint(models.Model):
+class Complaint(Lean):
     """A rep says the data is wrong. Open until a person clears it or the named field changes."""
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="complaints")
@@ -73,7 +74,7 @@ class Complaint(models.Model):
         return f"{self.field}: {self.text[:40]}"
 
 
-class EnrichmentAttempt(models.Model):
+class EnrichmentAttempt(Lean):
     """One attempt of one provider, whatever came of it."""
 
     class Result(models.TextChoices):

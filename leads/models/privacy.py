@@ -12,9 +12,10 @@ from django.db import models
 from leads.choices import Why
 from leads.models.intake import ApiKey
 from leads.models.lead import Lead
+from routing.lean import Lean
 
 
-class PrivacyAct(models.Model):
+class PrivacyAct(Lean):
     """One erasure, or one export for the person. Without a user or a key it was the system.
 
     `lead` is empty when nothing was held. `rows` is how many rows were emptied, deleted or handed out;
@@ -45,7 +46,7 @@ class PrivacyAct(models.Model):
         return f"{self.kind} {self.lead_id or ''}".strip()
 
 
-class ErasedKey(models.Model):
+class ErasedKey(Lean):
     """The keyed hash of an address, an id or an event of somebody who was erased, and as of when.
 
     It says nothing without the key of the installation, and no longer matches once that is replaced.

@@ -13,9 +13,10 @@ from django.db.models import Q
 
 from leads.choices import ProposalState, Side
 from leads.models.agreement import Agreement
+from routing.lean import Lean
 
 
-class Proposal(models.Model):
+class Proposal(Lean):
     """The terms that somebody wants in place of those of the version `changes`. The terms are never edited.
 
     `reasons` are those in force in the administration when it was made: both sides sign what they see.
@@ -62,7 +63,7 @@ class Proposal(models.Model):
         return f"Proposal {self.pk}"
 
 
-class Signature(models.Model):
+class Signature(Lean):
     """One person signs a proposal for one side. Never edited or deleted."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="signatures")
@@ -82,7 +83,7 @@ class Signature(models.Model):
         return f"{self.person_id} for {self.side}"
 
 
-class ProposalComment(models.Model):
+class ProposalComment(Lean):
     """What somebody said about a proposal. Never edited or deleted."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="comments")

@@ -11,12 +11,13 @@ from django.db.models.lookups import StartsWith
 from leads.models.company import Company
 from leads.models.lead import Lead
 from leads.search.folding import LONGEST_WORD
+from routing.lean import Lean
 
 # Behind every letter: no word holds it, so it ends the range of words that begin alike.
 _LAST = "\U0010ffff"
 
 
-class SearchWord(models.Model):
+class SearchWord(Lean):
     """A folded word of a lead or of a company; which words those are is `leads.search.folding`.
 
     Kept by `leads.search.indexing` alone, in the transaction that changes a name, an address or a domain.

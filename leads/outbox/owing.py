@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from leads.choices import EventKind, LeadType
 from leads.models import Connection, Delivery, DeliveryAttempt, Event, ExternalId, Handoff, RemoteRecord
 from leads.outbox import catalogue, waking
+from routing.prepared import prepared
 
 Kind, Status = Delivery.Kind, Delivery.Status
 # An act can be taken back for ten seconds; two more, so that what is taken back at the last moment is
@@ -43,7 +44,7 @@ def owe(events: Sequence[Event], now: datetime) -> None:
     told = [event for event in events if not event.handoff.is_history]
     if not told:
         return
-    connections = list(Connection.objects.filter(is_active=True).order_by("pk"))
+    connections = _active()
     if not connections:
         return
     _withdraw(told, now)
@@ -65,6 +66,11 @@ def owe(events: Sequence[Event], now: datetime) -> None:
             elif connection.kind in KEEPS_STATE and kind in LOGGED and connection.options.get("activities"):
                 rows.append(_row(connection, event, Kind.EVENT, now, str(kind)))
     _write(rows, now)
+
+
+@prepared
+def _active() -> QuerySet[Connection]:
+    return Connection.objects.filter(is_active=True).order_by("pk")
 
 
 def owe_states(connection: Connection, lead_ids: Collection[int], now: datetime) -> int:

@@ -11,8 +11,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from routing.lean import Lean
 
-class Report(models.Model):
+
+class Report(Lean):
     """One edition of a week's report. `kept` is its whole content as canonical JSON (see
     `metrics.reports.gathering`), `digest` the SHA-256 of it. Without a person the schedule made it."""
 
@@ -40,7 +42,7 @@ class Report(models.Model):
         return f"Report {self.week}, edition {self.edition}"
 
 
-class CallEntry(models.Model):
+class CallEntry(Lean):
     """Something written on a week's call. `about` is the entry that it corrects, finishes or reopens.
 
     A decision has somebody who does it (`owner`) until a day. `turn` counts how often a decision was finished
@@ -96,7 +98,7 @@ class CallEntry(models.Model):
         return f"{self.kind} on the call of {self.week}"
 
 
-class ReportSchedule(models.Model):
+class ReportSchedule(Lean):
     """When the report is made and mailed, in the organisation's zone; without the row Monday at seven.
 
     `weekday` counts from Monday, 0.
@@ -118,7 +120,7 @@ class ReportSchedule(models.Model):
         return f"day {self.weekday}, hour {self.hour}"
 
 
-class ReportSubscription(models.Model):
+class ReportSubscription(Lean):
     """Who gets the scheduled report by mail. Nobody does unasked."""
 
     user = models.OneToOneField(
@@ -133,7 +135,7 @@ class ReportSubscription(models.Model):
         return f"Reports to {self.user_id}"
 
 
-class ReportMail(models.Model):
+class ReportMail(Lean):
     """The mail of one report to one person: the unique row is why nobody gets it twice.
 
     It is marked as being sent before it is: a crash in between leaves it so, and nobody tries again.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from routing.lean import Lean
 
-class Ledger(models.Model):
+
+class Ledger(Lean):
     """One row: how many events of the log belong to the handoffs of each week, up to an event.
 
     `marks` are counts by the Monday's ISO date in `zone`, of the events after the first reading up to
@@ -27,7 +29,7 @@ class Ledger(models.Model):
         return f"up to event {self.settled_to}"
 
 
-class Snapshot(models.Model):
+class Snapshot(Lean):
     """What was counted over some weeks. `key` names what, of which handoffs, and by which formulas.
 
     It holds while the weeks' `marks` are the same, from `made_at` until just before `good_until` (null: time

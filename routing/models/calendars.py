@@ -16,6 +16,7 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from routing import hours as business_hours
+from routing.lean import Lean
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def validate_zone(value: str) -> None:
         raise ValidationError(f"{value} is not a known time zone; an example is Europe/Berlin") from None
 
 
-class Calendar(models.Model):
+class Calendar(Lean):
     """Working time in one time zone."""
 
     name = models.CharField(max_length=100, unique=True)
@@ -72,7 +73,7 @@ class Calendar(models.Model):
         )
 
 
-class CalendarInterval(models.Model):
+class CalendarInterval(Lean):
     """Working time on one weekday (0 is Monday), in minutes since local midnight."""
 
     calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="intervals")
@@ -97,7 +98,7 @@ class CalendarInterval(models.Model):
         return f"{self.weekday} {self.start_minute}-{self.end_minute}"
 
 
-class ClosedDay(models.Model):
+class ClosedDay(Lean):
     """A day without working time: a public holiday as it was known, or a day of the organisation's own."""
 
     calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="closed_days")

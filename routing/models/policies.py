@@ -11,9 +11,10 @@ from django.db import models
 from django.db.models import Q
 
 from routing import sla
+from routing.lean import Lean
 
 
-class SlaPolicy(models.Model):
+class SlaPolicy(Lean):
     """Targets of one lead type (or of a segment that a rule names by slug). Minutes; business or elapsed."""
 
     slug = models.SlugField()
@@ -78,7 +79,7 @@ class SlaPolicy(models.Model):
         )
 
 
-class SlaStep(models.Model):
+class SlaStep(Lean):
     """One rung of a policy's ladder: when on which clock, who, and what is done."""
 
     policy = models.ForeignKey(SlaPolicy, on_delete=models.CASCADE, related_name="steps")

@@ -11,8 +11,10 @@ from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
+from routing.lean import Lean
 
-class Queue(models.Model):
+
+class Queue(Lean):
     """A place where handoffs wait for a person. It has a named owner, always."""
 
     class Kind(models.TextChoices):
@@ -44,7 +46,7 @@ class Queue(models.Model):
         return self.name
 
 
-class Pool(models.Model):
+class Pool(Lean):
     """People who share the work that a rule sends here, by quota, least open load or earliest reachable.
 
     Caps count all of a member's turns, whichever pool they came from; a day and a week are those of the
@@ -80,7 +82,7 @@ class Pool(models.Model):
         return self.name
 
 
-class PoolMember(models.Model):
+class PoolMember(Lean):
     """A seat in a pool. `accrued` and `taken` are the quota method's memory (see `routing.quota`)."""
 
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="seats")
@@ -106,7 +108,7 @@ class PoolMember(models.Model):
         return f"{self.user} in {self.pool}"
 
 
-class Turn(models.Model):
+class Turn(Lean):
     """One assignment in the ledger. Open while `released_at` is empty; load and caps count open turns.
 
     `shares` holds what each member accrued by this turn, so giving it back undoes it exactly.

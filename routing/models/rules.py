@@ -12,8 +12,10 @@ from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
+from routing.lean import Lean
 
-class Draft(models.Model):
+
+class Draft(Lean):
     """What the draft says as a whole: one row. `revision` is raised when the order of the rules or one of
     these settings changes, so that two editors at once see each other."""
 
@@ -38,7 +40,7 @@ class Draft(models.Model):
         return "Draft"
 
 
-class NamedList(models.Model):
+class NamedList(Lean):
     """A list of values that conditions refer to by its slug: domains, postal prefixes, any words."""
 
     class Kind(models.TextChoices):
@@ -61,7 +63,7 @@ class NamedList(models.Model):
         return self.name
 
 
-class Territory(models.Model):
+class Territory(Lean):
     """Named conditions with an owner and members."""
 
     slug = models.SlugField(unique=True)
@@ -83,7 +85,7 @@ class Territory(models.Model):
         return self.name
 
 
-class Rule(models.Model):
+class Rule(Lean):
     """One rule of the draft. First match wins, in order of `position`."""
 
     class TargetKind(models.TextChoices):
@@ -116,7 +118,7 @@ class Rule(models.Model):
         return self.name
 
 
-class RuleReview(models.Model):
+class RuleReview(Lean):
     """A dated task to look at a rule again, one a quarter; done when somebody says what came of it."""
 
     class Outcome(models.TextChoices):
@@ -148,7 +150,7 @@ class RuleReview(models.Model):
         return f"{self.rule} by {self.due_on}"
 
 
-class Ruleset(models.Model):
+class Ruleset(Lean):
     """One published version: an immutable document. `is_live` is the pointer; at most one row has it."""
 
     version = models.PositiveIntegerField(unique=True)
