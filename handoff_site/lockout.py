@@ -18,6 +18,7 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.core import signing
+from django.core.cache import cache
 from django.db.models import Sum
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -31,12 +32,16 @@ COOKIE, SALT = "known", "handoff.known"
 KEPT = timedelta(days=180)
 # A browser that several people share.
 MOST_PEOPLE = 6
+NOWHERE = "0.0.0.0"  # noqa: S104 - somebody without an address, not an interface
+# An office signs in by passkeys from one address.
+MOST_BEGUN = 60
 BY_ADDRESS, BY_BROWSER = [["username", "ip_address"]], [["username", "user_agent"]]
 
 
 def through_proxies(request: HttpRequest) -> str:
     """Whose address a request comes from: as the outermost of our proxies saw it, so that what a client puts
-    into the header itself counts for nothing. "0.0.0.0" where nobody said one."""
+    into the header itself counts for nothing. "0.0.0.0" where nobody said one. Asked once for each request,
+    by the middleware; all others read REMOTE_ADDR."""
     found = str(request.META.get("REMOTE_ADDR", ""))
     header = request.META.get("HTTP_X_FORWARDED_FOR", "")
     told = [part.strip() for part in header.split(",") if part.strip()]
@@ -48,12 +53,13 @@ def through_proxies(request: HttpRequest) -> str:
     try:
         return str(ipaddress.ip_address(found))
     except ValueError:
-        return "0.0.0.0"  # noqa: S104 - somebody without an address, not an interface
+        return NOWHERE
 
 
 def client_address(request: HttpRequest) -> str:
     """By what failures are counted: the address; of IPv6 its network of 64 bits, which is one customer's."""
-    address = ipaddress.ip_address(through_proxies(request))
+    # A request that came through no middleware, as a command's own, has none.
+    address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", NOWHERE))
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)
@@ -92,6 +98,18 @@ def is_flooded(request: HttpRequest, now: datetime) -> bool:
     )
     failures = recent.aggregate(n=Sum("failures_since_start"))["n"] or 0
     return bool(failures >= settings.LOGIN_ADDRESS_LIMIT)
+
+
+def asks_too_often(request: HttpRequest) -> bool:
+    """Whether this address has begun more sessions within the last minute than people do who sign in by
+    passkeys. Each process counts for itself: what is bounded is rows of sessions that nobody goes on with."""
+    key = f"begun:{client_address(request)}"
+    cache.add(key, 0, timeout=60)
+    try:
+        return cache.incr(key) > MOST_BEGUN
+    except ValueError:
+        # The minute ended between the two.
+        return False
 
 
 def is_shut(request: HttpRequest, email: str) -> bool:

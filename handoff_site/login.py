@@ -25,7 +25,7 @@ from django.views.decorators.http import require_POST
 from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
 from handoff_site.signing_in import ending, second
-from handoff_site.signing_in.onward import go_on
+from handoff_site.signing_in.onward import go_on, is_door
 from leads.views import proof
 from routing.people import User
 
@@ -46,6 +46,13 @@ class SignIn(LoginView):
         if lockout.is_flooded(request, timezone.now()):
             return render(request, "registration/locked.html", status=429)
         return super().post(request, *args, **kwargs)
+
+    def get_redirect_url(self) -> str:  # type: ignore[override]
+        wanted = super().get_redirect_url()
+        user: Any = self.request.user
+        # The administration sends whoever is none of its staff here, to be sent on to it again.
+        is_shut = user.is_authenticated and not user.is_staff and wanted.startswith("/admin/")
+        return "" if is_door(wanted) or is_shut else wanted
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)

@@ -38,7 +38,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestId:
-    """Takes the proxy's X-Request-ID when it looks like one, else makes one; logs and answers carry it.
+    """Takes the X-Request-ID of a proxy that is trusted when it looks like one, else makes one; logs and
+    answers carry it. What anybody else sends is not taken: it would say whatever they like in our logs.
 
     Each request leaves a line with its route (an address may hold a secret), status and time; what is about
     one handoff says which in all its lines. Probes and static files leave none.
@@ -48,7 +49,7 @@ class RequestId:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
+        given = request.headers.get("X-Request-ID", "") if settings.PROXY_COUNT else ""
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
@@ -80,14 +81,14 @@ class RequestId:
 
 
 class ClientAddress:
-    """Behind proxies that are trusted, the client's address is what they say, for all that comes after."""
+    """Settles the client's address for all that comes after: behind proxies that are trusted, what they say;
+    always one that can be read."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.PROXY_COUNT:
-            request.META["REMOTE_ADDR"] = lockout.through_proxies(request)
+        request.META["REMOTE_ADDR"] = lockout.through_proxies(request)
         return self.get_response(request)
 
 

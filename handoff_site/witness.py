@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
@@ -79,11 +79,9 @@ def _turned(request: HttpRequest, before: int | None, after: int | None, now: da
     if before is not None and before in people:
         access_log.record(Kind.SIGNED_OUT, now, people[before])
     if after is not None:
-        detail: dict[str, Any] = {"backend": str(request.session.get(BACKEND_SESSION_KEY, ""))[:100]}
-        if by := getattr(request, "signed_in_by", ""):
-            # More than a password, or another way than one.
-            detail["proof"] = by
-        access_log.record(Kind.SIGNED_IN, now, people[after], **detail)
+        # Whoever came in otherwise than by a password alone was let in by one that said how.
+        by = getattr(request, "signed_in_by", "password")
+        access_log.record(Kind.SIGNED_IN, now, people[after], proof=by)
 
 
 def _taken(response: HttpResponse, name: str, user: Any, now: datetime) -> None:

@@ -6,16 +6,23 @@ Nothing here is random. Caches of immutable rows are dropped between tests, beca
 from __future__ import annotations
 
 import gc
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
 from django.core.cache import cache
+from django.core.handlers.base import BaseHandler
+from django.core.signals import setting_changed
+from django.db import connection
 from django.test import Client, TransactionTestCase
+from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 
 from handoff_site import reference
@@ -25,6 +32,7 @@ from routing.models.calendars import forget_compiled
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
 from tests import mould
 from tests.emptying import empty
+from tests.processes import Site
 
 # Examples are bounded in number, never by the clock: a busy machine is no failure of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -145,12 +153,51 @@ def as_(client: Client) -> object:
     return sign_in
 
 
+@pytest.fixture(scope="session")
+def migrated(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of SQLite with every table and no row of ours, for sites of their own to begin with a copy of:
+    migrating takes a minute's quarter, and the tests' own database has been through it already."""
+    file = tmp_path_factory.mktemp("migrated") / "site.sqlite3"
+    if connection.vendor != "sqlite":
+        Site(file.parent, {"DATABASE_URL": f"sqlite:///{file}"}).manage("migrate", "--verbosity", "0")
+        return file
+    with (
+        closing(sqlite3.connect(connection.settings_dict["NAME"])) as own,
+        closing(sqlite3.connect(file)) as new,
+    ):
+        own.backup(new)
+        assert new.execute("SELECT count(*) FROM routing_user").fetchone() == (0,), "another test's rows"
+    return file
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _emptied_through_the_door() -> Iterator[None]:
     """For the whole session, because the tables are emptied after a test's own fixtures are gone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty())
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_chain_of_middleware() -> Iterator[None]:
+    """As in a process of the site: put together once for thousands of clients, and anew after a setting is
+    another one."""
+    chains: list[object] = []
+
+    def load(self: ClientHandler, is_async: bool = False) -> None:
+        if not chains:
+            BaseHandler.load_middleware(self)
+            chains.append(self._middleware_chain)
+        self._middleware_chain = chains[0]
+
+    def forget(**said: object) -> None:
+        chains.clear()
+
+    setting_changed.connect(forget)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientHandler, "load_middleware", load, raising=False)
+        yield
+    setting_changed.disconnect(forget)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,6 +6,8 @@ Owns what every way in ends with; how somebody proves it stands with each way.
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urljoin, urlsplit
+
 from django.conf import settings
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +19,8 @@ from leads.views import proof
 from routing.people import User
 
 BACKEND = "handoff_site.sessions.Backend"
+# Where one goes in and out. Nobody who is in is sent there: it would send them on, round in a circle.
+DOORS = ("/login/", "/logout/", "/admin/login/", "/admin/logout/")
 
 
 def let_in(request: HttpRequest, user: User, by: str, proved_at: float) -> None:
@@ -36,6 +40,13 @@ def go_on(request: HttpRequest, wanted: str, sent: str) -> HttpResponse:
 
 
 def onward(request: HttpRequest, wanted: str) -> str:
-    """The page that was wanted, if it is one of ours, else home."""
+    """The page that was wanted, if it is one of ours and no way in or out, else home."""
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    return wanted if is_ours and not is_door(wanted) else resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def is_door(wanted: str) -> bool:
+    """Whether a browser that is sent there from the sign-in page comes to a way in or out, however it is
+    written: from where it stands, by way of dots, in percent signs, without its last slash."""
+    path = unquote(urlsplit(urljoin("/login/", wanted.replace("\\", "/"))).path)
+    return f"{path}/".startswith(DOORS)

@@ -23,7 +23,7 @@ WORDS = """Handoff takes qualified leads in, hands them to sales, and says where
 
 Ids are opaque strings, people are e-mail addresses, queues are `queue:SLUG`, times are RFC 3339 in UTC.
 Every failure is `application/problem+json` with `errors`, each with `pointer`, `code` and `detail`. Every
-answer carries `X-Request-ID`: yours, when it has 8 to 64 letters, digits, dots, dashes and underscores."""
+answer carries `X-Request-ID`, by which the log finds the request again."""
 
 
 class WithoutEmpty(Parser):

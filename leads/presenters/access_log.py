@@ -93,6 +93,9 @@ def more(detail: Mapping[str, Any]) -> str:
     """The codes in words: "given sales manager; taken rep", "120 rows"."""
     parts = []
     for name, value in detail.items():
+        if name == "backend":
+            # What former versions kept beside the proof: a name of ours, the same in each entry.
+            continue
         if name == "whole":
             parts += [] if value else ["broken off"]
         elif name == "rows":

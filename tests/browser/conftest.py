@@ -143,15 +143,19 @@ def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..
 
 
 @pytest.fixture
-def shot() -> Callable[[Page, str], None]:
-    """shot(page, name) saves a picture when SCREENSHOTS names a folder."""
+def shot() -> Callable[..., None]:
+    """shot(page, name) saves a picture when SCREENSHOTS names a folder; `height` is that of the window for
+    it, where a page scrolls in itself."""
 
-    def take(page: Page, name: str) -> None:
-        folder = os.environ.get("SCREENSHOTS")
-        if folder:
+    def take(page: Page, name: str, height: int = 0) -> None:
+        folder, size = os.environ.get("SCREENSHOTS"), page.viewport_size
+        if folder and size:
             Path(folder).mkdir(parents=True, exist_ok=True)
+            if height:
+                page.set_viewport_size({**size, "height": height})
             # Hiding the caret would need an inline style, which the policy refuses.
             page.screenshot(path=str(Path(folder) / f"{name}.png"), caret="initial")
+            page.set_viewport_size(size)
 
     return take
 
@@ -159,8 +163,8 @@ def shot() -> Callable[[Page, str], None]:
 def looks(page: Page) -> Iterator[tuple[tuple[int, int], str]]:
     """The page as it stands, on a desk and on a phone, in the light and in the dark: the size and a name."""
     for size in (DESK, PHONE):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         for dark in (False, True):
-            page.set_viewport_size({"width": size[0], "height": size[1]})
             # Without motion: no colour is caught on its way from the light to the dark.
             page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
             yield size, f"{size[0]}{'-dark' if dark else ''}"
@@ -194,4 +198,6 @@ def axe_violations(page: Page) -> list[str]:
     its colours."""
     if page.evaluate("window.axe === undefined"):
         page.evaluate(AXE_SCRIPT)
+        # Whoever asks once asks of the next pages too: the browser keeps the half a megabyte for them.
+        page.add_init_script(AXE_SCRIPT)
     return list(page.evaluate(_AXE))

@@ -1,8 +1,10 @@
 """The probes: open to anybody, true, and silent about everything that is nobody's business."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
@@ -14,8 +16,16 @@ from handoff_site.models import Heartbeat
 from handoff_site.tasks import heartbeat
 from leads.models import Handoff, Lead, Notification
 from routing.models import User
+from tests.conftest import NOW
 from tests.leads.connectors.conftest import make_connection
 from tests.leads.outbox.rows import owed
+
+
+@pytest.fixture(autouse=True)
+def _one_moment() -> Iterator[None]:
+    """Ages are in whole seconds: the page must not be asked a second after what it is to find was written."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def beat(age: timedelta) -> None:

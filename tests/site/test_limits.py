@@ -94,7 +94,8 @@ def limited(**milliseconds: int) -> Iterator[None]:
 @on_postgres
 @pytest.mark.urls("tests.site.failing")
 @pytest.mark.django_db(transaction=True)
-def test_a_statement_that_takes_too_long_is_cut_and_told(cast: Cast) -> None:
+def test_a_statement_that_takes_too_long_is_cut_and_told(cast: Cast, settings) -> None:
+    settings.PROXY_COUNT = 1
     client = Client(raise_request_exception=False)
     client.force_login(cast.femke, backend="handoff_site.sessions.Backend")
     with limited(statement_timeout=100):

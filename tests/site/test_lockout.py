@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handoff_site import lockout
+from handoff_site.middleware import ClientAddress
 from routing.models import User
 from tests.conftest import NOW, PASSWORD, Cast
 
@@ -103,14 +105,32 @@ def test_behind_proxies_each_client_counts_for_itself(cast: Cast, settings: Any)
 def test_whose_address_it_is(settings: Any, count: int, header: str, expected: str) -> None:
     settings.PROXY_COUNT = count
     meta = {"HTTP_X_FORWARDED_FOR": header} if header else {}
-    assert lockout.client_address(RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", **meta)) == expected
+    assert counted(RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", **meta)) == expected
+
+
+def counted(request: HttpRequest) -> str:
+    """By what address its failures are counted, as it comes through the middleware."""
+    ClientAddress(lambda request: HttpResponse())(request)
+    return lockout.client_address(request)
+
+
+def test_an_address_that_was_settled_is_not_looked_for_again(settings: Any) -> None:
+    settings.PROXY_COUNT = 1
+    request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=HOME)
+    assert counted(request) == HOME
+    request.META["HTTP_X_FORWARDED_FOR"] = AWAY
+    assert lockout.client_address(request) == HOME
+
+
+def test_who_comes_without_an_address_has_one_that_can_be_read() -> None:
+    assert counted(RequestFactory().get("/", REMOTE_ADDR="")) == "0.0.0.0"
 
 
 @given(st.text(max_size=60))
 def test_any_header_is_some_address(header: str) -> None:
     request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1")
     request.META["HTTP_X_FORWARDED_FOR"] = header
-    assert lockout.client_address(request) == "10.0.0.1"
+    assert counted(request) == "10.0.0.1"
 
 
 def test_unknown_accounts_are_answered_alike_after_the_same_work(

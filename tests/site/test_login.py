@@ -1,4 +1,4 @@
-"""The demo cards: only in a debug run, only with demo data, only from this machine."""
+"""The demo cards: only in a debug run, only with demo data, only from this machine. Where one goes on to."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.test import Client
 
 from handoff_site.demo.people import LOGINS, PASSWORD
 from handoff_site.signing_in.configured import Oidc
+from handoff_site.signing_in.onward import onward
 from routing.models import User
 from routing.people import REP
 
@@ -114,3 +115,37 @@ def test_the_administration_has_no_door_of_its_own(client: Client, settings: Any
     assert client.get("/admin/password_change/")["Location"] == "/profile/sign-in/"
     assert client.post("/admin/logout/")["Location"] == "/login/"
     assert not is_in(client)
+
+
+# Where one goes on to
+
+TO_A_DOOR = (
+    "/login/", "/login", "/logout/", "/login/?next=/login/", "/login/?next=/inbox/", "/login/second/",
+    "/login/passkey/", "/admin/login/?next=/admin/", "/admin/logout/", "?next=/login/", ".", "./",
+    "../login/", "/inbox/../login/", "/%6cogin/", "/log%69n", ".\\", "http://testserver/login/",
+    "//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", TO_A_DOOR)
+def test_nobody_is_sent_round_in_a_circle_or_away(client: Client, femke: User, wanted: str) -> None:
+    where = {"next": wanted}
+    fresh = client.post("/login/", {"username": femke.email, "password": PASSWORD, **where})
+    assert (fresh.status_code, fresh["Location"]) == (302, "/")
+    again = client.get("/login/", where)
+    assert (again.status_code, again["Location"]) == (302, "/")
+    assert onward(again.wsgi_request, wanted) == "/"
+
+
+@pytest.mark.parametrize("wanted", ["/inbox/?q=/login/", "/leads/", "/logins/", "/profile/sign-in/"])
+def test_a_page_that_was_wanted_comes_next(client: Client, femke: User, wanted: str) -> None:
+    client.force_login(femke, backend="handoff_site.sessions.Backend")
+    answer = client.get("/login/", {"next": wanted})
+    assert (answer.status_code, answer["Location"]) == (302, wanted)
+    assert onward(answer.wsgi_request, wanted) == wanted
+
+
+def test_the_administration_and_the_door_do_not_send_somebody_to_and_fro(client: Client, femke: User) -> None:
+    client.force_login(femke, backend="handoff_site.sessions.Backend")
+    went = [to for to, _ in client.get("/admin/", follow=True).redirect_chain]
+    assert went == ["/admin/login/?next=/admin/", "/login/?next=%2Fadmin%2F", "/", "/inbox/"]

@@ -15,10 +15,12 @@ import pytest
 import structlog
 from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from handoff_site.logs import said, without
+from handoff_site.middleware import RequestId
 from leads.keys import make_key
 from leads.models import Handoff, Lead
 from leads.notifications import links
@@ -67,8 +69,14 @@ def bearing(number: int) -> dict[str, Any]:
 
 
 def test_a_lead_is_in_no_line_and_each_line_has_its_ids(
-    cast: Any, as_: Callable[..., Client], written: io.StringIO, monkeypatch: Any, time_machine: Any
+    cast: Any,
+    as_: Callable[..., Client],
+    written: io.StringIO,
+    monkeypatch: Any,
+    time_machine: Any,
+    settings: Any,
 ) -> None:
+    settings.PROXY_COUNT = 1
     time_machine.move_to(NOW, tick=False)
     route_to(cast.femke)
     _, key = make_key("MAP", ["intake", "read", "act"], NOW)
@@ -206,3 +214,24 @@ def test_what_is_said_stays_one_line_and_one_field(written: io.StringIO) -> None
     text = written.getvalue()
     assert len(text.splitlines()) == 2 and "\x1b" not in text and "\u2028" not in text
     assert all(re.search(r'(event|said)=".*x\\"\\n', line) for line in text.splitlines()), text
+
+
+@pytest.mark.parametrize(
+    ("count", "given", "is_taken"),
+    [
+        (0, "request-of-test", False),
+        (1, "request-of-test", True),
+        (1, "short", False),
+        (1, "x" * 64, True),
+        (1, "x" * 65, False),
+        (1, "request of test", False),
+        (1, "request\u0661\u0661", False),
+    ],
+)
+def test_a_number_of_a_request_is_taken_from_a_trusted_proxy_only(
+    settings: Any, count: int, given: str, is_taken: bool
+) -> None:
+    settings.PROXY_COUNT = count
+    found = RequestId(lambda request: HttpResponse())(RequestFactory().get("/", HTTP_X_REQUEST_ID=given))
+    number = found["X-Request-ID"]
+    assert number == given if is_taken else re.fullmatch("[0-9a-f]{32}", number)

@@ -3,6 +3,7 @@
 The kills that take minutes (a deaf cluster) are in tests/storm/long/test_kills.py.
 """
 
+import shutil
 import signal
 import socket
 from argparse import ArgumentTypeError
@@ -19,17 +20,25 @@ from tests.processes import Site, alive, descendants, kill, wait_for
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    made = Site(folder, {"DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}"})
-    made.manage("migrate", "--verbosity", "0")
+def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = _site(migrated, tmp_path_factory.mktemp("site"))
     made.manage("setup")
     yield made
     if made.process is not None and made.process.poll() is None:
         made.process.kill()
 
 
-def test_a_start_serves_restarts_what_dies_and_stops_cleanly(site: Site) -> None:
+def _site(migrated: Path, folder: Path, **environment: str) -> Site:
+    file = shutil.copy(migrated, folder / "site.sqlite3")
+    return Site(folder, {"DATABASE_URL": f"sqlite:///{file}", **environment})
+
+
+def _free(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", site.port)):
+        pass
+
+
+def test_a_start_restarts_what_dies_and_a_killed_one_leaves_nothing(site: Site) -> None:
     supervisor = site.start()
     assert site.get("/healthz") == (200, {"status": "alive"})
     wait_for(site.whole, 120)
@@ -46,27 +55,22 @@ def test_a_start_serves_restarts_what_dies_and_stops_cleanly(site: Site) -> None
     wait_for(lambda: not any(alive(pid) for pid in before), 10, "something of the former cluster stayed")
 
     everything = list(descendants(supervisor))
-    assert site.stop() == 0
-    assert not any(alive(pid) for pid in everything)
-    with socket.create_server(("127.0.0.1", site.port)):
-        pass
-
-
-def test_a_killed_supervisor_leaves_nothing_and_the_next_start_is_complete(site: Site) -> None:
-    supervisor = site.start()
-    wait_for(site.whole, 120)
-    everything = list(descendants(supervisor))
     site.stop(signal.SIGKILL)
     wait_for(lambda: not any(alive(pid) for pid in everything), 10, "an orphan stayed")
-    with socket.create_server(("127.0.0.1", site.port)):
-        pass
-    site.start()
+    _free(site)
+
+
+def test_the_next_start_is_complete_has_its_port_and_stops_cleanly(site: Site) -> None:
+    supervisor = site.start()
     wait_for(site.whole, 120)
     # The port is ours: a second one is refused with a plain line.
     assert f"cannot listen on 127.0.0.1:{site.port}" in site.refused(
         "start", "--bind", f"127.0.0.1:{site.port}"
     )
-    assert site.stop(signal.SIGINT) == 0
+    everything = list(descendants(supervisor))
+    assert site.stop() == 0
+    assert not any(alive(pid) for pid in everything)
+    _free(site)
 
 
 def test_the_worker_alone_opens_no_port(site: Site) -> None:
@@ -75,7 +79,7 @@ def test_the_worker_alone_opens_no_port(site: Site) -> None:
     wait_for(lambda: len(descendants(site.process.pid)) == 6 if site.process else False, 120)
     assert site.parts()["web"] == 0
     assert "http://" not in site.log.read_text()
-    assert site.stop() == 0
+    assert site.stop(signal.SIGINT) == 0
 
 
 def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
@@ -83,16 +87,14 @@ def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
     assert "migrations are not applied; run manage.py migrate first" in site.refused("start", "--bind", ":0")
 
 
-def test_it_does_not_serve_pages_without_their_styles(tmp_path: Path) -> None:
+def test_it_does_not_serve_pages_without_their_styles(migrated: Path, tmp_path: Path) -> None:
     deployed = {
         "DEBUG": "0",
         "SECURE_SSL": "0",
         "SECRET_KEY": "of-this-test-4nT8vQ2mZr7LxKpW0sYd9HgB3cJfUeA6-only",
+        "STATIC_ROOT": str(tmp_path / "static"),
     }
-    site = Site(tmp_path, {"DATABASE_URL": f"sqlite:///{tmp_path / 'site.sqlite3'}"} | deployed)
-    site.environment["STATIC_ROOT"] = str(tmp_path / "static")
-    site.manage("migrate", "--verbosity", "0")
-    told = site.refused("start", "--only", "web", "--bind", ":0")
+    told = _site(migrated, tmp_path, **deployed).refused("start", "--only", "web", "--bind", ":0")
     assert "the static files are not collected; run manage.py collectstatic first" in told
 
 

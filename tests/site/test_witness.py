@@ -43,7 +43,8 @@ def details() -> list[dict[str, Any]]:
     return list(AccessEntry.objects.order_by("pk").values_list("detail", flat=True))
 
 
-def test_signing_in_and_out(cast: Cast, client: Client) -> None:
+def test_signing_in_and_out(cast: Cast, client: Client, settings: Any) -> None:
+    settings.PROXY_COUNT = 1
     form = {"username": cast.femke.email.upper(), "password": PASSWORD}
     client.post("/login/", form, REMOTE_ADDR="203.0.113.9", headers={"X-Request-ID": "walked-0001"})
     client.get("/inbox/")
@@ -52,7 +53,7 @@ def test_signing_in_and_out(cast: Cast, client: Client) -> None:
     assert told() == [("signed_in", femke, "", ""), ("signed_out", femke, "", "")]
     first = AccessEntry.objects.order_by("pk")[0]
     assert (first.at, first.address, first.request_id) == (LATER, "203.0.113.9", "walked-0001")
-    assert first.detail == {"backend": "handoff_site.sessions.Backend"}
+    assert first.detail == {"proof": "password"}
 
 
 def test_failing_and_being_locked_out_keep_nothing_that_was_typed(

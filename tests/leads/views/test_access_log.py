@@ -11,6 +11,7 @@ from django.test import Client
 
 from leads import access_log, keys
 from leads.models import AccessEntry
+from leads.presenters import access_log as presenter
 from tests.conftest import NOW, Cast
 from tests.leads.views.asking import SignIn, file_of, html, queries, refuses, sent_to_sign_in
 
@@ -51,6 +52,12 @@ def test_it_is_narrowed_by_its_address(as_: SignIn, cast: Cast) -> None:
         assert words in body, words
     assert "There is no such person" in html(client.get(f"{URL}?by=999"))
     assert "No entry fits." in html(client.get(f"{URL}?kind=signed"))
+
+
+def test_how_somebody_signed_in_is_said_in_words_alone() -> None:
+    """Former entries hold the name of a class beside it."""
+    assert presenter.more({"backend": "handoff_site.sessions.Backend"}) == ""
+    assert presenter.more({"backend": "x", "proof": "passkey"}) == "proof passkey"
 
 
 def test_it_turns_its_pages(as_: SignIn, cast: Cast) -> None:

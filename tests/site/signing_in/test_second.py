@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
 
+from handoff_site import lockout
 from handoff_site.signing_in import configured, second
 from leads import access_log
 from leads.models import AccessEntry
@@ -90,6 +91,22 @@ def test_an_app_is_set_up_and_asked_for(cast: Cast, as_: SignIn, clock: Any) -> 
         third, _ = by_password(cast.otto)
         assert third.post(STEP, {"code": paper[3]}).status_code == expected
     assert "9 left" in otto.get("/profile/sign-in/").content.decode()
+
+
+def test_passkeys_are_not_asked_for_without_end(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each browser that keeps no session begins another one; one that keeps it has one."""
+    monkeypatch.setattr(lockout, "MOST_BEGUN", 3)
+    own = Client()
+    asked = [client.get("/login/passkey/").status_code for client in (own, own, own, own)]
+    assert (asked, Session.objects.count()) == ([200] * 4, 1)
+    forged = Client()
+    asked = []
+    for number in range(5):
+        forged.cookies["sessionid"] = f"{number}" * 32
+        asked.append(forged.get("/login/passkey/").status_code)
+    assert (asked, Session.objects.count()) == ([200, 200, 429, 429, 429], 3)
+    assert Client().get("/login/passkey/", REMOTE_ADDR="198.51.100.9").status_code == 200
+    assert own.get("/login/passkey/").status_code == 200
 
 
 def test_nothing_is_open_half_way(cast: Cast, as_: SignIn, clock: Any) -> None:
