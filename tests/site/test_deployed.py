@@ -347,12 +347,16 @@ def test_no_statement_of_ours_rests_on_a_session() -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_the_units_are_sound(tmp_path: Path) -> None:
-    names = ("handoff-web.service", "handoff-worker.service", "handoff-migrate.service")
+    names = (
+        "handoff-web.service", "handoff-worker.service", "handoff-migrate.service", "handoff-check.service",
+        "handoff-check.timer",
+    )  # fmt: skip
     (tmp_path / "bin").mkdir()
     for program in ("python", "gunicorn"):
         (tmp_path / "bin" / program).symlink_to(sys.executable)
     for name in names:
-        text = deployed.filled(name, **{"/opt/handoff/.venv/bin": str(tmp_path / "bin")})
+        programs = {} if name.endswith(".timer") else {"/opt/handoff/.venv/bin": str(tmp_path / "bin")}
+        text = deployed.filled(name, **programs)
         (tmp_path / name).write_text(text.replace("/opt/handoff", str(ROOT)))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in names)],
