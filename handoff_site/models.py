@@ -1,4 +1,4 @@
-"""What the site itself stores: the worker's sign of life."""
+"""What the site itself stores: the worker's sign of life, and what the last check of all data found."""
 
 from django.db import models
 
@@ -13,3 +13,18 @@ class Heartbeat(Lean):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Inspection(models.Model):
+    """What the last pass over all invariants found: how many violations, by invariant. One row, overwritten
+    by `manage.py check_invariants`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    ended_at = models.DateTimeField()
+    counts = models.JSONField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_inspection")]
+
+    def __str__(self) -> str:
+        return f"{sum(self.counts.values())} violations at {self.ended_at:%Y-%m-%d %H:%M:%S}"

@@ -23,12 +23,16 @@ from routing import policies, sla
 from routing.models import Absence, PoolMember, Queue, Turn, User
 
 CHUNK = 2000
+CODES = (
+    "accountable", "deadline", "state", "turn", "seat", "queue", "log", "step", "policy", "identity",
+    "projection",
+)  # fmt: skip
 _HELD = [str(state) for state in HOLDS_TURN]
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that should not be. `code` names the invariant, `about` the row ("handoff 12")."""
+    """One thing that should not be. `code` is the invariant, one of CODES, `about` the row ("handoff 12")."""
 
     code: str
     about: str

@@ -1,6 +1,7 @@
-"""A PostgreSQL server of a test's own, to be stopped, killed, filled up and followed.
+"""A PostgreSQL server of a test's or the bench's own, to be stopped, killed, filled up and followed.
 
 Made by initdb in a folder of the test, durable as it comes, with trust on loopback. Root runs it as nobody.
+`initdb` and `pg_ctl` are looked for on the PATH and under /usr/lib/postgresql.
 """
 
 from __future__ import annotations
@@ -14,11 +15,23 @@ from typing import Any
 
 import psycopg
 
-from tests import deployed
-from tests.bench.servers import free_port, programs
-from tests.processes import alive, descendants, kill, wait_for
+from tests.processes import alive, descendants, free_port, kill, somebody, wait_for
 
 USER = "handoff"
+# Little is kept of what was written, so that a server is soon behind, full or begun anew.
+SMALL = ("max_wal_size=96MB", "min_wal_size=32MB", "wal_keep_size=0", "max_connections=60")
+
+
+def programs() -> tuple[str, str] | None:
+    """Paths of initdb and pg_ctl, from one place; None when they are not there."""
+    beside = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name, reverse=True
+    )
+    for folder in (None, *beside):
+        found = [shutil.which(name, path=str(folder) if folder else None) for name in ("initdb", "pg_ctl")]
+        if found[0] and found[1]:
+            return found[0], found[1]
+    return None
 
 
 def program(name: str) -> str | None:
@@ -29,21 +42,25 @@ def program(name: str) -> str | None:
 
 
 class Cluster:
-    """One server. `data` is its folder, `port` where it listens on loopback."""
+    """One server. `data` is its folder, `port` where it listens on loopback, `options` what it is told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...] = SMALL) -> None:
         assert programs() is not None, "initdb and pg_ctl are not installed"
         self.home, self.data, self.log = folder, folder / "data", folder / "log"
-        self.port = free_port()
-        self.who = deployed.somebody()
+        self.port, self.options = free_port(), options
+        self.who = somebody()
         folder.mkdir(exist_ok=True)
         if self.who:
             os.chown(folder, self.who["user"], self.who["group"])
 
-    def make(self, database: str) -> None:
-        """Begin it, with an empty database."""
+    def begin(self) -> None:
+        """Make it and start it."""
         self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
         self.start()
+
+    def make(self, database: str) -> None:
+        """Begin it, with an empty database."""
+        self.begin()
         with psycopg.connect(self.address("postgres"), autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{database}"')
 
@@ -57,10 +74,8 @@ class Cluster:
         return f"postgres://{USER}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        options = (
-            f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.home} "
-            "-c max_wal_size=96MB -c min_wal_size=32MB -c wal_keep_size=0 -c max_connections=60"
-        )
+        own = (f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.home}")
+        options = " ".join(f"-c {option}" for option in (*own, *self.options))
         # Beside what is left of a server that was killed none starts; a moment later it is gone.
         for tries in range(20):
             try:

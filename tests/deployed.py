@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
-import pwd
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,8 +24,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.bench.servers import free_port
-from tests.processes import ROOT, running, wait_for
+from tests.processes import ROOT, free_port, running, somebody, wait_for
 
 DEPLOY = ROOT / "handoff_site" / "deploy"
 HOST = "handoff.example.com"
@@ -183,25 +180,6 @@ def nginx(folder: Path, port: int) -> Iterator[Front]:
         wait_for(lambda: process.poll() is not None or listens(front.tls), 20, "nginx never listened")
         assert process.poll() is None, (folder / "nginx.log").read_text()
         yield front
-
-
-def somebody() -> dict[str, Any]:
-    """Whom PgBouncer and PostgreSQL run as: they refuse root."""
-    if os.geteuid() != 0:
-        return {}
-    entry = pwd.getpwnam("nobody")
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A folder that others may enter too: pytest's are their user's alone, and each run sees to that."""
-    folder = Path(tempfile.mkdtemp(prefix="handoff-test-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -2,10 +2,14 @@
 
 import json
 import os
+import pwd
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -77,6 +81,31 @@ def running(*command: str, log: Path, who: dict[str, Any] | None = None, **how: 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def somebody() -> dict[str, Any]:
+    """Whom PgBouncer and PostgreSQL run as: they refuse root."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam("nobody")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that others may enter too: pytest's are their user's alone, and each run sees to that."""
+    folder = Path(tempfile.mkdtemp(prefix="handoff-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Site:

@@ -47,6 +47,10 @@ def _work(figures: Figures) -> Iterator[Metric]:
         "Invariant violations that an index finds: open handoffs without a holder or their deadline",
         [((), figures.astray)],
     )
+    found = (((code,), count) for code, count in figures.violations.items())
+    yield _gauge("invariant_violations", "What the last full check found, by invariant", found, "invariant")
+    inspected = [((), _seconds(figures.inspected))]
+    yield _gauge("invariants_age_seconds", "Since the last full check of the invariants ended", inspected)
     yield _gauge("due_steps", "Handoffs of which a step is due and has not fired", [((), figures.due)])
     yield _gauge(
         "sweep_lag_seconds",

@@ -20,6 +20,7 @@ from django.db.models import BooleanField, Count, F, Func, Min, QuerySet
 from django_q.models import Task
 
 from handoff_site import health
+from handoff_site.models import Inspection
 from leads import queueing
 from leads.audit.reporting import by_connection
 from leads.choices import OPEN
@@ -119,6 +120,9 @@ class Figures:
     failed: int
     audited: timedelta | None
     links: Sequence[Link]
+    # By invariant, and since when; none and None as long as nobody has looked.
+    violations: Mapping[str, int]
+    inspected: timedelta | None
     # As this process sees it; None where there is none.
     replica: replica.Verdict | None = None
 
@@ -141,6 +145,7 @@ def gather(now: datetime) -> Figures:
     mail = Notification.objects.filter(mail=Notification.Mail.PENDING, mail_after__lte=now)
     waiting = mail.aggregate(count=Count("pk"), oldest=Min("mail_after"))
     audits = list(SyncRun.objects.filter(status=SyncRun.Status.DONE).order_by("-pk")[:RUNS])
+    inspection = Inspection.objects.first()
     failed = Task.objects.filter(success=False, stopped__gt=now - FAILURES_OVER)
     return Figures(
         at=now,
@@ -161,6 +166,8 @@ def gather(now: datetime) -> Figures:
         failed=failed[:MOST].count(),
         audited=_age(audits[0].finished_at if audits else None, now),
         links=_links(audits, now),
+        violations=inspection.counts if inspection is not None else {},
+        inspected=_age(inspection.ended_at if inspection is not None else None, now),
         replica=replica.verdict(),
     )
 

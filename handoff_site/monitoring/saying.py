@@ -129,6 +129,15 @@ def _handoffs(figures: Figures) -> Iterator[Line]:
             "The sweep mends these within a minute. If it stays, manage.py check_invariants says which.",
         ),
     )
+    violations = {code: count for code, count in figures.violations.items() if count}
+    if figures.inspected is not None:
+        each = [f"{count:,} {code}" for code, count in violations.items()]
+        yield Line(
+            "Violations that the last full check found",
+            f"{sum(violations.values()):,}" if violations else "none",
+            ", ".join([_ago(figures.inspected), *each]),
+            todo=_if(bool(violations), "manage.py check_invariants says which."),
+        )
 
 
 def _recent(figures: Figures) -> Iterator[Line]:

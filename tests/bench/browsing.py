@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.bench import servers
 from tests.chromium import DESK, FLAGS, PHONE, find_chromium
+from tests.processes import free_port
 
 REP, PASSWORD = "femke@handoff.example.com", "handoff-demo"
 SLOWDOWN = 4
@@ -49,7 +50,7 @@ ROUNDS = 3
 @contextmanager
 def site(folder: Path) -> Iterator[str]:
     """The site as it is deployed, with the demo data; its address."""
-    port = servers.free_port()
+    port = free_port()
     common = {**os.environ, "VAR_DIR": str(folder), "EMAIL_URL": "dummymail://", "LOG_LEVEL": "ERROR"}
     # The demo logins are made by a debug run only; what is measured is not one.
     debug = common | {"DEBUG": "1"}

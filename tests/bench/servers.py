@@ -1,28 +1,25 @@
 """The servers of a run: a PostgreSQL of its own, and the site under gunicorn. What is started here is ended.
 
-`initdb` and `pg_ctl` are looked for on the PATH and under /usr/lib/postgresql. PostgreSQL refuses to run as
-root, so root runs it as the user postgres or nobody.
+Owns which they are and how they are told to be, and what all of them worked. How a PostgreSQL is made and
+ended is `tests.cluster`'s.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
-from tests.processes import running
+from tests.cluster import Cluster, programs
+from tests.processes import free_port, open_folder, running
 
 ROOT = Path(__file__).resolve().parents[2]
 # Two cores; threads as `handoff_site.deploy.serving` has them.
@@ -33,18 +30,6 @@ OPTIONS = ("shared_buffers=512MB", "max_wal_size=2GB", "max_connections=100")
 
 class Unavailable(Exception):
     """No PostgreSQL can be had; the message says what is missing."""
-
-
-def programs() -> tuple[str, str] | None:
-    """Paths of initdb and pg_ctl, from one place; None when they are not there."""
-    beside = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name, reverse=True
-    )
-    for folder in (None, *beside):
-        found = [shutil.which(name, path=str(folder) if folder else None) for name in ("initdb", "pg_ctl")]
-        if found[0] and found[1]:
-            return found[0], found[1]
-    return None
 
 
 @dataclass
@@ -73,12 +58,6 @@ def _busy() -> float:
     return (user + nice + system + interrupt + soft) / os.sysconf("SC_CLK_TCK")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def postgres(kept: str = "") -> Iterator[str]:
     """The URL of an empty database: on the server of BENCH_DATABASE_URL, else on one of its own. With a name
@@ -93,70 +72,26 @@ def postgres(kept: str = "") -> Iterator[str]:
         return
     if kept:
         raise Unavailable("a database is kept on the server of BENCH_DATABASE_URL, which is not set")
-    found = programs()
-    if found is None:
+    if programs() is None:
         raise Unavailable("initdb and pg_ctl are not here, and BENCH_DATABASE_URL is not set")
-    with _cluster(*found) as url, _database(url) as own:
+    with _own() as url, _database(url) as own:
         yield own
 
 
 @contextmanager
-def _cluster(initdb: str, pg_ctl: str) -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="handoff-bench-"))
-    who: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        name = next((name for name in ("postgres", "nobody") if _exists(name)), None)
-        if name is None:
-            raise Unavailable("root cannot run PostgreSQL, and there is no user postgres or nobody")
-        entry = pwd.getpwnam(name)
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-        who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    data, log = folder / "data", folder / "log"
-    port = free_port()
-
-    def run(*command: str) -> None:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, **who)
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise Unavailable(f"{Path(command[0]).name} failed: {said[-1] if said else done.returncode}")
-
-    try:
-        run(initdb, "-D", str(data), "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-        options = " ".join(
-            f"-c {option}"
-            for option in (
-                *OPTIONS,
-                f"port={port}",
-                "listen_addresses=127.0.0.1",
-                f"unix_socket_directories={folder}",
-            )
-        )
-        # The server's output goes to its log: a pipe that it keeps open would never end.
-        with open(os.devnull, "wb") as nowhere:
-            started = subprocess.run(
-                [pg_ctl, "-D", str(data), "-l", str(log), "-w", "-o", options, "start"],
-                cwd=folder, stdout=nowhere, stderr=nowhere, timeout=120, **who,
-            )  # fmt: skip
-        if started.returncode:
-            raise Unavailable("the PostgreSQL that was made here did not start")
+def _own() -> Iterator[str]:
+    """The address of a server of this run."""
+    with open_folder() as folder:
+        server = Cluster(folder / "pg", OPTIONS)
         try:
-            yield f"postgres://bench@127.0.0.1:{port}/postgres"
+            try:
+                server.begin()
+            except AssertionError as error:
+                raise Unavailable(f"no PostgreSQL could be made here: {error}") from error
+            yield server.address("postgres")
         finally:
-            with open(os.devnull, "wb") as nowhere:
-                subprocess.run(
-                    [pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop"],
-                    cwd=folder, stdout=nowhere, stderr=nowhere, timeout=60, **who,
-                )  # fmt: skip
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exists(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
+            if server.is_up():
+                server.stop("immediate")
 
 
 @contextmanager

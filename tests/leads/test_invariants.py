@@ -1,8 +1,10 @@
 """Each invariant: silent on honest data of every state, and loud when one thing is bent."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -208,3 +210,9 @@ def test_a_snapshot_reads_and_leaves_the_connection_usable() -> None:
         assert Lead.objects.get().pk == lead.pk
         raise ZeroDivisionError
     assert Lead.objects.count() == 1
+
+
+def test_every_code_is_known() -> None:
+    """The monitor tells each, of those that were not broken that they are 0."""
+    written = re.findall(r'Violation\(\s*"(\w+)"', Path(invariants.__file__).read_text())
+    assert set(written) == set(invariants.CODES)

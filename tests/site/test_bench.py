@@ -20,6 +20,7 @@ from leads.models import Activity, Event, Handoff, Lead, Receipt
 from routing.models import PoolMember, Turn
 from tests.acting import assert_sound
 from tests.bench import curves, loading, moulds, servers, wire
+from tests.processes import free_port
 
 NOW = datetime(2026, 5, 19, 10, 44, tzinfo=UTC)
 
@@ -125,7 +126,7 @@ def test_without_postgresql_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     with pytest.raises(servers.Unavailable, match="initdb"), servers.postgres():
         pass
-    monkeypatch.setenv("BENCH_DATABASE_URL", f"postgres://nobody@127.0.0.1:{servers.free_port()}/none")
+    monkeypatch.setenv("BENCH_DATABASE_URL", f"postgres://nobody@127.0.0.1:{free_port()}/none")
     with pytest.raises(servers.Unavailable, match="no connection"), servers.postgres():
         pass
 

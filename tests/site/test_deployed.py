@@ -31,10 +31,9 @@ from django_q.tasks import async_task
 from leads import keys
 from leads.models import FiredStep, Handoff, Receipt
 from tests import deployed
-from tests.bench.servers import free_port
 from tests.conftest import NOW, Cast
 from tests.factories import event, route_to
-from tests.processes import ROOT, Site, descendants, wait_for
+from tests.processes import ROOT, Site, descendants, free_port, open_folder, wait_for
 
 COLLECT = ("collectstatic", "--noinput", "--verbosity", "0")
 
@@ -241,7 +240,7 @@ def test_web_and_worker_through_pgbouncer(cast: Cast, tmp_path: Path) -> None:
     address = f"postgres://{to['USER']}@127.0.0.1:{pooler}/handoff_"
     through = {"POOLER": "transaction", "DATABASE_URL": f"{address}web"}
     sound = {"TRUST_PROXY": "0", "SECURE_SSL": "0", "DEBUG": "1"}
-    with deployed.open_folder() as folder, deployed.pgbouncer(folder, pooler, **pools):
+    with open_folder() as folder, deployed.pgbouncer(folder, pooler, **pools):
         worker = Site(
             tmp_path,
             deployed.environment(tmp_path, **through, **sound) | {"DATABASE_URL": f"{address}worker"},
@@ -348,12 +347,16 @@ def test_no_statement_of_ours_rests_on_a_session() -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_the_units_are_sound(tmp_path: Path) -> None:
-    names = ("handoff-web.service", "handoff-worker.service", "handoff-migrate.service")
+    names = (
+        "handoff-web.service", "handoff-worker.service", "handoff-migrate.service", "handoff-check.service",
+        "handoff-check.timer",
+    )  # fmt: skip
     (tmp_path / "bin").mkdir()
     for program in ("python", "gunicorn"):
         (tmp_path / "bin" / program).symlink_to(sys.executable)
     for name in names:
-        text = deployed.filled(name, **{"/opt/handoff/.venv/bin": str(tmp_path / "bin")})
+        programs = {} if name.endswith(".timer") else {"/opt/handoff/.venv/bin": str(tmp_path / "bin")}
+        text = deployed.filled(name, **programs)
         (tmp_path / name).write_text(text.replace("/opt/handoff", str(ROOT)))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in names)],

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 import yaml
-from django.db import Error, connection
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.db import Error, IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -18,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from handoff_site.models import Heartbeat
+from handoff_site.models import Heartbeat, Inspection
 from handoff_site.monitoring import exposition, figures, saying
 from handoff_site.monitoring.figures import MOST, WINDOW, Recent, gather
-from leads import intake
+from leads import intake, invariants
 from leads.models import ApiKey, Finding, FiredStep, Handoff, InboundCall, Notification, Receipt, SyncRun
 from routing import replica
 from routing.replica import Verdict
@@ -177,6 +180,37 @@ def test_nobody_stands_in_them(lived: Any, client: Client, settings: Any) -> Non
     assert "Zora" not in body
 
 
+def test_what_the_last_full_check_found_is_told(cast: Any, client: Client, settings: Any) -> None:
+    settings.METRICS_TOKEN = TOKEN
+
+    def told() -> dict[str, float]:
+        cache.clear()
+        return {name: value for name, value in scraped(client).items() if "_invariant" in name}
+
+    def line() -> list[saying.Line]:
+        lines = [line for part in saying.parts(gather(NOW)) for line in part.lines]
+        return [line for line in lines if line.name == "Violations that the last full check found"]
+
+    assert (told(), line()) == ({}, [])
+    handoff = make_handoff("converted", cast.femke, lead=make_lead(), at=ago(days=2))
+    names = {code: f'handoff_invariant_violations{{invariant="{code}"}}' for code in invariants.CODES}
+    clean = dict.fromkeys(names.values(), 0.0) | {"handoff_invariants_age_seconds": 0.0}
+    call_command("check_invariants", stdout=StringIO())
+    assert told() == clean
+    assert [(one.value, one.todo) for one in line()] == [("none", "")]
+    Handoff.objects.filter(pk=handoff.pk).update(opportunity_at=None)
+    assert told() == clean
+    with pytest.raises(CommandError):
+        call_command("check_invariants", stdout=StringIO())
+    Inspection.objects.update(ended_at=ago(hours=2))
+    broken = {names["state"]: 1.0, names["projection"]: 1.0}
+    assert told() == clean | broken | {"handoff_invariants_age_seconds": 7200.0}
+    [one] = line()
+    assert (one.value, one.todo) == ("2", "manage.py check_invariants says which.")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Inspection.objects.create(pk=2, ended_at=NOW, counts={})
+
+
 def test_few_queries_and_as_many_for_more_rows(lived: Any) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as caught:
@@ -186,7 +220,7 @@ def test_few_queries_and_as_many_for_more_rows(lived: Any) -> None:
     before = queries()
     connected(2)
     connected(3)
-    assert [before, queries()] == [20, 20]
+    assert [before, queries()] == [21, 21]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL walks through a small table")
@@ -277,7 +311,9 @@ def _expressions() -> list[str]:
     ]
 
 
-def test_alert_rules_and_dashboard_ask_for_what_is_given(lived: Any) -> None:
+def test_alert_rules_and_dashboard_ask_for_what_is_given(lived: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica, "verdict", lambda: Verdict(2.5))
+    Inspection.objects.create(ended_at=NOW, counts=dict.fromkeys(invariants.CODES, 0))
     given_: dict[str, set[str]] = {}
     labels: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(exposition.text(gather(NOW)).decode()):

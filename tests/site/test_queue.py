@@ -22,10 +22,9 @@ from django_q.signing import SignedPackage
 from handoff_site.monitoring import saying
 from handoff_site.monitoring.figures import gather
 from leads import queueing
-from tests.bench.servers import free_port
 from tests.conftest import NOW
 from tests.factories import event
-from tests.processes import Site, wait_for
+from tests.processes import Site, free_port, wait_for
 
 BEAT = "handoff_site.tasks.heartbeat"
 ASKS = f"from leads import queueing; queueing.put({BEAT!r})"

@@ -14,8 +14,7 @@ import psycopg
 import pytest
 
 from tests.cluster import Cluster, program
-from tests.deployed import open_folder
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, open_folder, wait_for
 
 LIMIT = 4
 pytestmark = [

@@ -24,9 +24,8 @@ import psycopg
 import pytest
 
 from tests import deployed
-from tests.bench.servers import free_port, programs
-from tests.cluster import USER, Cluster
-from tests.processes import ROOT, Site, descendants, kill, running, wait_for
+from tests.cluster import USER, Cluster, programs
+from tests.processes import ROOT, Site, descendants, free_port, kill, open_folder, running, somebody, wait_for
 from tests.storm.long.conftest import PEOPLE, ROUTES
 from tests.storm.long.mixed import SOURCE, Load
 
@@ -183,7 +182,7 @@ def restart_pooler(site: Whole) -> None:
     site.bouncer = site.stack.enter_context(
         running(
             deployed.program("pgbouncer"), str(config), log=site.folder / "pgbouncer.log",
-            who=deployed.somebody(),
+            who=somebody(),
         )
     )  # fmt: skip
 
@@ -251,7 +250,7 @@ FAULTS: list[tuple[str, Callable[[Whole], None], str]] = [
 @pytest.fixture
 def small() -> Iterator[Path]:
     """A folder on a file system of 512 MB where one can be mounted, else beside the others."""
-    with deployed.open_folder() as folder:
+    with open_folder() as folder:
         yield from _small(folder / "small")
 
 
@@ -270,7 +269,7 @@ def _small(folder: Path) -> Iterator[Path]:
 def test_faults_under_mixed_load(small: Path) -> None:
     rows: list[tuple[str, str, str, str]] = []
     can_fill = small.name == "server"
-    with deployed.open_folder() as folder, whole(folder, small) as site:
+    with open_folder() as folder, whole(folder, small) as site:
         plain = Site(folder, site.direct)
         key = plain.manage(
             "create_api_key", "mixed", "--scope", "intake", "--scope", "read", "--scope", "act"
