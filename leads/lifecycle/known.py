@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from django.db.models import QuerySet
+
 from leads import notifications, preflight
 from leads.choices import State
 from leads.lifecycle.act import Act
 from leads.models import FiredStep, Handoff, PreflightSettings
 from routing import hours, sla
 from routing.models import Calendar, Queue, SlaPolicy, User
+from routing.prepared import prepared
 
 
 @lru_cache(maxsize=256)
@@ -25,6 +28,21 @@ def _policy(policy_id: int) -> sla.Policy:
 def forget_policies() -> None:
     """Drop the kept policies (tests roll rows back under this cache)."""
     _policy.cache_clear()
+
+
+@prepared
+def _live_policies() -> QuerySet[SlaPolicy]:
+    return SlaPolicy.objects.filter(is_live=True)
+
+
+@prepared
+def _completion_queues() -> QuerySet[Queue]:
+    return Queue.objects.select_related("owner", "calendar").filter(kind=Queue.Kind.COMPLETION)
+
+
+@prepared
+def _default_calendars() -> QuerySet[Calendar]:
+    return Calendar.objects.filter(is_default=True)
 
 
 class Known:
@@ -79,9 +97,8 @@ class Known:
     def policy_row(self, lead_type: str, slug: str | None = None) -> SlaPolicy | None:
         """The live policy of this slug, else the default of the lead type."""
         if self._default_policies is None:
-            live = SlaPolicy.objects.filter(is_live=True)
             self._default_policies = {}
-            for row in live:
+            for row in _live_policies():
                 self._default_policies[f"slug:{row.slug}"] = row
                 if row.is_default:
                     self._default_policies[row.lead_type] = row
@@ -104,13 +121,12 @@ class Known:
 
     def completion_queue(self) -> Queue | None:
         if self._completion_queue is None:
-            rows = Queue.objects.select_related("owner", "calendar").filter(kind=Queue.Kind.COMPLETION)
-            self._completion_queue = (rows.first(),)
+            self._completion_queue = (next(iter(_completion_queues()), None),)
         return self._completion_queue[0]
 
     def default_calendar(self) -> hours.Calendar | None:
         if self._default_calendar is None:
-            self._default_calendar = (Calendar.objects.filter(is_default=True).first(),)
+            self._default_calendar = (next(iter(_default_calendars()), None),)
         row = self._default_calendar[0]
         return row.hours() if row else None
 

@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from leads.choices import EventKind, LeadType
 from leads.models import Connection, Delivery, DeliveryAttempt, Event, ExternalId, Handoff, RemoteRecord
 from leads.outbox import catalogue, waking
+from routing.prepared import prepared
 
 Kind, Status = Delivery.Kind, Delivery.Status
 # An act can be taken back for ten seconds; two more, so that what is taken back at the last moment is
@@ -37,13 +38,18 @@ def new_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
+@prepared
+def _active() -> QuerySet[Connection]:
+    return Connection.objects.filter(is_active=True).order_by("pk")
+
+
 def owe(events: Sequence[Event], now: datetime) -> None:
     """Write what these saved events of this transaction owe to the active connections. The events' handoffs
     are as the act left them; imported history owes nothing."""
     told = [event for event in events if not event.handoff.is_history]
     if not told:
         return
-    connections = list(Connection.objects.filter(is_active=True).order_by("pk"))
+    connections = _active()
     if not connections:
         return
     _withdraw(told, now)
