@@ -40,6 +40,16 @@ def forget_policies() -> None:
     _policy.cache_clear()
 
 
+@prepared
+def _live_policies() -> QuerySet[SlaPolicy]:
+    return SlaPolicy.objects.filter(is_live=True)
+
+
+@prepared
+def _completion_queues() -> QuerySet[Queue]:
+    return Queue.objects.select_related("owner", "calendar").filter(kind=Queue.Kind.COMPLETION)
+
+
 class Known:
     """What one act has looked up so far."""
 
@@ -94,9 +104,8 @@ class Known:
     def policy_row(self, lead_type: str, slug: str | None = None) -> SlaPolicy | None:
         """The live policy of this slug, else the default of the lead type."""
         if self._default_policies is None:
-            live = SlaPolicy.objects.filter(is_live=True)
             self._default_policies = {}
-            for row in live:
+            for row in _live_policies():
                 self._default_policies[f"slug:{row.slug}"] = row
                 if row.is_default:
                     self._default_policies[row.lead_type] = row
@@ -119,8 +128,7 @@ class Known:
 
     def completion_queue(self) -> Queue | None:
         if self._completion_queue is None:
-            rows = Queue.objects.select_related("owner", "calendar").filter(kind=Queue.Kind.COMPLETION)
-            self._completion_queue = (rows.first(),)
+            self._completion_queue = (next(iter(_completion_queues()), None),)
         return self._completion_queue[0]
 
     def default_calendar(self) -> hours.Calendar | None:

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
+from django.db.models import QuerySet
+
 from leads import cases, preflight
 from leads.choices import EventKind, Stage, State
 from leads.lifecycle.book import Book
@@ -21,6 +23,7 @@ from routing import engine, hours, rotation, sla
 from routing.engine import Decision, Target, decide
 from routing.models import Queue, Ruleset
 from routing.pouring import made
+from routing.prepared import prepared
 from routing.rotation import Seating
 
 DAY = timedelta(hours=24)
@@ -63,8 +66,13 @@ def forget_rulesets() -> None:
 
 def live_ruleset() -> tuple[int | None, engine.Ruleset]:
     """Id and rules of the live ruleset; no id and no rules before the first is published."""
-    row = Ruleset.objects.filter(is_live=True).values_list("pk", "version").first()
+    row = next(iter(_live()), None)
     return (None, engine.Ruleset({})) if row is None else (row[0], compiled(*row))
+
+
+@prepared
+def _live() -> QuerySet[Ruleset, tuple[int, int]]:
+    return Ruleset.objects.filter(is_live=True).values_list("pk", "version")
 
 
 def advance(book: Book, items: Sequence[Item]) -> None:
@@ -276,8 +284,13 @@ def _place(
 def _overflow_target(passing: Sequence[tuple[Item, Decision]]) -> Target | None:
     if all(any(t.why == "overflow" for t in decision.targets) for _, decision in passing):
         return None
-    pk = Queue.objects.filter(kind=Queue.Kind.OVERFLOW).values_list("pk", flat=True).first()
+    pk = next(iter(_overflow_queues()), None)
     return None if pk is None else Target("queue", str(pk), "overflow")
+
+
+@prepared
+def _overflow_queues() -> QuerySet[Queue, int]:
+    return Queue.objects.filter(kind=Queue.Kind.OVERFLOW).values_list("pk", flat=True)
 
 
 def give(

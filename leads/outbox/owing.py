@@ -38,6 +38,11 @@ def new_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
+@prepared
+def _active() -> QuerySet[Connection]:
+    return Connection.objects.filter(is_active=True).order_by("pk")
+
+
 def owe(events: Sequence[Event], now: datetime) -> None:
     """Write what these saved events of this transaction owe to the active connections. The events' handoffs
     are as the act left them; imported history owes nothing."""

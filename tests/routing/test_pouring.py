@@ -19,16 +19,22 @@ from hypothesis.extra.django import TestCase
 from leads.models import (
     Activity,
     Company,
+    Complaint,
     Connection,
     ContactAttempt,
+    Deferral,
+    EnrichmentAttempt,
     Event,
     ExternalId,
+    FiredStep,
     Handoff,
     Inspection,
     Lead,
     LeadAlias,
+    Note,
     Notification,
     Receipt,
+    Rejection,
     RoutingDecision,
     Score,
     SearchWord,
@@ -43,10 +49,11 @@ AWKWARD = (
     "", " ", "\\", "\\N", "\\\\", '"', "'", "{}", "{a,b}", "NULL", "null", "a\tb", "a\nb", "a\r\nb", "%s",
     "%%", "$1", "\u2028", "Łukasz 😀 Weiß", "e\u0301", "\x7f", "0", "true",
 )  # fmt: skip
-# Every model of which an event brings rows.
+# Every model of which an event or an act brings rows.
 POURED = (
     Activity, Company, Event, ExternalId, Handoff, Inspection, Lead, LeadAlias, Notification, Receipt,
     RoutingDecision, Score, SearchWord, TriageItem, Turn,
+    Complaint, ContactAttempt, Deferral, EnrichmentAttempt, FiredStep, Note, Rejection,
 )  # fmt: skip
 
 
@@ -144,7 +151,7 @@ def test_no_rows_ask_nothing(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("model", POURED)
-def test_every_model_that_events_bring_can_be_poured(cast: Cast, model: type[models.Model]) -> None:
+def test_every_model_that_events_and_acts_bring_can_be_poured(cast: Cast, model: type[models.Model]) -> None:
     # Empty as it is, it may be refused for what it lacks, but not for the kinds of its fields.
     with contextlib.suppress(IntegrityError), transaction.atomic():
         pour([made(model)])
@@ -232,7 +239,7 @@ def test_seats_keep_all_twelve_places(cast: Cast) -> None:
     assert (seat.accrued, seat.taken, seat.cap_open) == (Decimal("1.333333333334"), 2, 7)
 
 
-@pytest.mark.parametrize("model", [*POURED, ContactAttempt])
+@pytest.mark.parametrize("model", POURED)
 def test_a_row_made_is_as_the_model_makes_it(model: type[models.Model]) -> None:
     one, other = made(model), model()
     own = [field.attname for field in model._meta.concrete_fields if not field.generated]
