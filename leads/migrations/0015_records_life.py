@@ -1,9 +1,8 @@
 """The end of a record's life: when a lead was erased, the privacy log, and the keyed hashes of whoever was.
 
-An erased lead names nobody: a check holds that, whoever writes; that it holds for all there are is proved by
-`0021`. The privacy log is append-only by triggers on
-both databases, with the one door of the event log. SQLite drops a table's triggers with the table: a later
-migration that makes that table anew has to make them anew too.
+An erased lead names nobody: a check holds that, whoever writes; `0021` proves it of all that were there. The
+privacy log is append-only by triggers on both databases, with the one door of the event log. SQLite drops a
+table's triggers with the table: a later migration that makes that table anew has to make them anew too.
 """
 
 import django.db.models.deletion

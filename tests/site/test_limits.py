@@ -132,11 +132,10 @@ def test_a_migration_gives_way_soon_and_comes_again() -> None:
     tries: list[str] = []
 
     def alter() -> None:
-        with patience.short_waits(connection, 100), connection.cursor() as cursor:
-            with transaction.atomic():
-                cursor.execute("SHOW lock_timeout")
-                tries.append(cursor.fetchone()[0])
-                cursor.execute("ALTER TABLE leads_receipt ALTER COLUMN reason DROP DEFAULT")
+        with patience.short_waits(connection, 100), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            tries.append(cursor.fetchone()[0])
+            cursor.execute("ALTER TABLE leads_receipt ALTER COLUMN reason DROP DEFAULT")
 
     lock = held(lambda: Receipt.objects.exists())
     lock.__enter__()

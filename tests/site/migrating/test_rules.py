@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from handoff_site.management.commands import lint_migrations
 from handoff_site.migrating.rules import findings
-from leads.migrations._beside import AddCheckBeside, AddIndexBeside
+from leads.migrations._beside import AddCheckBeside, AddCheckUnproved, AddIndexBeside, ProveCheck
 
 
 def moves(apps: Any, schema_editor: Any) -> None:
@@ -119,6 +119,9 @@ PLANTED: list[tuple[list[Any], dict[str, Any], list[str]]] = [
         ["validated-under-lock"],
     ),
     ([AddCheckBeside("thing", NAMED)], {"atomic": False}, []),
+    ([AddCheckUnproved("thing", NAMED)], {}, []),
+    ([AddCheckUnproved("thing", NAMED), ProveCheck("thing", NAMED.name)], {}, ["validated-under-lock"]),
+    ([ProveCheck("thing", NAMED.name)], {"atomic": False}, []),
     (
         [
             migrations.SeparateDatabaseAndState(

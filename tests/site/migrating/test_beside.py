@@ -1,0 +1,99 @@
+"""What `leads.migrations._beside` makes beside those who write: the same as Django makes, in more steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, migrations, models
+from django.db.migrations.state import ProjectState
+from django.db.models import Q
+
+from leads.migrations._beside import AddCheckUnproved, ForeignKeysBeside, ProveCheck
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite makes each in one step"),
+]
+NAMED = models.CheckConstraint(condition=~Q(name=""), name="thing_has_name")
+THING = migrations.CreateModel(
+    "Thing", [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20))]
+)
+PART = migrations.CreateModel(
+    "Part",
+    [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("thing", models.ForeignKey("leads.thing", models.CASCADE, db_index=False)),
+    ],
+)
+
+
+def state(*operations: Any) -> ProjectState:
+    made = ProjectState()
+    for operation in operations:
+        operation.state_forwards("leads", made)
+    return made
+
+
+@pytest.fixture
+def thing() -> Iterator[Any]:
+    model = state(THING).apps.get_model("leads", "Thing")
+    with connection.schema_editor() as editor:
+        editor.create_model(model)
+    yield model
+    with connection.schema_editor() as editor:
+        editor.delete_model(model)
+
+
+def valid(table: str, kind: str) -> list[bool]:
+    """Whether the database vouches for each check ("c") or foreign key ("f") of the table."""
+    with connection.cursor() as cursor:
+        asked = "SELECT convalidated FROM pg_constraint WHERE conrelid = %s::regclass AND contype = %s"
+        cursor.execute(asked, [table, kind])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def test_a_check_holds_for_what_comes_before_it_is_proved_of_what_is_there(thing: Any) -> None:
+    old, new = state(THING), state(THING)
+    check, proof = AddCheckUnproved("thing", NAMED), ProveCheck("thing", NAMED.name)
+    check.state_forwards("leads", new)
+    blank = thing.objects.create(name="")
+    with connection.schema_editor() as editor:
+        check.database_forwards("leads", editor, old, new)
+    with pytest.raises(IntegrityError):
+        thing.objects.create(name="")
+    assert valid("leads_thing", "c") == [False]
+    with pytest.raises(IntegrityError), connection.schema_editor(atomic=False) as editor:
+        proof.database_forwards("leads", editor, new, new)
+    blank.delete()
+    for _ in range(2):
+        with connection.schema_editor(atomic=False) as editor:
+            proof.database_forwards("leads", editor, new, new)
+    assert valid("leads_thing", "c") == [True]
+    with connection.schema_editor() as editor:
+        check.database_backwards("leads", editor, new, old)
+    assert thing.objects.create(name="").pk
+
+
+def test_foreign_keys_are_made_unproved_and_then_proved(thing: Any) -> None:
+    new = state(THING, PART)
+    part = new.apps.get_model("leads", "Part")
+    said: list[str] = []
+
+    def listen(execute: Any, sql: Any, *rest: Any) -> Any:
+        said.append(str(sql))
+        return execute(sql, *rest)
+
+    with connection.schema_editor(atomic=False) as editor:
+        editor.create_model(part)
+        part.objects.create(thing_id=thing.objects.create(name="a").pk)
+        with connection.execute_wrapper(listen):
+            ForeignKeysBeside().database_forwards("leads", editor, new, new)
+        assert editor.deferred_sql == []
+    made, proved = said
+    assert made.startswith("ALTER TABLE") and made.endswith("DEFERRABLE INITIALLY DEFERRED NOT VALID")
+    assert "VALIDATE CONSTRAINT" in proved
+    assert valid("leads_part", "f") == [True]
+    with connection.schema_editor() as editor:
+        editor.delete_model(part)
