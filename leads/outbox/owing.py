@@ -73,11 +73,6 @@ def owe(events: Sequence[Event], now: datetime) -> None:
     _write(rows, now)
 
 
-@prepared
-def _active() -> QuerySet[Connection]:
-    return Connection.objects.filter(is_active=True).order_by("pk")
-
-
 def owe_states(connection: Connection, lead_ids: Collection[int], now: datetime) -> int:
     """The present state of these leads is owed to one connection: the first sync, a repair, a replay. How
     many rows that was; it leaves at once."""
