@@ -23,7 +23,7 @@ import psycopg
 import pytest
 
 from tests.bench.servers import free_port
-from tests.processes import ROOT, Site
+from tests.processes import ROOT, Site, wait_for
 from tests.storm.long import older
 from tests.storm.long.copied import Copier
 from tests.storm.long.mixed import Load
@@ -57,7 +57,7 @@ class OldLoad(Load):
 
     def page(self, path: str) -> Any:
         # The list of all handoffs came later.
-        return super().page("/search/?q=halvorsen" if path == "/handoffs/" else path)
+        return super().page("/leads/" if path == "/handoffs/" else path)
 
     def act(self, client: Any) -> None:
         if len(self.book.accepted) < 2 * (self.rejected + 1):
@@ -132,18 +132,19 @@ def test_the_oldest_version_goes_on_working_while_the_newest_migrates(tmp_path: 
     with old.serving(port), Watch(database) as watch:
         load = OldLoad(older.Door(port), old.key, old.cookie, RATE)  # type: ignore[arg-type]
         with load:
-            time.sleep(10)
+            wait_for(lambda: load.book.answered > 20, 120, "the older version answers nobody")
             alone, older.Timed.longest = older.Timed.longest, (0.0, "")
             said, took = migrate(site)
             # Until the web is told to load the new code it is the old code that answers.
             time.sleep(10)
             load.pause()
             load.go_on()
+    behind = [wait for wait in watch.waits if wait.who != "upgrade" and "upgrade" in wait.behind]
     told(load, watch, said, took, alone)
+    say(f"{len(behind)} of them behind the migration" + "".join(f"\n  {wait}" for wait in behind[:5]))
     book = load.book
     assert (dict(book.failed), dict(book.refused)) == ({}, {})
     assert book.accepted and load.rejected and book.events
-    behind = [wait for wait in watch.waits if wait.who != "upgrade" and "upgrade" in wait.behind]
     assert [str(wait) for wait in behind if wait.seconds >= LONGEST] == []
     whole(site, database, before, load)
 
