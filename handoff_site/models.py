@@ -15,7 +15,7 @@ class Heartbeat(Lean):
         return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S}"
 
 
-class Inspection(models.Model):
+class Inspection(Lean):
     """What the last pass over all invariants found: how many violations, by invariant. One row, overwritten
     by `manage.py check_invariants`."""
 
