@@ -1,7 +1,8 @@
 """Takes events in: validates, recognises repeats, groups into waves, stores receipts, answers.
 
 Owns idempotence (`source` and `id` are the identity of an event) and the transaction: a chunk is one, and
-on failure its events are taken one by one, so that one bad event spoils none of the others.
+on failure its events are taken one by one, so that one bad event spoils none of the others. Only what came
+alone raises what it failed by.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def receive(
     }
     valid = [item for item in incoming if item.event is not None]
     for start in range(0, len(valid), CHUNK):
-        answers |= _take_chunk(valid[start : start + CHUNK], sender, now)
+        answers |= _take_chunk(valid[start : start + CHUNK], sender, now, is_alone=len(incoming) == 1)
     return [answers[item.number] for item in incoming]
 
 
@@ -101,12 +102,15 @@ def invalid(raw: Any, problems: list[Problem]) -> Answer:
     }
 
 
-def _take_chunk(chunk: Sequence[Incoming], sender: Sender, now: datetime) -> dict[int, Answer]:
+def _take_chunk(
+    chunk: Sequence[Incoming], sender: Sender, now: datetime, *, is_alone: bool
+) -> dict[int, Answer]:
     try:
         return _take(chunk, sender, now)
     except Exception as error:
-        # Of a database that is away each of them would only hear the same again.
-        if len(chunk) == 1 or is_away(error):
+        # Of a database that is away each of them would only hear the same again. The last of a chunk, or the
+        # only valid one, is not alone: the others have their answers to come.
+        if is_alone or is_away(error):
             raise
         log.warning("intake_chunk_failed", events=len(chunk), exc_info=True)
     answers: dict[int, Answer] = {}

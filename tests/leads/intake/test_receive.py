@@ -230,6 +230,32 @@ def test_when_a_chunk_fails_its_events_are_taken_one_by_one(cast, monkeypatch):
     assert statuses(receive([event(2, id="poison")], None, NOW)) == ["processed"]
 
 
+@pytest.mark.parametrize(
+    ("events", "wanted"),
+    [
+        # In a chunk by itself, behind one that is stored already.
+        ([event(1), event(2), event(3, id="poison")], ["processed", "processed", "invalid"]),
+        # The only one that is valid.
+        ([{"id": "no-event"}, event(3, id="poison")], ["invalid", "invalid"]),
+    ],
+)
+def test_who_is_alone_in_a_chunk_spoils_nothing_of_the_others(cast, monkeypatch, events, wanted):
+    route_to(cast.femke)
+    monkeypatch.setattr(receiving, "CHUNK", 2)
+    real = receiving.Wave.run
+
+    def run(wave):
+        if any(item.event.id == "poison" for item in wave.taken):
+            raise RuntimeError("this one cannot be stored")
+        return real(wave)
+
+    monkeypatch.setattr(receiving.Wave, "run", run)
+    answers = receive(events, None, NOW)
+    assert statuses(answers) == wanted
+    assert answers[-1]["reason"] == receiving.NOT_STORED
+    assert Receipt.objects.count() == wanted.count("processed")
+
+
 HOSTILE = "<img src=x onerror=alert(1)> \u202e 🙂 '; DROP TABLE leads_lead;-- {{7*7}} " + "x" * 1900
 
 
