@@ -19,6 +19,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,6 +123,9 @@ class _Written:
     def ask(self, values: Sequence[Any]) -> list[Any]:
         """The rows for these values. What Django reads them with is copied: threads share the original."""
         connection = connections[self.rows.db]
+        if self.rows.query.select_for_update and _locks_nothing(connection):
+            # Django says so while it writes the SQL, which is once.
+            raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
         params = list(self.params)
         for place, number in self.places.items():
             params[place] = _adapted(connection, values[number])
@@ -139,6 +143,11 @@ class _Written:
         rows: Any = QuerySet(self.rows.model, query)
         rows._fields, rows._iterable_class = self.rows._fields, self.rows._iterable_class  # type: ignore[attr-defined]
         return list(rows._iterable_class(rows))
+
+
+def _locks_nothing(connection: Any) -> bool:
+    """Whether a lock would be let go with the statement that takes it."""
+    return bool(connection.features.has_select_for_update and connection.get_autocommit())
 
 
 def _filled(value: Any) -> Any:

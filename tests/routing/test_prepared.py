@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,3 +252,19 @@ def test_what_only_the_order_needs_is_not_given(cast: Cast) -> None:
 
     Team.objects.create(name="alpha", manager=cast.mia).members.add(cast.femke)
     assert teams(cast.mia.pk) == [team.name for team in rows(cast.mia.pk)] == ["alpha", "DACH"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks of rows")
+@pytest.mark.django_db(transaction=True)
+def test_no_lock_is_asked_for_outside_a_transaction(cast: Cast) -> None:
+    @prepared
+    def locked(pk: int) -> QuerySet[User]:
+        return User.objects.select_for_update().filter(pk=pk).order_by()
+
+    with pytest.raises(TransactionManagementError):
+        locked(cast.femke.pk)
+    with transaction.atomic():
+        assert locked(cast.femke.pk) == [cast.femke]
+    # Written by now, and refused all the same.
+    with pytest.raises(TransactionManagementError):
+        locked(cast.femke.pk)
