@@ -12,8 +12,9 @@ from django.db import Error, InterfaceError, OperationalError
 RETRY_SECONDS = 5
 # Connections; resources; shut down, crashed, starting, or a statement that took too long.
 _AWAY = ("08", "53", "57")
+_BLOCKED = "55P03"
 # A lock waited for too long, a transaction that stood still for too long, a standby that was promoted.
-_WAITED = {"55P03", "25P03", "25006"}
+_WAITED = {_BLOCKED, "25P03", "25006"}
 # Two that waited for each other, and one of them was chosen to go.
 _ROLLED_BACK = "40"
 # Busy, locked, not readable or writable, full.
@@ -33,6 +34,11 @@ def is_away(error: BaseException | None) -> bool:
         return number & 0xFF in _SQLITE
     # Without a code: the connection was never made, was closed, or Django found it closed.
     return isinstance(error, (InterfaceError, OperationalError)) and type(cause).__module__ != "sqlite3"
+
+
+def is_blocked(error: BaseException | None) -> bool:
+    """Whether others held a row for too long that was to be locked: of other rows that says nothing."""
+    return isinstance(error, Error) and getattr(error.__cause__, "sqlstate", None) == _BLOCKED
 
 
 def is_passing(error: BaseException | None) -> bool:

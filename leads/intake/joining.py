@@ -2,8 +2,8 @@
 
 A batch costs a fraction of its events one by one, and a sender of single events sends several at once.
 So the first to come takes its event in, whoever comes meanwhile waits, and the next of them takes all
-that wait. Nobody waits on an idle process. Owns who takes and who waits in this process; never what an
-event means, nor its answer.
+that wait. Nobody waits on an idle process. What goes wrong with one is its own: the others are then taken
+alone. Owns who takes and who waits in this process; never what an event means, nor its answer.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from leads.intake.receiving import CHUNK, NOT_STORED, Answer, receive
 from leads.models import ApiKey
+from routing.passing import is_away, is_blocked
 
 Receive = Callable[[Sequence[Any], ApiKey, datetime], list[Answer]]
 
@@ -28,8 +29,17 @@ class Place:
     raw: Any
     now: datetime
     turn: threading.Event = field(default_factory=threading.Event)
+    has_company: bool = False
     answer: Answer | None = None
     error: BaseException | None = None
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether it may have failed by those it was taken with. A database that is away is so for all."""
+        if self.error is None:
+            return self.answer is not None and bool(self.answer["reason"] == NOT_STORED)
+        is_own = not self.has_company or not isinstance(self.error, Exception)
+        return not is_own and (is_blocked(self.error) or not is_away(self.error))
 
 
 class Queue:
@@ -51,17 +61,21 @@ class Queue:
             place.turn.wait()
         if place.answer is None and place.error is None:
             self._take_waiting(key)
+        if place.is_spoiled:
+            # Alone it says why, as if it had never had company.
+            return self._receive([raw], key, now)[0]
         if place.error is not None:
             raise place.error
         if place.answer is None:
             raise RuntimeError("the event was taken and not answered")
-        # Alone it says why, as if it had never had company.
-        return place.answer if place.answer["reason"] != NOT_STORED else self._receive([raw], key, now)[0]
+        return place.answer
 
     def _take_waiting(self, key: ApiKey) -> None:
         """Take all that wait, this thread's own among them; then let the next one take."""
         with self._lock:
             places = [self._waiting.popleft() for _ in range(min(CHUNK, len(self._waiting)))]
+        for place in places:
+            place.has_company = len(places) > 1
         try:
             # As of the latest: a moment in the future would be taken for a wrong clock.
             answers = self._receive([place.raw for place in places], key, max(place.now for place in places))
@@ -71,7 +85,8 @@ class Queue:
             # Also what ends this thread: the others have nobody else to tell them.
             for place in places:
                 place.error = error
-            raise
+            if not isinstance(error, Exception):
+                raise
         finally:
             with self._lock:
                 if self._waiting:

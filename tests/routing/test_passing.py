@@ -8,7 +8,7 @@ import psycopg
 from django.db import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
 from psycopg import errors
 
-from routing.passing import is_away, is_passing
+from routing.passing import is_away, is_blocked, is_passing
 
 
 def raised(kind: type[Exception], cause: BaseException | None) -> Exception:
@@ -54,5 +54,6 @@ def test_each_failure_is_told() -> None:
         None,
     ]
     assert [(is_away(one), is_passing(one)) for one in away] == [(True, True)] * len(away)
+    assert [one for one in [*away, *chosen, *ours] if is_blocked(one)] == [away[1]]
     assert [(is_away(one), is_passing(one)) for one in chosen] == [(False, True)] * len(chosen)
     assert [(is_away(one), is_passing(one)) for one in ours] == [(False, False)] * len(ours)

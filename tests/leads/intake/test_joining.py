@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import OperationalError
 
 from leads.intake.joining import Queue
 from leads.intake.receiving import NOT_STORED
@@ -93,16 +95,51 @@ def test_who_could_not_be_stored_in_company_is_taken_alone() -> None:
     assert [raw for raw, _ in taker.calls] == [[0], [1, 2, 3], [2]]
 
 
-@pytest.mark.parametrize("kind", [ValueError, SystemExit])
-def test_what_fails_is_told_to_all_of_it_and_to_nobody_else(kind: type[BaseException]) -> None:
+@pytest.mark.parametrize("error", [OperationalError("the database is away"), SystemExit()])
+def test_what_is_so_for_all_is_told_to_all_of_it_and_to_nobody_else(error: BaseException) -> None:
     def answer(raw: Any) -> dict[str, Any]:
         if raw == 1:
-            raise kind("the database is away")
+            raise error
         return {"id": raw, "reason": None}
 
     taker = Taker(answer)
     queue = Queue(taker)
     told = all_at_once(queue, taker, 3)
-    assert [type(told[number]) for number in range(3)] == [dict, kind, kind]
+    assert told == {0: {"id": 0, "reason": None}, 1: error, 2: error}
+    assert [raw for raw, _ in taker.calls] == [[0], [1, 2]]
     # The next one finds nobody in its way.
     assert queue.take(9, ApiKey(), NOW) == {"id": 9, "reason": None}
+
+
+def blocked() -> OperationalError:
+    """As Django tells that a lock was waited for too long."""
+    error = OperationalError("canceling statement due to lock timeout")
+    error.__cause__ = psycopg.errors.LockNotAvailable()
+    return error
+
+
+@pytest.mark.parametrize("error", [ValueError("cannot be read"), blocked()])
+def test_what_fails_by_one_is_told_to_that_one_alone(error: Exception) -> None:
+    def answer(raw: Any) -> dict[str, Any]:
+        if raw == 1:
+            raise error
+        return {"id": raw, "reason": None}
+
+    taker = Taker(answer)
+    queue = Queue(taker)
+    told = all_at_once(queue, taker, 4)
+    assert told == {number: {"id": number, "reason": None} for number in (0, 2, 3)} | {1: error}
+    calls = [raw for raw, _ in taker.calls]
+    assert (calls[:2], sorted(calls[2:])) == ([[0], [1, 2, 3]], [[1], [2], [3]])
+    assert queue.take(9, ApiKey(), NOW) == {"id": 9, "reason": None}
+
+
+def test_who_is_alone_is_not_taken_twice() -> None:
+    def answer(raw: Any) -> dict[str, Any]:
+        raise ValueError("cannot be read")
+
+    taker = Taker(answer)
+    taker.go_on.set()
+    with pytest.raises(ValueError, match="cannot be read"):
+        Queue(taker).take(1, ApiKey(), NOW)
+    assert len(taker.calls) == 1
