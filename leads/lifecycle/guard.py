@@ -69,20 +69,19 @@ def locked(handoff_id: int) -> Handoff:
         [handoff] = _locked(handoff_id)
         # While this waited for the lead, a merge may have given the handoff to another one.
         if handoff.lead_id == lead.pk:
-            handoff.lead = lead
             return handoff
 
 
 @prepared
 def _locked_lead(handoff: int) -> QuerySet[Lead]:
-    rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
-    return rows.filter(handoffs=handoff).order_by()
+    # Alone: of a row that it waited for PostgreSQL reads what is new, and of rows beside it what was
+    # before, so that a lead whose company changed meanwhile would seem to have none.
+    return Lead.objects.select_for_update(of=("self",)).filter(handoffs=handoff).only("pk").order_by()
 
 
 @prepared
 def _locked(handoff: int) -> QuerySet[Handoff]:
-    rows = Handoff.objects.select_for_update(of=("self",)).select_related(*_WITH)
-    return rows.filter(pk=handoff).order_by()
+    return with_all().select_for_update(of=("self",)).filter(pk=handoff).order_by()
 
 
 def last_move(handoff: Handoff) -> Event | None:

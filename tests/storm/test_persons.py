@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from leads import lifecycle
 from leads.choices import Why
 from leads.intake import receive
-from leads.models import ExternalId, Handoff, Lead, Merge, PrivacyAct
+from leads.lifecycle import guard
+from leads.models import Company, ExternalId, Handoff, Lead, Merge, PrivacyAct
 from tests.acting import assert_sound, at, by
 from tests.conftest import NOW, Cast
-from tests.factories import event, route_to
+from tests.factories import event, make_handoff, route_to
 from tests.leads.intake.test_persons import erased, id_of, merged
 from tests.storm.test_storm import run_threads
 
@@ -56,3 +59,24 @@ def test_an_erasure_amid_events_leaves_nobody(cast: Cast) -> None:
     assert list(Lead.objects.values_list("erased_at", flat=True)) == [at(hours=1)]
     assert PrivacyAct.objects.filter(lead__isnull=False).count() == 1
     assert_sound()
+
+
+def test_who_gets_another_company_while_an_act_waits_has_that_one(cast: Cast) -> None:
+    """The act waits for the lead that the change has locked, and is judged by what it finds then."""
+    handoff = make_handoff("assigned", cast.femke)
+    other = Company.objects.create(domain="other.example", created_at=NOW, updated_at=NOW)
+    locked, seen = threading.Event(), []
+
+    def work(number: int) -> None:
+        with transaction.atomic():
+            if number == 0:
+                Lead.objects.filter(pk=handoff.lead_id).update(company=other)
+                locked.set()
+                # Until the other one waits; SQLite lets it in only afterwards.
+                threading.Event().wait(0.5)
+            else:
+                assert locked.wait(10)
+                seen.append(guard.locked(handoff.pk).lead.company)
+
+    run_threads(2, work)
+    assert seen == [other]
