@@ -1,8 +1,15 @@
 """An index that is built, and a check or foreign keys that are proved, beside those who write."""
 
+from contextlib import nullcontext
+
 from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
 from django.db import migrations, transaction
 from django.db.migrations.operations.base import Operation
+
+
+def _whole_on_sqlite(schema_editor):
+    is_sqlite = schema_editor.connection.vendor == "sqlite"
+    return transaction.atomic(schema_editor.connection.alias) if is_sqlite else nullcontext()
 
 
 class AddIndexBeside(AddIndexConcurrently):
@@ -34,7 +41,7 @@ class AddCheckBeside(AddConstraintNotValid):
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor != "postgresql":
-            with transaction.atomic(schema_editor.connection.alias):
+            with _whole_on_sqlite(schema_editor):
                 migrations.AddConstraint.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)
@@ -58,6 +65,14 @@ class ProveCheck(ValidateConstraint):
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class AlterFieldWhole(migrations.AlterField):
+    """In a migration that is no transaction: SQLite makes the table anew, and must never be left without it."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        with _whole_on_sqlite(schema_editor):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
