@@ -20,6 +20,7 @@ class AddIndexBeside(AddIndexConcurrently):
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor != "postgresql":
+            schema_editor.execute(f"DROP INDEX IF EXISTS {self.index.name}")
             migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.index.name}")
@@ -42,7 +43,9 @@ class AddCheckBeside(AddConstraintNotValid):
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor != "postgresql":
             with _whole_on_sqlite(schema_editor):
-                migrations.AddConstraint.database_forwards(self, app_label, schema_editor, from_state, to_state)
+                migrations.AddConstraint.database_forwards(
+                    self, app_label, schema_editor, from_state, to_state
+                )
             return
         model = to_state.apps.get_model(app_label, self.model_name)
         table, name = map(schema_editor.quote_name, (model._meta.db_table, self.constraint.name))
@@ -56,7 +59,9 @@ class AddCheckUnproved(AddConstraintNotValid):
     no lock of this one's transaction outlasts. In one step on SQLite."""
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        add = super() if schema_editor.connection.vendor == "postgresql" else super(AddConstraintNotValid, self)
+        add = (
+            super() if schema_editor.connection.vendor == "postgresql" else super(AddConstraintNotValid, self)
+        )
         add.database_forwards(app_label, schema_editor, from_state, to_state)
 
 

@@ -10,7 +10,13 @@ from django.db import IntegrityError, OperationalError, connection, migrations, 
 from django.db.migrations.state import ProjectState
 from django.db.models import Q
 
-from leads.migrations._beside import AddCheckUnproved, AlterFieldWhole, ForeignKeysBeside, ProveCheck
+from leads.migrations._beside import (
+    AddCheckUnproved,
+    AddIndexBeside,
+    AlterFieldWhole,
+    ForeignKeysBeside,
+    ProveCheck,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 on_postgres = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite makes each in one step")
@@ -50,6 +56,18 @@ def valid(table: str, kind: str) -> list[bool]:
         asked = "SELECT convalidated FROM pg_constraint WHERE conrelid = %s::regclass AND contype = %s"
         cursor.execute(asked, [table, kind])
         return [row[0] for row in cursor.fetchall()]
+
+
+def test_an_index_is_made_again_by_a_run_that_was_interrupted_after_it(thing: Any) -> None:
+    old, new = state(THING), state(THING)
+    made = AddIndexBeside("thing", models.Index(fields=["name"], name="thing_by_name"))
+    made.state_forwards("leads", new)
+    for _ in range(2):
+        with connection.schema_editor(atomic=False) as editor:
+            made.database_forwards("leads", editor, old, new)
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "leads_thing")
+    assert found["thing_by_name"]["columns"] == ["name"]
 
 
 @on_postgres
