@@ -62,6 +62,8 @@ def short_waits(
             _set(connection, max(LEAST_MILLISECONDS, milliseconds - spent))
             return execute(sql, params, many, context)
         if not _BESIDE.search(str(sql)):
+            # A transaction before it may have left it less.
+            _set(connection, milliseconds)
             return persist(lambda: execute(sql, params, many, context), say, sleep)
         _set(connection, 0)
         try:

@@ -6,6 +6,7 @@ Owns what every way in ends with; how somebody proves it stands with each way.
 
 from __future__ import annotations
 
+import posixpath
 from urllib.parse import unquote, urljoin, urlsplit
 
 from django.conf import settings
@@ -49,4 +50,6 @@ def is_door(wanted: str) -> bool:
     """Whether a browser that is sent there from the sign-in page comes to a way in or out, however it is
     written: from where it stands, by way of dots, in percent signs, without its last slash."""
     path = unquote(urlsplit(urljoin("/login/", wanted.replace("\\", "/"))).path)
+    # To a browser dots in percent signs are dots too.
+    path = posixpath.normpath(path)
     return f"{path}/".startswith(DOORS)

@@ -5,7 +5,7 @@ And that an erased lead names nobody is proved of the leads that were there befo
 
 from django.db import migrations, models
 
-from leads.migrations._beside import ProveCheck
+from leads.migrations._beside import AlterFieldWhole, ProveCheck
 
 
 class Migration(migrations.Migration):
@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
+        AlterFieldWhole(
             model_name="rejection",
             name="seen",
             field=models.CharField(
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 max_length=32,
             ),
         ),
-        migrations.AlterField(
+        AlterFieldWhole(
             model_name="backtest",
             name="tries",
             field=models.PositiveSmallIntegerField(db_default=0, default=0),

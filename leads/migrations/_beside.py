@@ -1,8 +1,15 @@
 """An index that is built, and a check or foreign keys that are proved, beside those who write."""
 
+from contextlib import nullcontext
+
 from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
 from django.db import migrations, transaction
 from django.db.migrations.operations.base import Operation
+
+
+def _whole_on_sqlite(schema_editor):
+    is_sqlite = schema_editor.connection.vendor == "sqlite"
+    return transaction.atomic(schema_editor.connection.alias) if is_sqlite else nullcontext()
 
 
 class AddIndexBeside(AddIndexConcurrently):
@@ -13,6 +20,7 @@ class AddIndexBeside(AddIndexConcurrently):
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor != "postgresql":
+            schema_editor.execute(f"DROP INDEX IF EXISTS {self.index.name}")
             migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.index.name}")
@@ -34,8 +42,10 @@ class AddCheckBeside(AddConstraintNotValid):
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor != "postgresql":
-            with transaction.atomic(schema_editor.connection.alias):
-                migrations.AddConstraint.database_forwards(self, app_label, schema_editor, from_state, to_state)
+            with _whole_on_sqlite(schema_editor):
+                migrations.AddConstraint.database_forwards(
+                    self, app_label, schema_editor, from_state, to_state
+                )
             return
         model = to_state.apps.get_model(app_label, self.model_name)
         table, name = map(schema_editor.quote_name, (model._meta.db_table, self.constraint.name))
@@ -49,7 +59,9 @@ class AddCheckUnproved(AddConstraintNotValid):
     no lock of this one's transaction outlasts. In one step on SQLite."""
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        add = super() if schema_editor.connection.vendor == "postgresql" else super(AddConstraintNotValid, self)
+        add = (
+            super() if schema_editor.connection.vendor == "postgresql" else super(AddConstraintNotValid, self)
+        )
         add.database_forwards(app_label, schema_editor, from_state, to_state)
 
 
@@ -58,6 +70,14 @@ class ProveCheck(ValidateConstraint):
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class AlterFieldWhole(migrations.AlterField):
+    """In a migration that is no transaction: SQLite makes the table anew, and must never be left without it."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        with _whole_on_sqlite(schema_editor):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 

@@ -345,6 +345,12 @@ def test_no_statement_of_ours_rests_on_a_session() -> None:
     assert [str(path.relative_to(ROOT)) for path in rooms if SESSION.search(path.read_text())] == []
 
 
+def test_whoever_runs_it_for_real_is_told_of_each_unit() -> None:
+    told = (ROOT / "README.md").read_text().partition("## Running it for real")[2].partition("\n## ")[0]
+    units = {path.stem for path in deployed.DEPLOY.glob("handoff-*")}
+    assert units and {unit for unit in units if unit not in told} == set()
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_the_units_are_sound(tmp_path: Path) -> None:
     names = (

@@ -122,7 +122,8 @@ def test_the_administration_has_no_door_of_its_own(client: Client, settings: Any
 TO_A_DOOR = (
     "/login/", "/login", "/logout/", "/login/?next=/login/", "/login/?next=/inbox/", "/login/second/",
     "/login/passkey/", "/admin/login/?next=/admin/", "/admin/logout/", "?next=/login/", ".", "./",
-    "../login/", "/inbox/../login/", "/%6cogin/", "/log%69n", ".\\", "http://testserver/login/",
+    "../login/", "/inbox/../login/", "/%6cogin/", "/log%69n", "/inbox/%2e%2e/login/",
+    "/inbox/.%2E/logout", ".\\", "http://testserver/login/",
     "//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "",
 )  # fmt: skip
 

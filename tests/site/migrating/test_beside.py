@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, migrations, models
+from django.db import IntegrityError, OperationalError, connection, migrations, models
 from django.db.migrations.state import ProjectState
 from django.db.models import Q
 
-from leads.migrations._beside import AddCheckUnproved, ForeignKeysBeside, ProveCheck
+from leads.migrations._beside import (
+    AddCheckUnproved,
+    AddIndexBeside,
+    AlterFieldWhole,
+    ForeignKeysBeside,
+    ProveCheck,
+)
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite makes each in one step"),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
+on_postgres = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite makes each in one step")
 NAMED = models.CheckConstraint(condition=~Q(name=""), name="thing_has_name")
 THING = migrations.CreateModel(
     "Thing", [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20))]
@@ -54,6 +58,19 @@ def valid(table: str, kind: str) -> list[bool]:
         return [row[0] for row in cursor.fetchall()]
 
 
+def test_an_index_is_made_again_by_a_run_that_was_interrupted_after_it(thing: Any) -> None:
+    old, new = state(THING), state(THING)
+    made = AddIndexBeside("thing", models.Index(fields=["name"], name="thing_by_name"))
+    made.state_forwards("leads", new)
+    for _ in range(2):
+        with connection.schema_editor(atomic=False) as editor:
+            made.database_forwards("leads", editor, old, new)
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "leads_thing")
+    assert found["thing_by_name"]["columns"] == ["name"]
+
+
+@on_postgres
 def test_a_check_holds_for_what_comes_before_it_is_proved_of_what_is_there(thing: Any) -> None:
     old, new = state(THING), state(THING)
     check, proof = AddCheckUnproved("thing", NAMED), ProveCheck("thing", NAMED.name)
@@ -76,6 +93,7 @@ def test_a_check_holds_for_what_comes_before_it_is_proved_of_what_is_there(thing
     assert thing.objects.create(name="").pk
 
 
+@on_postgres
 def test_foreign_keys_are_made_unproved_and_then_proved(thing: Any) -> None:
     new = state(THING, PART)
     part = new.apps.get_model("leads", "Part")
@@ -97,3 +115,30 @@ def test_foreign_keys_are_made_unproved_and_then_proved(thing: Any) -> None:
     assert valid("leads_part", "f") == [True]
     with connection.schema_editor() as editor:
         editor.delete_model(part)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL makes no table anew")
+def test_a_table_that_is_made_anew_is_there_when_that_was_broken_off(thing: Any) -> None:
+    change = AlterFieldWhole("thing", "name", models.CharField(max_length=20, default="a", db_default="a"))
+    old, new = state(THING), state(THING)
+    change.state_forwards("leads", new)
+    thing.objects.create(name="kept")
+
+    def breaks(execute: Any, sql: Any, *rest: Any) -> Any:
+        if "RENAME TO" in str(sql):
+            raise OperationalError("disk I/O error")
+        return execute(sql, *rest)
+
+    for wrapper in (breaks, lambda execute, *rest: execute(*rest)):
+        with connection.execute_wrapper(wrapper):
+            try:
+                with connection.schema_editor(atomic=False) as editor:
+                    change.database_forwards("leads", editor, old, new)
+            except OperationalError:
+                assert wrapper is breaks
+            else:
+                assert wrapper is not breaks
+        assert thing.objects.get().name == "kept"
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO leads_thing DEFAULT VALUES")
+    assert set(thing.objects.values_list("name", flat=True)) == {"kept", "a"}

@@ -22,8 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.bench.servers import free_port
-from tests.processes import ROOT, Site, wait_for
+from tests.processes import ROOT, Site, free_port, wait_for
 from tests.storm.long import older
 from tests.storm.long.copied import Copier
 from tests.storm.long.mixed import Load
@@ -147,6 +146,13 @@ def test_the_oldest_version_goes_on_working_while_the_newest_migrates(tmp_path: 
     assert book.accepted and load.rejected and book.events
     assert [str(wait) for wait in behind if wait.seconds >= LONGEST] == []
     whole(site, database, before, load)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watch_that_could_not_look_says_so() -> None:
+    nowhere = f"postgres://nobody@127.0.0.1:{free_port()}/none"
+    with pytest.raises(AssertionError, match="before its time"), Watch(nowhere) as watch:
+        watch.thread.join(timeout=30)
 
 
 def told(load: Load, watch: Watch, said: str, took: float, alone: tuple[float, str]) -> None:

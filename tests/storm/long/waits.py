@@ -54,9 +54,12 @@ class Watch:
         self.thread.start()
         return self
 
-    def __exit__(self, *wrong: object) -> None:
+    def __exit__(self, kind: object, *wrong: object) -> None:
+        was_looking = self.thread.is_alive()
         self.over.set()
         self.thread.join(timeout=30)
+        # Whoever had stopped to look saw nothing wrong.
+        assert was_looking or kind, "the watch ended before its time"
 
     @property
     def waits(self) -> list[Wait]:
