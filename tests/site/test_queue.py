@@ -83,6 +83,7 @@ def test_work_comes_through_redis_and_goes_on_after_it_was_away(
             assert _send(site, key, 2) == 200
             # The next look at the schedule, half a minute after the last, is to find it due: the queue that
             # ended may have taken the last one with it.
+            first = beats()
             with rows:
                 rows.execute("UPDATE django_q_schedule SET next_run = '2026-01-01' WHERE func = ?", (BEAT,))
             wait_for(lambda: beats() > first, 100, "no heartbeat after the queue came back")

@@ -38,7 +38,7 @@ def _free(site: Site) -> None:
         pass
 
 
-def test_a_start_restarts_what_dies_and_a_killed_one_leaves_nothing(site: Site) -> None:
+def test_a_start_restarts_what_dies_and_comes_again_after_a_kill(site: Site) -> None:
     supervisor = site.start()
     assert site.get("/healthz") == (200, {"status": "alive"})
     wait_for(site.whole, 120)
@@ -59,16 +59,14 @@ def test_a_start_restarts_what_dies_and_a_killed_one_leaves_nothing(site: Site) 
     wait_for(lambda: not any(alive(pid) for pid in everything), 10, "an orphan stayed")
     _free(site)
 
-
-def test_the_next_start_is_complete_has_its_port_and_stops_cleanly(site: Site) -> None:
+    # The next start is complete and has the same port.
     supervisor = site.start()
     wait_for(site.whole, 120)
-    # The port is ours: a second one is refused with a plain line.
     assert f"cannot listen on 127.0.0.1:{site.port}" in site.refused(
         "start", "--bind", f"127.0.0.1:{site.port}"
     )
     everything = list(descendants(supervisor))
-    assert site.stop() == 0
+    assert site.stop(signal.SIGINT) == 0
     assert not any(alive(pid) for pid in everything)
     _free(site)
 
@@ -79,7 +77,7 @@ def test_the_worker_alone_opens_no_port(site: Site) -> None:
     wait_for(lambda: len(descendants(site.process.pid)) == 6 if site.process else False, 120)
     assert site.parts()["web"] == 0
     assert "http://" not in site.log.read_text()
-    assert site.stop(signal.SIGINT) == 0
+    assert site.stop() == 0
 
 
 def test_it_does_not_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
