@@ -9,7 +9,7 @@ alone. Owns who takes and who waits in this process; never what an event means, 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,17 +29,10 @@ class Place:
     raw: Any
     now: datetime
     turn: threading.Event = field(default_factory=threading.Event)
-    has_company: bool = False
     answer: Answer | None = None
     error: BaseException | None = None
-
-    @property
-    def is_spoiled(self) -> bool:
-        """Whether it may have failed by those it was taken with. A database that is away is so for all."""
-        if self.error is None:
-            return self.answer is not None and bool(self.answer["reason"] == NOT_STORED)
-        is_own = not self.has_company or not isinstance(self.error, Exception)
-        return not is_own and (is_blocked(self.error) or not is_away(self.error))
+    # It may have failed by those it was taken with.
+    is_spoiled: bool = False
 
 
 class Queue:
@@ -74,18 +67,19 @@ class Queue:
         """Take all that wait, this thread's own among them; then let the next one take."""
         with self._lock:
             places = [self._waiting.popleft() for _ in range(min(CHUNK, len(self._waiting)))]
-        for place in places:
-            place.has_company = len(places) > 1
         try:
             # As of the latest: a moment in the future would be taken for a wrong clock.
             answers = self._receive([place.raw for place in places], key, max(place.now for place in places))
             for place, answer in zip(places, answers, strict=True):
-                place.answer = answer
+                place.answer, place.is_spoiled = answer, answer["reason"] == NOT_STORED
         except BaseException as error:
-            # Also what ends this thread: the others have nobody else to tell them.
+            # The end of this thread, of which nobody else tells the others, and a database that is away are
+            # so for all; a row that somebody holds is not.
+            is_ending = not isinstance(error, Exception)
+            is_for_all = is_ending or (is_away(error) and not is_blocked(error))
             for place in places:
-                place.error = error
-            if not isinstance(error, Exception):
+                place.error, place.is_spoiled = error, len(places) > 1 and not is_for_all
+            if is_ending:
                 raise
         finally:
             with self._lock:
@@ -97,12 +91,12 @@ class Queue:
                 place.turn.set()
 
 
-_queues: dict[tuple[int, bool], Queue] = {}
+_queues: defaultdict[tuple[int, bool], Queue] = defaultdict(lambda: Queue(receive))
 _lock = threading.Lock()
 
 
 def receive_one(raw: Any, key: ApiKey, now: datetime) -> Answer:
     """As `receive` of this event alone, with those that the same key sends to this process meanwhile."""
     with _lock:
-        queue = _queues.setdefault((key.pk, key.is_quiet), Queue(receive))
+        queue = _queues[key.pk, key.is_quiet]
     return queue.take(raw, key, now)

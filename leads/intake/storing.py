@@ -332,5 +332,6 @@ def _score(item: Taken, now: datetime) -> Score:
 
 def _save(model: type[Any], rows: Sequence[Any]) -> None:
     """All that may have changed of these rows."""
-    kept = [f for f in model._meta.concrete_fields if not (f.primary_key or f.generated)]
-    repour(rows, [f.name for f in kept if f.name != "created_at"])
+    if rows:
+        kept = [f for f in model._meta.concrete_fields if not (f.primary_key or f.generated)]
+        repour(rows, [f.name for f in kept if f.name != "created_at"])

@@ -59,6 +59,17 @@ def all_at_once(queue: Queue, taker: Taker, count: int) -> dict[int, Any]:
     return told
 
 
+def failing(number: int, error: BaseException) -> Callable[[Any], dict[str, Any]]:
+    """Answers for a Taker all but this event, which fails by the error."""
+
+    def answer(raw: Any) -> dict[str, Any]:
+        if raw == number:
+            raise error
+        return {"id": raw, "reason": None}
+
+    return answer
+
+
 def test_what_comes_meanwhile_is_taken_in_one_go_as_of_the_latest() -> None:
     taker = Taker()
     told = all_at_once(Queue(taker), taker, 5)
@@ -97,12 +108,7 @@ def test_who_could_not_be_stored_in_company_is_taken_alone() -> None:
 
 @pytest.mark.parametrize("error", [OperationalError("the database is away"), SystemExit()])
 def test_what_is_so_for_all_is_told_to_all_of_it_and_to_nobody_else(error: BaseException) -> None:
-    def answer(raw: Any) -> dict[str, Any]:
-        if raw == 1:
-            raise error
-        return {"id": raw, "reason": None}
-
-    taker = Taker(answer)
+    taker = Taker(failing(1, error))
     queue = Queue(taker)
     told = all_at_once(queue, taker, 3)
     assert told == {0: {"id": 0, "reason": None}, 1: error, 2: error}
@@ -120,12 +126,7 @@ def blocked() -> OperationalError:
 
 @pytest.mark.parametrize("error", [ValueError("cannot be read"), blocked()])
 def test_what_fails_by_one_is_told_to_that_one_alone(error: Exception) -> None:
-    def answer(raw: Any) -> dict[str, Any]:
-        if raw == 1:
-            raise error
-        return {"id": raw, "reason": None}
-
-    taker = Taker(answer)
+    taker = Taker(failing(1, error))
     queue = Queue(taker)
     told = all_at_once(queue, taker, 4)
     assert told == {number: {"id": number, "reason": None} for number in (0, 2, 3)} | {1: error}
@@ -135,10 +136,7 @@ def test_what_fails_by_one_is_told_to_that_one_alone(error: Exception) -> None:
 
 
 def test_who_is_alone_is_not_taken_twice() -> None:
-    def answer(raw: Any) -> dict[str, Any]:
-        raise ValueError("cannot be read")
-
-    taker = Taker(answer)
+    taker = Taker(failing(1, ValueError("cannot be read")))
     taker.go_on.set()
     with pytest.raises(ValueError, match="cannot be read"):
         Queue(taker).take(1, ApiKey(), NOW)

@@ -207,8 +207,8 @@ def test_who_sent_it(cast):
     assert (receipt.api_key, receipt.lead, receipt.kind) == (key, handoff.lead, "lead.qualified")
 
 
-def test_when_a_chunk_fails_its_events_are_taken_one_by_one(cast, monkeypatch):
-    route_to(cast.femke)
+def poison(monkeypatch):
+    """A wave with the event "poison" in it cannot be stored."""
     real = receiving.Wave.run
 
     def run(wave):
@@ -217,6 +217,11 @@ def test_when_a_chunk_fails_its_events_are_taken_one_by_one(cast, monkeypatch):
         return real(wave)
 
     monkeypatch.setattr(receiving.Wave, "run", run)
+
+
+def test_when_a_chunk_fails_its_events_are_taken_one_by_one(cast, monkeypatch):
+    route_to(cast.femke)
+    poison(monkeypatch)
     answers = receive([event(1), event(2, id="poison"), event(3)], None, NOW)
     assert statuses(answers) == ["processed", "invalid", "processed"]
     assert answers[1]["errors"] == [
@@ -242,14 +247,7 @@ def test_when_a_chunk_fails_its_events_are_taken_one_by_one(cast, monkeypatch):
 def test_who_is_alone_in_a_chunk_spoils_nothing_of_the_others(cast, monkeypatch, events, wanted):
     route_to(cast.femke)
     monkeypatch.setattr(receiving, "CHUNK", 2)
-    real = receiving.Wave.run
-
-    def run(wave):
-        if any(item.event.id == "poison" for item in wave.taken):
-            raise RuntimeError("this one cannot be stored")
-        return real(wave)
-
-    monkeypatch.setattr(receiving.Wave, "run", run)
+    poison(monkeypatch)
     answers = receive(events, None, NOW)
     assert statuses(answers) == wanted
     assert answers[-1]["reason"] == receiving.NOT_STORED
