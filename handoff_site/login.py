@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import authenticate, login
+from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,8 +25,7 @@ from django.views.decorators.http import require_POST
 from handoff_site import kept, lockout
 from handoff_site.demo.people import LOGINS, PASSWORD
 from handoff_site.signing_in import ending, second
-from handoff_site.signing_in.onward import go_on, is_door
-from leads.views import proof
+from handoff_site.signing_in.onward import go_on, is_door, let_in
 from routing.people import User
 
 ONLY_SSO = "Passwords are not taken here. Use the single sign-on of your organisation."
@@ -78,12 +77,11 @@ class SignIn(LoginView):
             sent = self.request.POST.get(kept.FIELD, "")
             second.begin(self.request, user, self.get_success_url(), sent, now)
             return redirect("second_step")
-        super().form_valid(form)
+        let_in(self.request, user, "password", now.timestamp())
         response = go_on(self.request, self.get_success_url(), self.request.POST.get(kept.FIELD, ""))
         if second.is_wanted(user):
             self.request.session[second.MUST] = True
             response = redirect("access")
-        self.request.session[proof.PROVED] = now.timestamp()
         lockout.remember(self.request, response, user.email)
         return response
 
@@ -122,8 +120,7 @@ def demo_login(request: HttpRequest) -> HttpResponse:
     user = authenticate(request, username=email, password=PASSWORD)
     if user is None or second.has(user):
         return redirect("login")
-    login(request, user)
-    request.session[proof.PROVED] = timezone.now().timestamp()
+    let_in(request, user, "password", timezone.now().timestamp())
     return go_on(request, "", request.POST.get(kept.FIELD, ""))
 
 
