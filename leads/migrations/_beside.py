@@ -59,10 +59,10 @@ class AddCheckUnproved(AddConstraintNotValid):
     no lock of this one's transaction outlasts. In one step on SQLite."""
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        add = (
-            super() if schema_editor.connection.vendor == "postgresql" else super(AddConstraintNotValid, self)
-        )
-        add.database_forwards(app_label, schema_editor, from_state, to_state)
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        else:
+            migrations.AddConstraint.database_forwards(self, app_label, schema_editor, from_state, to_state)
 
 
 class ProveCheck(ValidateConstraint):
