@@ -76,7 +76,7 @@ def authenticate(plain: str, now: datetime) -> ApiKey | None:
     """
     if not plain or len(plain) > _LONGEST:
         return None
-    key = next(iter(_in_force(digest(plain))), None)
+    key = _in_force.first(digest(plain))
     if key is None:
         return None
     if key.last_used_at is None or now - key.last_used_at >= USE_NOTED_EVERY:

@@ -36,7 +36,7 @@ class Unfit(TypeError):
 
 def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
     """For a function that makes a queryset of whole numbers, moments, texts and lists of ids: called like it,
-    each value in its place, this gives the rows as a list.
+    each value in its place, this gives the rows as a list, and `first` the first of them or None.
 
     The function is asked once and so decides nothing by a value, but by True and False, which make statements
     of their own. What is counted from a value (a day before a moment) comes as a value of its own.
@@ -73,6 +73,10 @@ class Prepared(Generic[P, T]):
         if written is None:
             written = self._written[shape] = self._write(values)
         return written.ask(_flat(values))
+
+    def first(self, *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """The first of these rows, for a query that has one or none."""
+        return next(iter(self(*args, **kwargs)), None)
 
     def _write(self, values: Sequence[Any]) -> _Written:
         """The query with marks for the values. Written twice with different marks, so that whatever follows

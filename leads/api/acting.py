@@ -174,7 +174,7 @@ def _done(
     if user is None or not user.is_active:
         words = "There is no such person, or they are no longer active."
         raise Problem(403, words, [error("/on_behalf_of", "nobody", words)])
-    handoff = next(iter(_handoff(pk)), None)
+    handoff = _handoff.first(pk)
     if handoff is None or not sees(user, handoff):
         raise unknown()
     try:

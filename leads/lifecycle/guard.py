@@ -63,7 +63,7 @@ def unmoved(handoff: Handoff) -> bool:
 def locked(handoff_id: int) -> Handoff:
     """The handoff, locked after its lead (the lock order everywhere). Raises Handoff.DoesNotExist."""
     while True:
-        lead = next(iter(_locked_lead(handoff_id)), None)
+        lead = _locked_lead.first(handoff_id)
         if lead is None:
             raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
         [handoff] = _locked(handoff_id)

@@ -128,12 +128,12 @@ class Known:
 
     def completion_queue(self) -> Queue | None:
         if self._completion_queue is None:
-            self._completion_queue = (next(iter(_completion_queues()), None),)
+            self._completion_queue = (_completion_queues.first(),)
         return self._completion_queue[0]
 
     def default_calendar(self) -> hours.Calendar | None:
         if self._default_calendar is None:
-            self._default_calendar = (next(iter(_default_calendar()), None),)
+            self._default_calendar = (_default_calendar.first(),)
         row = self._default_calendar[0]
         return row.hours() if row else None
 

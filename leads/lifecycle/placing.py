@@ -66,7 +66,7 @@ def forget_rulesets() -> None:
 
 def live_ruleset() -> tuple[int | None, engine.Ruleset]:
     """Id and rules of the live ruleset; no id and no rules before the first is published."""
-    row = next(iter(_live()), None)
+    row = _live.first()
     return (None, engine.Ruleset({})) if row is None else (row[0], compiled(*row))
 
 
@@ -284,7 +284,7 @@ def _place(
 def _overflow_target(passing: Sequence[tuple[Item, Decision]]) -> Target | None:
     if all(any(t.why == "overflow" for t in decision.targets) for _, decision in passing):
         return None
-    pk = next(iter(_overflow_queues()), None)
+    pk = _overflow_queues.first()
     return None if pk is None else Target("queue", str(pk), "overflow")
 
 

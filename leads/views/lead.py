@@ -105,7 +105,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 def _find(user: User, pk: int) -> tuple[Lead, list[Handoff]]:
     """The lead and those of its handoffs that this person sees, the newest first; Http404 if there is no such
     lead for them. A merged lead has no handoffs: it is theirs if the one it went into is."""
-    found = next(iter(_lead(pk)), None)
+    found = _lead.first(pk)
     if found is None:
         raise Http404("no such lead")
     sight = sight_of(user)

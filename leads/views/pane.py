@@ -141,7 +141,7 @@ class Pane:
 
 def find(user: User, pk: int) -> Handoff:
     """The handoff with its context, if this person may see it; else Http404."""
-    found = next(iter(_whole(pk)), None)
+    found = _whole.first(pk)
     if found is None or not sees(user, found):
         raise Http404("no such handoff")
     return found

@@ -161,7 +161,7 @@ def load(params: Params, now: datetime, open_id: int | None, typed: Typed | None
         # A link to one that is further down, or not in this filter: it stands on top.
         handoffs = [*opened, *handoffs]
     reports = _reports(handoffs)
-    queue = next(iter(_queue()), None)
+    queue = _queue.first()
     calendar = queue.calendar.hours() if queue and queue.calendar else default_calendar()
     board = Board(
         params=params,
