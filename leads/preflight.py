@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.db.models import QuerySet
 from email_validator import EmailNotValidError, validate_email
 
 from leads import accounts, choices, identity
@@ -18,6 +19,7 @@ from leads.choices import Check
 from leads.models import Company, Lead, PreflightSettings, Score
 from routing.engine import Decision
 from routing.facts import Facts
+from routing.prepared import prepared
 
 # What a rep says is wrong: a finding of its own, that no check makes and no waiver lets pass.
 BAD_DATA = "bad_data"
@@ -295,4 +297,9 @@ def missing(findings: list[Finding]) -> list[str]:
 
 def settings() -> PreflightSettings:
     """The one settings row, or the shipped settings when there is none."""
-    return PreflightSettings.objects.first() or PreflightSettings(placeholders=list(DEFAULT_PLACEHOLDERS))
+    return _settings.first() or PreflightSettings(placeholders=list(DEFAULT_PLACEHOLDERS))
+
+
+@prepared
+def _settings() -> QuerySet[PreflightSettings]:
+    return PreflightSettings.objects.order_by("pk")

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from leads.choices import LeadType
 from leads.models import Activity, MqlDefinition
+from routing.prepared import prepared
 
 # Senders' clocks run ahead; beyond this an MQL time in the future is clamped to our own.
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -36,7 +39,12 @@ class ScorePoint:
 
 def definitions() -> list[MqlDefinition]:
     """All versions, newest first; the list is short."""
-    return list(MqlDefinition.objects.order_by("-in_force_from"))
+    return _definitions()
+
+
+@prepared
+def _definitions() -> QuerySet[MqlDefinition]:
+    return MqlDefinition.objects.order_by("-in_force_from")
 
 
 def in_force(versions: Sequence[MqlDefinition], at: datetime) -> MqlDefinition | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
+from inspect import signature
 from itertools import count
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -26,8 +27,8 @@ T = TypeVar("T")
 
 # Values that no query of ours has of its own: they show where a value stands in the SQL.
 _NUMBER, _MOMENT, _TEXT = 2**62, datetime(9000, 1, 1, tzinfo=UTC), "\ue000 a text that nobody writes "
-# Lists of ids are filled up to one of these lengths; what no row has fills them.
-_LENGTHS, _NOBODY = (4, 16, 64, 256, 512, 1024, 4096, 16384), -1
+# Lists are filled up to one of these lengths: by their last value once more, an empty one by what no row has.
+_LENGTHS, _NOBODY = (4, 16, 64, 128, 256, 512, 1024, 4096, 16384), -1
 
 
 class Unfit(TypeError):
@@ -35,8 +36,8 @@ class Unfit(TypeError):
 
 
 def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
-    """For a function that makes a queryset of whole numbers, moments, texts and lists of ids: called like it,
-    each value in its place, this gives the rows as a list, and `first` the first of them or None.
+    """For a function that makes a queryset of whole numbers, moments, texts and lists of ids or texts: called
+    like it, each value in its place, this gives the rows as a list, and `first` the first of them or None.
 
     The function is asked once and so decides nothing by a value, but by True and False, which make statements
     of their own. What is counted from a value (a day before a moment) comes as a value of its own.
@@ -61,13 +62,19 @@ class Prepared(Generic[P, T]):
 
     def __init__(self, make: Callable[P, QuerySet[Any, T]]) -> None:
         self._make: Callable[..., QuerySet[Any, T]] = make
+        # What an empty list holds, which itself does not say of what it is.
+        kinds = (str(parameter.annotation) for parameter in signature(make).parameters.values())
+        self._fillers = [_TEXT if "[str]" in kind else _NOBODY for kind in kinds]
         self._written: dict[tuple[Any, ...], _Written] = {}
         update_wrapper(self, make)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
         if kwargs:
             raise Unfit(f"{self._make.__name__}: values come by their place")
-        values = [_filled(value) for value in args]
+        values = list(map(_filled, args, self._fillers))
+        if any(isinstance(value, list) and len(value) > _LENGTHS[-1] for value in values):
+            # To write it is the least of what so long a list costs.
+            return list(self._make(*args))
         shape = tuple(_shape(value) for value in values)
         written = self._written.get(shape)
         if written is None:
@@ -154,15 +161,13 @@ def _locks_nothing(connection: Any) -> bool:
     return bool(connection.features.has_select_for_update and connection.get_autocommit())
 
 
-def _filled(value: Any) -> Any:
-    """A list of ids with more of what no row has, so that few lengths occur."""
+def _filled(value: Any, filler: Any) -> Any:
+    """A list with more of the same, so that few lengths occur."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
         return value
-    ids = list(value)
-    length = next((length for length in _LENGTHS if length >= len(ids)), None)
-    if length is None:
-        raise Unfit(f"a list of {len(ids)} is longer than {_LENGTHS[-1]}")
-    return ids + [_NOBODY] * (length - len(ids))
+    given = list(value) or [filler]
+    length = next((length for length in _LENGTHS if length >= len(given)), len(given))
+    return given + given[-1:] * (length - len(given))
 
 
 def _shape(value: Any) -> Any:
@@ -182,8 +187,8 @@ def _mark(value: Any, numbers: Iterator[int]) -> Any:
     if isinstance(value, bool):
         return value
     if isinstance(value, list):
-        if not all(isinstance(one, int) for one in value):
-            raise Unfit("a list of ids holds whole numbers")
+        if len({isinstance(one, str) for one in value}) > 1 or not all(map(_is_listed, value)):
+            raise Unfit("a list holds whole numbers or texts")
         return [_mark(one, numbers) for one in value]
     if isinstance(value, datetime):
         return _MOMENT + timedelta(days=next(numbers))
@@ -192,6 +197,10 @@ def _mark(value: Any, numbers: Iterator[int]) -> Any:
     if isinstance(value, str):
         return f"{_TEXT}{next(numbers)}"
     raise Unfit(f"a {type(value).__name__} is no whole number, no moment and no text")
+
+
+def _is_listed(value: Any) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def _adapted(connection: Any, value: Any) -> Any:

@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from leads.models import ErasedKey
+from routing.prepared import prepared
 
 _SALT = "leads.erasure"
 EVENT = "event:"
@@ -55,5 +57,9 @@ def erased_since(keys: Collection[str]) -> dict[str, datetime]:
     by_digest = {digest(key, secret): key for key in keys for secret in secrets}
     if not by_digest:
         return {}
-    rows = ErasedKey.objects.filter(digest__in=by_digest).values_list("digest", "at")
-    return {by_digest[made]: at for made, at in rows}
+    return {by_digest[made]: at for made, at in _erased(by_digest)}
+
+
+@prepared
+def _erased(digests: Collection[str]) -> QuerySet[ErasedKey, tuple[str, datetime]]:
+    return ErasedKey.objects.filter(digest__in=digests).values_list("digest", "at")

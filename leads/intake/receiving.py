@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 
 from leads import erasure, identity
 from leads.intake import late, persons
@@ -31,6 +31,7 @@ from leads.representation import handoff_json, lead_json
 from routing.passing import is_away
 from routing.people import User
 from routing.pouring import made, pour
+from routing.prepared import prepared
 
 CHUNK = 100
 # The reason in the answer to a valid event that could not be stored beside others.
@@ -215,13 +216,8 @@ def _next_wave(todo: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]
 
 def _repeats(wave: Sequence[Incoming]) -> tuple[list[Incoming], dict[int, Answer]]:
     """Split off events that were taken in before; they answer as the first time."""
-    same = Q(pk__in=())
-    by_source: dict[str, list[str]] = {}
-    for item in wave:
-        by_source.setdefault(item.key[0], []).append(item.key[1])
-    for source, ids in by_source.items():
-        same |= Q(source=source, event_id__in=ids)
-    known = {(receipt.source, receipt.event_id): receipt for receipt in Receipt.objects.filter(same)}
+    found = _known({item.key[0] for item in wave}, {item.key[1] for item in wave})
+    known = {(receipt.source, receipt.event_id): receipt for receipt in found}
     fresh: list[Incoming] = []
     answers: dict[int, Answer] = {}
     for item in wave:
@@ -235,6 +231,12 @@ def _repeats(wave: Sequence[Incoming]) -> tuple[list[Incoming], dict[int, Answer
             Receipt.objects.filter(pk=receipt.pk).update(differing_repeats=F("differing_repeats") + 1)
         answers[item.number] = answer
     return fresh, answers
+
+
+@prepared
+def _known(sources: Collection[str], ids: Collection[str]) -> QuerySet[Receipt]:
+    """Receipts of these ids from any of these sources: all that are asked for are among them."""
+    return Receipt.objects.filter(source__in=sources, event_id__in=ids)
 
 
 def _forgotten(receipt: Receipt) -> Answer:

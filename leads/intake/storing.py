@@ -6,11 +6,11 @@ Owns finding or making each event's company and lead, and the rows beside them. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from leads import identity, qualification
 from leads.choices import TriggerKind
@@ -20,6 +20,7 @@ from leads.intake.taken import Taken
 from leads.models import Activity, Company, Complaint, ExternalId, Lead, LeadAlias, Score
 from leads.search import indexing
 from routing.pouring import made, pour, repour
+from routing.prepared import prepared
 
 FORMS = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 # A change of one of these can make somebody look like somebody else.
@@ -75,15 +76,11 @@ class _Directory:
         self.new: list[Company] = []
         self.domains = {id(item): stated_domain(item.event) for item in taken}
         self.keys = {id(item): self._key(item) for item in taken}
-        wanted = Q(pk__in=())
-        if domains := {domain for domain in self.domains.values() if domain}:
-            wanted |= Q(domain__in=domains)
-        if keys := {key for key in self.keys.values() if key}:
-            wanted |= Q(domain__isnull=True, name_key__in=keys)
-        own = {item.match.lead.company_id for item in taken if item.match.lead and item.event.data.company}
-        if own := own - {None}:
-            wanted |= Q(pk__in=own)
-        rows = list(Company.objects.filter(wanted).select_for_update().order_by("-pk"))
+        domains = {domain for domain in self.domains.values() if domain}
+        keys = {key for key in self.keys.values() if key}
+        leads = (item.match.lead for item in taken if item.event.data.company)
+        own = {lead.company_id for lead in leads if lead is not None and lead.company_id is not None}
+        rows = _meant(domains, keys, own) if domains or keys or own else []
         self.by_id = {company.pk: company for company in rows}
         self.by_domain = {company.domain: company for company in rows if company.domain}
         # Of several the oldest, which comes last.
@@ -131,6 +128,13 @@ class _Directory:
         elif key:
             self.by_name[key] = company
         return company
+
+
+@prepared
+def _meant(domains: Collection[str], keys: Collection[str], own: Collection[int]) -> QuerySet[Company]:
+    """Companies of these domains, of these names without a domain, and of these ids; locked in one order."""
+    wanted = Q(domain__in=domains) | Q(domain__isnull=True, name_key__in=keys) | Q(pk__in=own)
+    return Company.objects.filter(wanted).select_for_update().order_by("-pk")
 
 
 def _says_where(item: Taken) -> bool:

@@ -108,6 +108,8 @@ def advance(book: Book, items: Sequence[Item]) -> None:
 
 def items_of(handoffs: Sequence[Handoff], now: datetime) -> list[Item]:
     """These saved handoffs with their cases, and with whom a re-engaged lead is offered to first."""
+    if not handoffs:
+        return []
     first_to: dict[int, int] = {}
     if unassigned := {h.lead_id: h for h in handoffs if h.assigned_at is None}:
         rows = Handoff.objects.filter(lead_id__in=unassigned, close_reason=RE_ENGAGED).order_by("closed_at")

@@ -35,11 +35,12 @@ def words_of(row: Lead | Company) -> list[str]:
 def keep(changed: Collection[Lead | Company] = (), new: Collection[Lead | Company] = ()) -> None:
     """The words of saved rows. New ones take one insert; for changed ones what is stored is read first, and
     what is no longer theirs deleted."""
-    wanted = dict.fromkeys(chain.from_iterable(map(_keys, changed)))
-    stored = _stored(changed)
-    if gone := [pk for key, pk in stored.items() if key not in wanted]:
-        SearchWord.objects.filter(pk__in=gone).delete()
-    pour((_made(key) for key in wanted if key not in stored), ignore_conflicts=True)
+    if changed:
+        wanted = dict.fromkeys(chain.from_iterable(map(_keys, changed)))
+        stored = _stored(changed)
+        if gone := [pk for key, pk in stored.items() if key not in wanted]:
+            SearchWord.objects.filter(pk__in=gone).delete()
+        pour((_made(key) for key in wanted if key not in stored), ignore_conflicts=True)
     # Nobody else knows of a new row yet, so nobody can have written its words.
     pour(map(_made, chain.from_iterable(map(_keys, new))))
 

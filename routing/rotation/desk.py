@@ -6,7 +6,7 @@ people under one lock, counts after it, changes in memory, saves at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,13 +14,14 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from routing import hours
 from routing.engine import Target
 from routing.models import Absence, Calendar, Pool, PoolMember, Queue, Team, Turn, User
 from routing.models.calendars import prepare
 from routing.pouring import made, pour, repour
+from routing.prepared import prepared
 from routing.quota import Member, pick
 from routing.rotation import able, capacity
 
@@ -100,8 +101,7 @@ class Desk:
         person_ids = {int(target.id) for target in wanted if target.kind not in ("pool", "queue")}
         person_ids -= self.people.keys()
         if queue_ids:
-            rows = Queue.objects.select_related("owner", "calendar").filter(pk__in=queue_ids)
-            self.queues |= {queue.pk: queue for queue in rows}
+            self.queues |= {queue.pk: queue for queue in _queues(queue_ids)}
         if not pool_ids and not person_ids:
             return
         self._load_people(pool_ids, person_ids)
@@ -120,15 +120,8 @@ class Desk:
 
     def _load_people(self, pool_ids: set[int], person_ids: set[int]) -> None:
         """Everybody who may come to be looked at, locked in one statement, in order."""
-        who = Q(pk__in=person_ids)
-        if pool_ids:
-            who |= Q(pk__in=PoolMember.objects.filter(pool_id__in=pool_ids).values("user_id"))
-        elif not person_ids:
-            return
-        rows = able.people(self.now).filter(who).order_by("pk")
-        if not self.dry:
-            rows = rows.select_for_update(of=("self",), no_key=True)
-        self._know(rows)
+        if pool_ids or person_ids:
+            self._know(_people(self.now, pool_ids, person_ids, self.dry))
 
     def _know(self, rows: Iterable[User]) -> None:
         for user in rows:
@@ -139,8 +132,7 @@ class Desk:
                 self.sellers.add(user.pk)
 
     def _load_seats(self, pool_ids: set[int]) -> None:
-        rows = PoolMember.objects.filter(pool_id__in=pool_ids).select_related("pool")
-        for seat in rows.order_by("user_id", "pool_id"):
+        for seat in _seats(pool_ids):
             # A seat made this instant has nobody locked yet; it counts from the next desk on.
             if seat.user_id in self.people:
                 seat.user = self.people[seat.user_id]
@@ -313,6 +305,25 @@ class Desk:
             raise RuntimeError("a dry desk only tries; nothing of it is saved")
         pour(self.turns)
         repour(self._changed.values(), ["accrued", "taken"])
+
+
+@prepared
+def _queues(ids: Collection[int]) -> QuerySet[Queue]:
+    return Queue.objects.select_related("owner", "calendar").filter(pk__in=ids)
+
+
+@prepared
+def _people(now: datetime, pools: Collection[int], people: Collection[int], dry: bool) -> QuerySet[User]:
+    """The members of these pools and these people, as `able` has them; locked but for a dry desk."""
+    seated = PoolMember.objects.filter(pool_id__in=pools).values("user_id")
+    rows = able.people(now).filter(Q(pk__in=people) | Q(pk__in=seated)).order_by("pk")
+    return rows if dry else rows.select_for_update(of=("self",), no_key=True)
+
+
+@prepared
+def _seats(pools: Collection[int]) -> QuerySet[PoolMember]:
+    rows = PoolMember.objects.filter(pool_id__in=pools).select_related("pool")
+    return rows.order_by("user_id", "pool_id")
 
 
 def _by_load(seat: PoolMember) -> bool:
