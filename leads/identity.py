@@ -312,7 +312,9 @@ def _of_companies(companies: Collection[int]) -> QuerySet[Lead, tuple[int, int, 
 
 @prepared
 def _of_phones(phones: Collection[str]) -> QuerySet[Lead, tuple[int, str, str]]:
-    return _nameable().filter(phone_key__in=phones).values_list("pk", "phone_key", "name_key")
+    # Said although it follows: by it an index of those that have one will do.
+    found = _nameable().filter(phone_key__in=phones).exclude(phone_key="")
+    return found.values_list("pk", "phone_key", "name_key")
 
 
 def raise_pairs(evidence: dict[tuple[int, int], dict[str, str]], now: datetime) -> list[DuplicatePair]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
 from inspect import signature
@@ -50,10 +50,17 @@ def planned(connection: Any) -> Iterator[Any]:
     """A cursor for a statement that is asked again and again. PostgreSQL gets the values beside it and plans
     it once a connection (the option `prepare_threshold`). What only constants tell, such as that an index of
     some rows will do, has to stand in the text."""
-    with connection.cursor() as cursor:
-        # A log of queries has them with their values.
-        if connection.vendor == "postgresql" and not connection.queries_logged:
-            cursor.cursor = psycopg.Cursor(connection.connection)
+    # A log of queries has them with their values.
+    if connection.vendor != "postgresql" or connection.queries_logged:
+        with connection.cursor() as cursor:
+            yield cursor
+        return
+    # As Django opens its own, which would be thrown away.
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        own = psycopg.Cursor(connection.connection)
+    with connection.make_cursor(own) as cursor:
         yield cursor
 
 
@@ -117,9 +124,13 @@ class _Written:
     sql: str
     params: tuple[Any, ...]
     places: dict[int, int]
+    # How columns become values, worked out once: column by column, what turns it.
+    converters: dict[int, Any] = field(default_factory=dict)
 
     def fix(self) -> None:
         """The constants into the text: only values are left to be sent."""
+        columns = [column for column, *_ in self.compiler.select[: self.compiler.col_count]]
+        self.converters = self.compiler.get_converters(columns)
         if self.compiler.connection.vendor != "postgresql":
             return
         ops = self.compiler.connection.ops
@@ -148,7 +159,10 @@ class _Written:
             read = [row[: self.compiler.col_count] for row in read]
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
-        compiler.execute_sql = lambda *_, **__: [read]
+        compiler.execute_sql = lambda *_, **__: None
+        if self.converters:
+            read = list(map(tuple, compiler.apply_converters(read, self.converters)))
+        compiler.results_iter = lambda *_, **__: iter(read)
         query = copy.copy(self.rows.query)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
         rows: Any = QuerySet(self.rows.model, query)
