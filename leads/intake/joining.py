@@ -2,13 +2,15 @@
 
 A batch costs a fraction of its events one by one, and a sender of single events sends several at once.
 So the first to come takes its event in, whoever comes meanwhile waits, and the next of them takes all
-that wait. Nobody waits on an idle process. What goes wrong with one is its own: the others are then taken
-alone. Owns who takes and who waits in this process; never what an event means, nor its answer.
+that wait, those among them who were answered a moment ago and have one more. Nobody waits on an idle process.
+What goes wrong with one is its own: the others are then taken alone. Owns who takes and who waits in this
+process; never what an event means, nor its answer.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ from leads.intake.receiving import CHUNK, NOT_STORED, Answer, receive
 from leads.models import ApiKey
 from routing.passing import is_away, is_blocked
 
+# Seconds for which the next to take waits for another of those who were just answered: a fraction of a take.
+LINGER = 0.008
 Receive = Callable[[Sequence[Any], ApiKey, datetime], list[Answer]]
 
 
@@ -41,19 +45,23 @@ class Queue:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._lock = threading.Lock()
+        self._arrival = threading.Condition(self._lock)
         self._waiting: deque[Place] = deque()
         self._is_taken = False
+        # How many the last take answered, and when.
+        self._answered, self._ended = 0, 0.0
 
     def take(self, raw: Any, key: ApiKey, now: datetime) -> Answer:
         """The answer to this event, as `receive` gives it. Raises what `receive` raises."""
         place = Place(raw, now)
         with self._lock:
             self._waiting.append(place)
+            self._arrival.notify()
             is_first, self._is_taken = not self._is_taken, True
         if not is_first:
             place.turn.wait()
         if place.answer is None and place.error is None:
-            self._take_waiting(key)
+            self._take_waiting(key, is_first)
         if place.is_spoiled:
             # Alone it says why, as if it had never had company.
             return self._receive([raw], key, now)[0]
@@ -63,10 +71,12 @@ class Queue:
             raise RuntimeError("the event was taken and not answered")
         return place.answer
 
-    def _take_waiting(self, key: ApiKey) -> None:
+    def _take_waiting(self, key: ApiKey, is_first: bool) -> None:
         """Take all that wait, this thread's own among them; then let the next one take."""
         with self._lock:
+            self._linger(is_first)
             places = [self._waiting.popleft() for _ in range(min(CHUNK, len(self._waiting)))]
+            self._answered = len(places)
         try:
             # As of the latest: a moment in the future would be taken for a wrong clock.
             answers = self._receive([place.raw for place in places], key, max(place.now for place in places))
@@ -83,12 +93,22 @@ class Queue:
                 raise
         finally:
             with self._lock:
+                self._ended = time.monotonic()
                 if self._waiting:
                     self._waiting[0].turn.set()
                 else:
                     self._is_taken = False
             for place in places:
                 place.turn.set()
+
+    def _linger(self, is_first: bool) -> None:
+        """Wait until those who were answered a moment ago are here again, or no more of them come."""
+        if is_first and time.monotonic() - self._ended > LINGER:
+            return
+        # Whoever finds nobody waiting is one of them.
+        expected = min(CHUNK, self._answered + (0 if is_first else len(self._waiting)))
+        while len(self._waiting) < expected and self._arrival.wait(LINGER):
+            pass
 
 
 _queues: defaultdict[tuple[int, bool], Queue] = defaultdict(lambda: Queue(receive))
