@@ -26,6 +26,8 @@ api.add_router("", events.router)
 api.add_router("", metrics_router, auth=BearerKey("read"))
 
 urlpatterns = [
+    # Before the pages, which are two hundred: systems ask for most, and each address before theirs is tried.
+    path("api/v1/", api.urls),
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("login/demo/", demo_login, name="demo_login"),
@@ -45,7 +47,6 @@ urlpatterns = [
     path("status/", monitoring.status, name="status"),
     path("", include("leads.urls")),
     path("", include("metrics.urls")),
-    path("api/v1/", api.urls),
     # The administration has ways in and out of its own: there is one door.
     path("admin/login/", login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))),
     path("admin/logout/", SignOut.as_view()),

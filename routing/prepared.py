@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
 from inspect import signature
@@ -112,25 +112,24 @@ class Prepared(Generic[P, T]):
         sql, params = compiler.as_sql()
         known = {_adapted(compiler.connection, mark): number for number, mark in enumerate(_flat(marks))}
         places = {place: known[value] for place, value in enumerate(params) if _is_one_of(value, known)}
-        return _Written(rows, compiler, sql, tuple(params), places)
+        columns = [column for column, *_ in compiler.select[: compiler.col_count]]
+        return _Written(rows, compiler, sql, tuple(params), places, compiler.get_converters(columns))
 
 
 @dataclass(slots=True)
 class _Written:
-    """A query as SQL. `places` says which of its parameters is which value."""
+    """A query as SQL. `places` says which of its parameters is which value, `converters` how a column is read
+    that the database gives otherwise."""
 
     rows: QuerySet[Any, Any]
     compiler: Any
     sql: str
     params: tuple[Any, ...]
     places: dict[int, int]
-    # How columns become values, worked out once: column by column, what turns it.
-    converters: dict[int, Any] = field(default_factory=dict)
+    converters: dict[int, Any]
 
     def fix(self) -> None:
         """The constants into the text: only values are left to be sent."""
-        columns = [column for column, *_ in self.compiler.select[: self.compiler.col_count]]
-        self.converters = self.compiler.get_converters(columns)
         if self.compiler.connection.vendor != "postgresql":
             return
         ops = self.compiler.connection.ops
@@ -154,6 +153,8 @@ class _Written:
         with planned(connection) as cursor:
             cursor.execute(self.sql, params)
             read = cursor.fetchall()
+        if not read:
+            return []
         if self.compiler.has_extra_select:
             # What only the order needed.
             read = [row[: self.compiler.col_count] for row in read]

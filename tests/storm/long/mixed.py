@@ -46,6 +46,8 @@ class Load:
         self.book, self.lock = Book(), threading.Lock()
         self.over, self.going = threading.Event(), threading.Event()
         self.going.set()
+        # Seconds for which it was not paused, without those since the last pause; and since when it goes on.
+        self.loaded, self._since = 0.0, time.monotonic()
         self.idle = Counter[int]()
         self.numbers = itertools.count(1)
         self.to_act: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -74,12 +76,14 @@ class Load:
         """Let everybody bring to its answer what was begun, and stand still. What is not answered within two
         minutes never will be."""
         self.going.clear()
+        self.loaded += time.monotonic() - self._since
         deadline = time.monotonic() + 120
         while len(self.idle) < len(self.threads):
             assert time.monotonic() < deadline, "a request was never answered"
             time.sleep(0.05)
 
     def go_on(self) -> None:
+        self._since = time.monotonic()
         self.going.set()
 
     def _lane(self, number: int, what: Callable[[_Client], None], pause: float) -> None:
