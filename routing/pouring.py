@@ -8,13 +8,13 @@ points at is saved before: neither is looked at. Never decides what is written.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from django.db import connection, models, transaction
+import orjson
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models.base import ModelState
 
 from routing.prepared import planned
@@ -44,10 +44,11 @@ def made(model: type[M], **values: Any) -> M:
         if name not in values:
             row.__dict__[name] = make()
     for name in values.keys() - columns.keys():
-        del row.__dict__[name]
-        if not model._meta.get_field(name).is_relation:
+        field, there = model._meta.get_field(name), row.__dict__.pop(name)
+        if not isinstance(field, models.ForeignKey):
             raise TypeError(f"{model.__name__} has no column {name}")
-        setattr(row, name, values[name])
+        row.__dict__[field.attname] = None if there is None else there.pk
+        field.set_cached_value(row, there)
     return row
 
 
@@ -58,7 +59,7 @@ def pour(rows: Iterable[models.Model], *, ignore_conflicts: bool = False) -> Non
     rows = list(rows)
     if not rows:
         return
-    model, alias = type(rows[0]), connection.alias
+    model = type(rows[0])
     if connection.vendor != "postgresql":
         model._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
         return
@@ -67,7 +68,7 @@ def pour(rows: Iterable[models.Model], *, ignore_conflicts: bool = False) -> Non
     for row, values in zip(rows, found, strict=False):
         row.__dict__.update(zip(names, values, strict=True))
     for row in rows:
-        row._state.adding, row._state.db = False, alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def repour(rows: Collection[models.Model], names: Iterable[str]) -> None:
@@ -103,7 +104,8 @@ class _Shape:
             for key in self.as_text:
                 if (value := cells[key]) is not None:
                     cells[key] = str(value)
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        # A moment within a value of JSON is refused, as Django refuses it.
+        return orjson.dumps(found, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
 @cache
@@ -141,7 +143,7 @@ def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], list[tuple[str
 def _written(statement: tuple[str, _Shape], rows: Iterable[models.Model]) -> list[tuple[Any, ...]]:
     """Write the rows; what the statement gives back for each."""
     sql, shape = statement
-    with transaction.atomic(savepoint=False), planned(connection) as cursor:
+    with transaction.atomic(savepoint=False), planned(connections[DEFAULT_DB_ALIAS]) as cursor:
         cursor.execute(sql, [shape.text(rows)])
         return cursor.fetchall() if cursor.description else []
 

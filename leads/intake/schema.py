@@ -72,7 +72,11 @@ class Part(BaseModel):
         if not isinstance(given, dict) or None not in given.values():
             return given
         fields = cls.model_fields.items()
-        silent = {name for name, part in fields if part.default not in (None, PydanticUndefined)}
+        silent = {
+            name
+            for name, part in fields
+            if part.default not in (None, PydanticUndefined) or part.default_factory is not None
+        }
         return {name: value for name, value in given.items() if value is not None or name not in silent}
 
 
@@ -170,7 +174,8 @@ class ActivityIn(Part):
     url: Text = ""
     campaign: Text = ""
     points: Points | None = None
-    properties: dict[str, Any] = {}
+    # Made anew for each: a default is copied with more care than a trail of activities can afford.
+    properties: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 class SourceIn(Part):

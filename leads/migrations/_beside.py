@@ -81,6 +81,29 @@ class AlterFieldWhole(migrations.AlterField):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
+class LeaveToWiderIndex(migrations.AlterField):
+    """A foreign key without the index of its own, where another index begins with its column: each row that is
+    written was entered in both. Dropped without stopping anybody on PostgreSQL, and so made again by the way
+    back. Its migration is not atomic; a run that was interrupted is simply begun again.
+    """
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = from_state.apps.get_model(app_label, self.model_name)
+        column = model._meta.get_field(self.name).column
+        beside = "CONCURRENTLY " if schema_editor.connection.vendor == "postgresql" else ""
+        others = {index.name for index in model._meta.indexes}
+        for name in schema_editor._constraint_names(model, [column], index=True, unique=False, exclude=others):
+            schema_editor.execute(f"DROP INDEX {beside}IF EXISTS {schema_editor.quote_name(name)}")
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        made = schema_editor._create_index_sql(model, fields=[model._meta.get_field(self.name)])
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {made.parts['name']}")
+            made.template = schema_editor.sql_create_index_concurrently
+        schema_editor.execute(made)
+
+
 class ForeignKeysBeside(Operation):
     """Makes the foreign keys of tables that this migration made and then filled. Left to Django they come
     last, each in one statement that reads all rows while nobody may write what they refer to."""

@@ -13,7 +13,7 @@ from routing.lean import Lean
 class Score(Lean):
     """One scoring of a lead. Points; a dimension is null when only the total came (no breakdown)."""
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="scores")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="scores", db_index=False)
     total = models.IntegerField()
     fit = models.IntegerField(null=True, blank=True)
     fit_max = models.IntegerField(null=True, blank=True)
@@ -44,7 +44,7 @@ class Score(Lean):
 class Activity(Lean):
     """One thing the lead did. `external_id` is the sender's id; sent again it is the same activity."""
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities", db_index=False)
     external_id = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=20, choices=ActivityKind)
     occurred_at = models.DateTimeField()

@@ -21,7 +21,7 @@ from routing.models import Ruleset
 class Event(Lean):
     """One thing that happened to a handoff. `data["set"]` holds the columns it changed, as ids and codes."""
 
-    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="events")
+    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="events", db_index=False)
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=20, choices=choices.EventKind)
     stage = models.CharField(max_length=12, choices=choices.Stage)
@@ -56,7 +56,7 @@ class RoutingDecision(Lean):
     version and the facts. `account` says how the company was matched to an account, empty when it was not.
     """
 
-    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="decisions")
+    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="decisions", db_index=False)
     at = models.DateTimeField()
     ruleset = models.ForeignKey(Ruleset, null=True, on_delete=models.PROTECT, related_name="+")
     rule_id = models.CharField(max_length=40, blank=True)

@@ -35,7 +35,8 @@ class Handoff(Lean):
     routing: rule, ruleset, territory. `revision` is the number of the last event.
     """
 
-    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="handoffs")
+    # As with all that events bring, without an index of its own where another one begins with it.
+    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="handoffs", db_index=False)
     state = models.CharField(max_length=12, choices=choices.State)
     revision = models.PositiveIntegerField(default=0)
 

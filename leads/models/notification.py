@@ -23,7 +23,9 @@ class Notification(Lean):
         SENT = "sent", "Sent"
         FAILED = "failed", "Given up"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications", db_index=False
+    )
     handoff = models.ForeignKey(
         Handoff, null=True, blank=True, on_delete=models.CASCADE, related_name="notifications"
     )

@@ -15,7 +15,7 @@ from routing.lean import Lean
 class Inspection(Lean):
     """One run of the pre-flight checks. `findings` is a list of {check, passed, waived, detail, fix}."""
 
-    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="inspections")
+    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="inspections", db_index=False)
     at = models.DateTimeField()
     passed = models.BooleanField()
     findings = models.JSONField(default=list)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, OperationalError, connection, migrations, models
 from django.db.migrations.state import ProjectState
 from django.db.models import Q
@@ -15,6 +16,7 @@ from leads.migrations._beside import (
     AddIndexBeside,
     AlterFieldWhole,
     ForeignKeysBeside,
+    LeaveToWiderIndex,
     ProveCheck,
 )
 
@@ -68,6 +70,56 @@ def test_an_index_is_made_again_by_a_run_that_was_interrupted_after_it(thing: An
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, "leads_thing")
     assert found["thing_by_name"]["columns"] == ["name"]
+
+
+def test_a_foreign_key_leaves_its_index_and_gets_it_back(thing: Any) -> None:
+    key = models.ForeignKey("leads.thing", models.CASCADE)
+    whole = migrations.CreateModel("Part", [("id", models.BigAutoField(primary_key=True)), ("thing", key)])
+    leave = LeaveToWiderIndex(
+        "part", "thing", models.ForeignKey("leads.thing", models.CASCADE, db_index=False)
+    )
+    old, new = state(THING, whole), state(THING, whole)
+    leave.state_forwards("leads", new)
+    model = old.apps.get_model("leads", "Part")
+    with connection.schema_editor() as editor:
+        editor.create_model(model)
+    try:
+        made = _indexed("leads_part")
+        # Twice each: a run that was interrupted after it is begun again.
+        for _ in range(2):
+            with connection.schema_editor(atomic=False) as editor:
+                leave.database_forwards("leads", editor, old, new)
+        left = _indexed("leads_part")
+        for _ in range(1 if connection.vendor == "sqlite" else 2):
+            with connection.schema_editor(atomic=False) as editor:
+                leave.database_backwards("leads", editor, new, old)
+        assert ["thing_id"] in made.values()
+        assert left == {name: columns for name, columns in made.items() if columns != ["thing_id"]}
+        assert _indexed("leads_part") == made
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(model)
+
+
+def _indexed(table: str) -> dict[str, list[str]]:
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table)
+    return {name: one["columns"] for name, one in found.items() if one["index"]}
+
+
+def test_a_foreign_key_without_an_index_of_its_own_begins_another() -> None:
+    left = []
+    for model in apps.get_models():
+        unique = [one for one in model._meta.constraints if isinstance(one, models.UniqueConstraint)]
+        wide = [one for one in (*model._meta.indexes, *unique) if one.fields]
+        firsts = [(one.fields[0], one.condition) for one in wide]
+        # Rows that refer to nothing need not be found by it.
+        begins = {first for first, only in firsts if only in (None, Q(**{f"{first}__isnull": False}))}
+        for field in model._meta.concrete_fields:
+            if isinstance(field, models.ForeignKey) and not (field.db_index or field.unique):
+                left.append((f"{model.__name__}.{field.name}", field.name in begins))
+    assert len(left) >= 7
+    assert [name for name, has_index in left if not has_index] == []
 
 
 @on_postgres
