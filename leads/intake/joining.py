@@ -21,8 +21,9 @@ from leads.intake.receiving import CHUNK, NOT_STORED, Answer, receive
 from leads.models import ApiKey
 from routing.passing import is_away, is_blocked
 
-# Seconds for which the next to take waits for another of those who were just answered: a fraction of a take.
-LINGER = 0.008
+# Seconds for which the next to take waits for another of those who were just answered, a fraction of a take;
+# and for how long they count as that.
+LINGER, JUST = 0.008, 0.08
 Receive = Callable[[Sequence[Any], ApiKey, datetime], list[Answer]]
 
 
@@ -48,8 +49,8 @@ class Queue:
         self._arrival = threading.Condition(self._lock)
         self._waiting: deque[Place] = deque()
         self._is_taken = False
-        # How many the last take answered, and when.
-        self._answered, self._ended = 0, 0.0
+        # How many the last take answered or left waiting, and when.
+        self._expected, self._ended = 0, 0.0
 
     def take(self, raw: Any, key: ApiKey, now: datetime) -> Answer:
         """The answer to this event, as `receive` gives it. Raises what `receive` raises."""
@@ -61,7 +62,7 @@ class Queue:
         if not is_first:
             place.turn.wait()
         if place.answer is None and place.error is None:
-            self._take_waiting(key, is_first)
+            self._take_waiting(key)
         if place.is_spoiled:
             # Alone it says why, as if it had never had company.
             return self._receive([raw], key, now)[0]
@@ -71,12 +72,11 @@ class Queue:
             raise RuntimeError("the event was taken and not answered")
         return place.answer
 
-    def _take_waiting(self, key: ApiKey, is_first: bool) -> None:
+    def _take_waiting(self, key: ApiKey) -> None:
         """Take all that wait, this thread's own among them; then let the next one take."""
         with self._lock:
-            self._linger(is_first)
+            self._linger()
             places = [self._waiting.popleft() for _ in range(min(CHUNK, len(self._waiting)))]
-            self._answered = len(places)
         try:
             # As of the latest: a moment in the future would be taken for a wrong clock.
             answers = self._receive([place.raw for place in places], key, max(place.now for place in places))
@@ -93,7 +93,7 @@ class Queue:
                 raise
         finally:
             with self._lock:
-                self._ended = time.monotonic()
+                self._expected, self._ended = len(self._waiting) + len(places), time.monotonic()
                 if self._waiting:
                     self._waiting[0].turn.set()
                 else:
@@ -101,13 +101,11 @@ class Queue:
             for place in places:
                 place.turn.set()
 
-    def _linger(self, is_first: bool) -> None:
+    def _linger(self) -> None:
         """Wait until those who were answered a moment ago are here again, or no more of them come."""
-        if is_first and time.monotonic() - self._ended > LINGER:
+        if time.monotonic() - self._ended > JUST:
             return
-        # Whoever finds nobody waiting is one of them.
-        expected = min(CHUNK, self._answered + (0 if is_first else len(self._waiting)))
-        while len(self._waiting) < expected and self._arrival.wait(LINGER):
+        while len(self._waiting) < min(CHUNK, self._expected) and self._arrival.wait(LINGER):
             pass
 
 

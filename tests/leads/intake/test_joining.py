@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -92,6 +93,46 @@ def test_one_after_the_other_each_goes_alone() -> None:
     for number in range(3):
         assert queue.take(number, ApiKey(), NOW) == {"id": number, "reason": None}
     assert [raw for raw, _ in taker.calls] == [[0], [1], [2]]
+
+
+def test_who_was_just_answered_and_has_one_more_is_taken_with_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("leads.intake.joining.LINGER", WAIT)
+    monkeypatch.setattr("leads.intake.joining.JUST", WAIT)
+    taker = Taker()
+    queue = Queue(taker)
+
+    def send(name: str, count: int) -> None:
+        for number in range(count):
+            queue.take(f"{name}{number}", ApiKey(), NOW)
+
+    # The first is in the first take alone, and so has one more.
+    senders = [threading.Thread(target=send, args=given) for given in (("a", 4), ("b", 3), ("c", 3))]
+    senders[0].start()
+    assert taker.is_in.wait(WAIT)
+    for number, sender in enumerate(senders[1:], start=1):
+        sender.start()
+        while len(queue._waiting) < number:
+            threading.Event().wait(0.001)
+    taker.go_on.set()
+    for sender in senders:
+        sender.join(WAIT)
+        assert not sender.is_alive()
+    assert [sorted(raw) for raw, _ in taker.calls] == [
+        ["a0"], ["a1", "b0", "c0"], ["a2", "b1", "c1"], ["a3", "b2", "c2"]
+    ]  # fmt: skip
+
+
+def test_who_was_answered_long_ago_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leads.intake.joining.JUST", 0.0)
+    taker = Taker()
+    queue = Queue(taker)
+    all_at_once(queue, taker, 3)
+    monkeypatch.setattr("leads.intake.joining.LINGER", WAIT)
+    began = time.monotonic()
+    assert queue.take(9, ApiKey(), NOW) == {"id": 9, "reason": None}
+    assert time.monotonic() - began < WAIT / 2
 
 
 def test_who_could_not_be_stored_in_company_is_taken_alone() -> None:
