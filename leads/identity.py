@@ -24,6 +24,7 @@ from rapidfuzz import fuzz
 
 from leads import company_names
 from leads.models import DuplicatePair, ExternalId, Lead, LeadAlias
+from routing.locking import locked
 from routing.people import User
 
 # Providers under many national domains: yahoo.co.in and hotmail.fr are as free as yahoo.com.
@@ -235,8 +236,8 @@ def _load(ids: set[int]) -> dict[int, Lead]:
     found: dict[int, Lead] = {}
     todo = set(ids)
     while todo:
-        rows = Lead.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
-        found |= {lead.pk: lead for lead in rows.filter(pk__in=todo)}
+        rows = Lead.objects.select_related("company").filter(pk__in=todo).order_by("pk")
+        found |= {lead.pk: lead for lead in locked(rows)}
         todo = {lead.merged_into_id for lead in found.values() if lead.merged_into_id} - found.keys()
     result = {}
     for pk in ids:

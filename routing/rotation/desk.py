@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from routing import hours
 from routing.engine import Target
+from routing.locking import locked
 from routing.models import Absence, Calendar, Pool, PoolMember, Queue, Team, Turn, User
 from routing.models.calendars import prepare
 from routing.pouring import made, pour, repour
@@ -126,9 +127,7 @@ class Desk:
         elif not person_ids:
             return
         rows = able.people(self.now).filter(who).order_by("pk")
-        if not self.dry:
-            rows = rows.select_for_update(of=("self",), no_key=True)
-        self._know(rows)
+        self._know(rows if self.dry else locked(rows, no_key=True))
 
     def _know(self, rows: Iterable[User]) -> None:
         for user in rows:
