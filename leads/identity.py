@@ -44,6 +44,7 @@ _IGNORES_TAGS = _IGNORES_DOTS | frozenset(
 # somebody at all.
 _ADDRESS = re.compile(r'[^\s@"(),:;<>\[\\\]]+@(?:[^\s@"(),:;<>\[\\\].]+\.)+[^\s@"(),:;<>\[\\\].]+')
 LONGEST_ADDRESS = 320
+# Of stored keys, so it never changes. That of `leads.search.folding` is alike and may.
 _WORD = re.compile(r"[^\W_]+")
 # Where organisations have pages that are not theirs: such a website says nothing about a domain.
 _SHARED_HOSTS = frozenset(
