@@ -58,7 +58,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     view = OAuth2CallbackView.adapter_view(oidc.Talk(request))
     try:
         answer: HttpResponse = view(request)
-    except (KeyError, ValueError, TypeError, ImproperlyConfigured) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, ImproperlyConfigured) as error:
         # An answer that is not what the standard says.
         return arriving.failed(request, "", error)
     return answer

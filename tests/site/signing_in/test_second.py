@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -169,6 +171,35 @@ def test_nothing_is_open_half_way(cast: Cast, as_: SignIn, clock: Any) -> None:
     assert off.post(STEP, {"code": code(secret)})["Location"] == "/login/"
     assert Client().post("/login/passkey/", {"credential": "{}"}).status_code == 403
     assert Client(enforce_csrf_checks=True).post("/login/passkey/").status_code == 403
+
+
+@pytest.mark.parametrize("told", ["[" * 20_000, "no_extension", "cut"])
+def test_an_answer_that_nobody_can_read_is_nobodys(cast: Cast, as_: SignIn, told: str) -> None:
+    """Whoever asks may send anything: more brackets than can be read, bytes that end before they should."""
+    own = Client()
+    own.get("/login/passkey/")
+    data = b"\0" * 32 + b"\x81" + b"\0" * 4 if told == "no_extension" else b"\0" * 32 + b"\x41"
+    response = {
+        "clientDataJSON": _coded(b'{"type": "webauthn.get", "challenge": "eA", "origin": "https://x.example"}'),
+        "authenticatorData": _coded(data), "signature": _coded(b"x"), "userHandle": _coded(b"1"),
+    }  # fmt: skip
+    answer = {
+        "id": "eA",
+        "rawId": "eA",
+        "type": "public-key",
+        "response": response,
+        "clientExtensionResults": {},
+    }
+    said = told if told.startswith("[") else json.dumps(answer)
+    assert own.post("/login/passkey/", {"credential": said}).status_code == 403
+    mia = as_(cast.mia)
+    assert mia.post("/login/again/second/", {"credential": said}).status_code == 422
+    mia.get("/profile/sign-in/passkey/")
+    assert mia.post("/profile/sign-in/passkey/", {"credential": said}).status_code == 422
+
+
+def _coded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def test_who_knows_the_password_guesses_twenty_codes_an_hour(

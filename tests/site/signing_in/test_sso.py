@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +17,9 @@ from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 
 from handoff_site import lockout
+from handoff_site.signing_in import arriving
+from handoff_site.signing_in.configured import Oidc
+from handoff_site.signing_in.oidc import Adapter
 from leads.models import AccessEntry, Handoff
 from routing.models import Session, User
 from routing.people import ADMIN, MANAGER, MARKETING, REP
@@ -378,3 +383,15 @@ def test_nobody_is_sent_there_without_end_and_a_known_browser_always(
     with time_machine.travel(NOW + timedelta(minutes=5), tick=False):
         assert [Client().post("/login/sso/").status_code for _ in range(3)] == [302, 302, 429]
         assert known.client.post("/login/sso/").status_code == 302
+
+
+@pytest.mark.parametrize("said", [[], "x", {}, None])
+def test_a_provider_that_says_nothing_of_itself_lets_nobody_in(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    settings.OIDC = Oidc("https://id.example.com", "id", "secret")
+    asked = SimpleNamespace(raise_for_status=lambda: None, json=lambda: said)
+    session = nullcontext(SimpleNamespace(get=lambda address: asked))
+    monkeypatch.setattr(Adapter, "get_requests_session", lambda adapter: session)
+    answer = Client().post("/login/sso/")
+    assert (answer.status_code, arriving.FAILED in words(answer)) == (400, True)
