@@ -17,6 +17,8 @@ from leads.presenters import times
 HEADER = ("at", "what", "by", "by e-mail", "about", "number", "more", "address", "request")
 PERSON = "person"
 _LABELS = {code: label.removeprefix("A ").removeprefix("An ").removeprefix("The ") for code, label in ABOUT}
+# How somebody proved themselves, for which side they signed, what of it they changed.
+_SAID = {"proof": "by", "side": "for", "changed": ""}
 _GRAVE = frozenset({AccessEntry.Kind.SIGN_IN_FAILED, AccessEntry.Kind.LOCKED_OUT})
 
 
@@ -51,7 +53,7 @@ def line(row: AccessEntry, names: Mapping[int, str], now: datetime) -> Line:
         more=more(row.detail),
         address=row.address,
         request=row.request_id,
-        when=times.day(row.at, now),
+        when=times.day_and_time(row.at, now),
         exact=times.exact(row.at, now),
     )
 
@@ -90,9 +92,10 @@ def about(row: AccessEntry, names: Mapping[int, str]) -> str:
 
 
 def more(detail: Mapping[str, Any]) -> str:
-    """The codes in words: "given sales manager; taken rep", "120 rows"."""
+    """The codes in words: "given sales manager; taken rep", "by passkey", "120 rows"."""
     parts = []
-    for name, value in detail.items():
+    for code, value in detail.items():
+        name = _SAID.get(code, code)
         if name == "backend":
             # What former versions kept beside the proof: a name of ours, the same in each entry.
             continue
@@ -101,7 +104,7 @@ def more(detail: Mapping[str, Any]) -> str:
         elif name == "rows":
             parts += [] if value is None else [f"{value:,} row{'' if value == 1 else 's'}"]
         elif isinstance(value, list):
-            parts += [f"{name} {', '.join(map(str, value))}"] if value else []
+            parts += [f"{name} {', '.join(map(str, value))}".strip()] if value else []
         elif value is True:
             parts.append(name)
         elif value not in (False, None, ""):

@@ -57,7 +57,9 @@ def test_it_is_narrowed_by_its_address(as_: SignIn, cast: Cast) -> None:
 def test_how_somebody_signed_in_is_said_in_words_alone() -> None:
     """Former entries hold the name of a class beside it."""
     assert presenter.more({"backend": "handoff_site.sessions.Backend"}) == ""
-    assert presenter.more({"backend": "x", "proof": "passkey"}) == "proof passkey"
+    assert presenter.more({"backend": "x", "proof": "passkey"}) == "by passkey"
+    assert presenter.more({"side": "sales"}) == "for sales"
+    assert presenter.more({"changed": ["mapping", "secret"]}) == "mapping, secret"
 
 
 def test_it_turns_its_pages(as_: SignIn, cast: Cast) -> None:
