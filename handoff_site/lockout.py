@@ -131,7 +131,7 @@ def begin(request: HttpRequest, now: datetime) -> int:
 
 def wait(seconds: int) -> str:
     """What to say to whoever begins too often."""
-    return f"Too many sign-ins were begun from here at once. Try again in {seconds} seconds."
+    return f"Too many sign-ins were begun from here at once. Try again in {seconds} s."
 
 
 def is_shut(request: HttpRequest, email: str) -> bool:
