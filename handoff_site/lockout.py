@@ -33,8 +33,11 @@ KEPT = timedelta(days=180)
 # A browser that several people share.
 MOST_PEOPLE = 6
 NOWHERE = "0.0.0.0"  # noqa: S104 - somebody without an address, not an interface
-# An office signs in by passkeys from one address.
-MOST_BEGUN = 60
+# Sign-ins begun in a minute: by a browser in which somebody has signed in before, and by all others from one
+# address, which may be that of an office of hundreds.
+MOST_BY_BROWSER, MOST_BY_ADDRESS, MINUTE = 60, 600, 60
+# A session that waits for a passkey or for the provider's answer, in seconds.
+BEGUN_FOR = 3600
 BY_ADDRESS, BY_BROWSER = [["username", "ip_address"]], [["username", "user_agent"]]
 
 
@@ -100,16 +103,35 @@ def is_flooded(request: HttpRequest, now: datetime) -> bool:
     return bool(failures >= settings.LOGIN_ADDRESS_LIMIT)
 
 
-def asks_too_often(request: HttpRequest) -> bool:
-    """Whether this address has begun more sessions within the last minute than people do who sign in by
-    passkeys. Each process counts for itself: what is bounded is rows of sessions that nobody goes on with."""
-    key = f"begun:{client_address(request)}"
-    cache.add(key, 0, timeout=60)
+def begin(request: HttpRequest, now: datetime) -> int:
+    """Begin a session that waits for a proof made elsewhere: 0, or the seconds after which it may be begun.
+
+    What is bounded is rows of sessions that nobody goes on with; each process counts for itself. A browser
+    that has a session goes on in it. One that is known counts by itself, so that nobody at its address keeps
+    it from signing in, however much they begin.
+    """
+    if request.session.keys():
+        return 0
+    known = _read(request)
+    is_known = bool(known["people"])
+    who, most = (known["id"], MOST_BY_BROWSER) if is_known else (client_address(request), MOST_BY_ADDRESS)
+    number, second = divmod(int(now.timestamp()), MINUTE)
+    key = f"begun:{who}:{number}"
+    cache.add(key, 0, timeout=MINUTE)
     try:
-        return cache.incr(key) > MOST_BEGUN
+        begun = cache.incr(key)
     except ValueError:
-        # The minute ended between the two.
-        return False
+        # Dropped between the two.
+        begun = 1
+    if begun > most:
+        return MINUTE - second
+    request.session.set_expiry(BEGUN_FOR)
+    return 0
+
+
+def wait(seconds: int) -> str:
+    """What to say to whoever begins too often."""
+    return f"Too many sign-ins were begun from here at once. Try again in {seconds} s."
 
 
 def is_shut(request: HttpRequest, email: str) -> bool:

@@ -152,7 +152,7 @@ def _understand(line: int, email: str, cells: dict[Any, Any], before: list[Row])
         raise BadRow(f"the same e-mail stands in line {twin}")
     if not all(value.isprintable() for value in text.values()):
         raise BadRow("there are control characters in it")
-    for name, longest in (("name", 150), ("team", 100)):
+    for name, longest in (("email", 254), ("name", 150), ("team", 100)):
         if len(text[name]) > longest:
             raise BadRow(f"{name} is longer than {longest} characters")
     zone, country = text["time_zone"], text["country"].upper()

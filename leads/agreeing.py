@@ -32,6 +32,7 @@ from leads.models import (
     Signature,
 )
 from leads.roles import MAY, Can, can
+from routing.locking import locked_first, locked_one
 from routing.people import User
 from routing.prepared import prepared
 
@@ -261,10 +262,8 @@ def _locked(proposal_id: int, act: Act) -> Iterator[tuple[Proposal, Agreement, U
     try:
         with transaction.atomic():
             latest = _lock_newest()
-            rows = Proposal.objects.select_for_update(of=("self",)).select_related(
-                "proposed_by", "settled_by"
-            )
-            yield rows.get(pk=proposal_id), latest, user
+            rows = Proposal.objects.select_related("proposed_by", "settled_by")
+            yield locked_one(rows, proposal_id), latest, user
     except IntegrityError as error:
         # The net under the locks: somebody signed in the same moment.
         raise _refused("Somebody else signed in this moment. Look again.", "stale") from error
@@ -313,8 +312,7 @@ def _settle(proposal: Proposal, state: ProposalState, user: User, now: datetime,
 def _lock_newest() -> Agreement:
     """The newest version, locked: whoever agrees on the next one comes after."""
     while True:
-        rows = Agreement.objects.select_for_update(of=("self",)).select_related("definition")
-        latest = rows.order_by("-version").first()
+        latest = locked_first(Agreement.objects.select_related("definition").order_by("-version"))
         if latest is None:
             raise _refused("There is no agreement yet; setup makes the first version.")
         # While this waited for the lock, the next version may have been made.

@@ -21,6 +21,7 @@ from leads.firmographics import COMPANY_FIELDS, LEAD_FIELDS, fill, put
 from leads.lifecycle import Act, Invalid
 from leads.models import Company, Complaint, Handoff, Lead, LeadAlias
 from leads.search import indexing
+from routing.locking import locked_one
 
 LONGEST_ADDRESS = 320
 
@@ -173,7 +174,7 @@ def _write(lead_id: int, values: Mapping[str, Any], act: Act) -> tuple[set[str],
     """Lock and write. Returns the fields that changed, and the company's id."""
     key = identity.normalise_email(values["email"]) if values.get("email") else ""
     identity.lock(_keys(lead_id, values, key))
-    lead = Lead.objects.select_for_update(of=("self",)).select_related("company").get(pk=lead_id)
+    lead = locked_one(Lead.objects.select_related("company"), lead_id)
     if lead.merged_into_id is not None:
         raise Invalid({"": "This lead was merged into another; edit that one."})
     if lead.erased_at is not None:

@@ -27,6 +27,7 @@ from leads.choices import size_band
 from leads.firmographics import COMPANY_FIELDS, LEAD_FIELDS, fill
 from leads.models import Company, EnrichmentAttempt, Lead
 from leads.search import indexing
+from routing.locking import locked_one
 
 logger = logging.getLogger(__name__)
 
@@ -263,9 +264,7 @@ def finish(attempt: EnrichmentAttempt, fields: dict[str, Any], problem: str = ""
         filled: list[str] = []
         refused: list[str] = []
         if not problem:
-            lead = (
-                Lead.objects.select_for_update(of=("self",)).select_related("company").get(pk=attempt.lead_id)
-            )
+            lead = locked_one(Lead.objects.select_related("company"), attempt.lead_id)
             if lead.erased_at is not None:
                 # Erased while the provider was asked: what it said is not kept.
                 return []

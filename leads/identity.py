@@ -24,6 +24,7 @@ from rapidfuzz import fuzz
 
 from leads import company_names
 from leads.models import DuplicatePair, ExternalId, Lead, LeadAlias
+from routing.locking import locked
 from routing.people import User
 from routing.prepared import planned, prepared
 
@@ -44,6 +45,7 @@ _IGNORES_TAGS = _IGNORES_DOTS | frozenset(
 # somebody at all.
 _ADDRESS = re.compile(r'[^\s@"(),:;<>\[\\\]]+@(?:[^\s@"(),:;<>\[\\\].]+\.)+[^\s@"(),:;<>\[\\\].]+')
 LONGEST_ADDRESS = 320
+# Of stored keys, so it never changes. That of `leads.search.folding` is alike and may.
 _WORD = re.compile(r"[^\W_]+")
 # Where organisations have pages that are not theirs: such a website says nothing about a domain.
 _SHARED_HOSTS = frozenset(
@@ -250,8 +252,8 @@ def _load(ids: set[int]) -> dict[int, Lead]:
     found: dict[int, Lead] = {}
     todo = set(ids)
     while todo:
-        rows = Lead.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
-        found |= {lead.pk: lead for lead in rows.filter(pk__in=todo)}
+        rows = Lead.objects.select_related("company").filter(pk__in=todo).order_by("pk")
+        found |= {lead.pk: lead for lead in locked(rows)}
         todo = {lead.merged_into_id for lead in found.values() if lead.merged_into_id} - found.keys()
     result = {}
     for pk in ids:

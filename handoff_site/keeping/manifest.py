@@ -70,7 +70,7 @@ def read(file: Path) -> Manifest:
         said = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Refused(f"cannot read {path}, which says what {file} has to hold: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused(f"{path} is not the manifest of a backup: it is no JSON") from None
     number = said.get("format") if isinstance(said, dict) else None
     if isinstance(number, int) and number > FORMAT:
@@ -79,7 +79,7 @@ def read(file: Path) -> Manifest:
         raise Refused(f"{path} is not the manifest of a backup: it names no format")
     try:
         manifest = _understood(said)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise Refused(f"{path} is not a whole manifest: something is missing in it") from None
     if unknown := sorted(set(manifest.migrations) - databases.known()):
         raise Refused(

@@ -158,24 +158,29 @@ def _recent(figures: Figures) -> Iterator[Line]:
 
 
 def connection(link: Link) -> Line:
-    """How a connection is, and what to do there; the first thing that is wrong, for it causes the others."""
+    """What is wrong with a connection, and what to do there; the first thing, for it causes the others."""
     href = reverse("leads:connection", args=[link.slug])
-    value = link.state if not link.why or link.is_running else f"{link.state}: {link.why}"
-    agreement = link.agreement
-    owed = link.oldest
-    todo = ""
+    value, todo = state(link), ""
     if link.tone == "late":
         todo = "Nothing reaches it. Read why, and start it again:"
     elif link.dead:
+        value = f"{link.dead:,} dead letter{'' if link.dead == 1 else 's'}"
         todo = "Read the dead letters, and replay or discard them:"
-    elif link.is_running and owed is not None and owed > DELIVERY_LATE:
+    elif link.is_running and link.oldest is not None and link.oldest > DELIVERY_LATE:
+        value = f"owed {owed(link)}"
         todo = "It takes less than it is owed. Look at its last attempts:"
-    elif agreement is not None and agreement * 100 < settings.SYNC_AGREEMENT_PERCENT:
+    elif link.agreement is not None and link.agreement * 100 < settings.SYNC_AGREEMENT_PERCENT:
         return Line(
-            link.name, value, todo="It says something else. Settle what the audit found:",
+            link.name, f"{agreement(link)} agree",
+            todo="It says something else. Settle what the audit found:",
             href=reverse("leads:sync_audits"), link="Sync audit",
         )  # fmt: skip
     return Line(link.name, value, todo=todo, href=href, link="The connection")
+
+
+def state(link: Link) -> str:
+    """How it is in a word, and why where it does not work."""
+    return link.state if not link.why or link.is_running else f"{link.state}: {link.why}"
 
 
 def audit(figures: Figures) -> Line | None:

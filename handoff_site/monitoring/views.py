@@ -54,7 +54,8 @@ def status(request: HttpRequest) -> HttpResponse:
     figures = kept(shell_of(request).now)
     parts, audit = saying.parts(figures), saying.audit(figures)
     links = [
-        (saying.connection(link), saying.owed(link), link, saying.agreement(link)) for link in figures.links
+        (saying.connection(link), saying.state(link), saying.owed(link), link, saying.agreement(link))
+        for link in figures.links
     ]
     lines = [line for part in parts for line in part.lines]
     lines += [line for line, *_ in links] + ([audit] if audit is not None else [])

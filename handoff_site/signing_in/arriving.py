@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from handoff_site import witness
+from handoff_site import lockout, witness
 from handoff_site.signing_in import claims, ending, joining
 from handoff_site.signing_in.configured import Oidc
 from handoff_site.signing_in.onward import go_on, let_in
@@ -50,7 +50,9 @@ def arrive(
         return turned_away(request, refused)
     let_in(request, user, "single sign-on", _proved_at(token))
     ending.remember(request.session, given)
-    return go_on(request, str(state.get("next") or ""), str(state.get("kept") or ""))
+    answer = go_on(request, str(state.get("next") or ""), str(state.get("kept") or ""))
+    lockout.remember(request, answer, user.email)
+    return answer
 
 
 def _proved_at(token: Mapping[str, Any]) -> float:
@@ -70,6 +72,13 @@ def failed(request: HttpRequest, error: str, exception: Exception | None) -> Htt
         return turned_away(request, claims.Refused("cancelled", "You did not sign in there."), 400)
     log.warning("single sign-on failed", kind=type(exception).__name__ if exception else "state")
     return turned_away(request, claims.Refused("failed", FAILED), 400)
+
+
+def begun_too_often(request: HttpRequest, seconds: int) -> HttpResponse:
+    """The answer to whoever was sent to the provider too often to be sent there once more."""
+    answer = turned_away(request, claims.Refused("begun too often", lockout.wait(seconds)), 429)
+    answer["Retry-After"] = str(seconds)
+    return answer
 
 
 def turned_away(request: HttpRequest, why: claims.Refused, status: int = 403) -> HttpResponse:

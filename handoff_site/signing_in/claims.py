@@ -15,8 +15,8 @@ from django.core.validators import validate_email
 
 from handoff_site.signing_in.configured import Oidc
 
-# As long as the column of the tie is; the standard allows a subject 255.
-LONGEST_NAME, LONGEST_SUBJECT = 150, 191
+# As long as the columns are; the standard allows a subject 255.
+LONGEST_NAME, LONGEST_SUBJECT, LONGEST_ADDRESS = 150, 191, 254
 
 
 class Refused(Exception):
@@ -57,7 +57,8 @@ def read(token: Mapping[str, Any], userinfo: Mapping[str, Any], nonce: str, oidc
     email = said.lower()
     try:
         # One letter that is not ASCII becomes one that is (the sign of the kelvin a k): another's address.
-        validate_email(email if email.isascii() == said.isascii() else "")
+        is_one = email.isascii() == said.isascii() and len(email) <= LONGEST_ADDRESS
+        validate_email(email if is_one else "")
     except ValidationError:
         raise Refused("no address", "The provider did not give an e-mail address for you.") from None
     if not _is_verified(source.get("email_verified"), oidc):

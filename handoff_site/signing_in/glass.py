@@ -11,6 +11,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -41,19 +43,23 @@ def _seen(user: User) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def once(request: HttpRequest, token: str) -> HttpResponse:
     """The page of a link, and the press on it."""
-    user = _whose(token)
+    is_pressed = request.method == "POST"
+    with transaction.atomic():
+        # Of two presses at once the second finds the sign-in of the first.
+        user = _whose(token, User.objects.select_for_update() if is_pressed else User.objects.all())
+        if user is not None and is_pressed:
+            let_in(request, user, "link made at the server", timezone.now().timestamp())
     if user is None:
         return render(request, "registration/turned_away.html", {"words": SPENT}, status=403)
-    if request.method != "POST":
+    if not is_pressed:
         return render(request, "registration/once.html", {"email": user.email})
-    let_in(request, user, "link made at the server", timezone.now().timestamp())
     return redirect("home")
 
 
-def _whose(token: str) -> User | None:
+def _whose(token: str, people: QuerySet[User]) -> User | None:
     try:
         said = signing.loads(token, salt=SALT, max_age=HOLDS)
     except signing.BadSignature:
         return None
-    user = User.objects.filter(pk=said["user"], is_active=True).first()
+    user = people.filter(pk=said["user"], is_active=True).first()
     return user if user is not None and _seen(user) == said["seen"] else None

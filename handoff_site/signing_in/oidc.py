@@ -70,7 +70,10 @@ class Talk(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().openid_config
+        try:
+            found: dict[str, Any] = super().openid_config
+        except AttributeError:
+            raise OAuth2Error("what the provider says about itself is no JSON object") from None
         # OpenID Connect Discovery 1.0, 4.3
         if str(found.get("issuer", "")).rstrip("/") != configured().issuer:
             raise OAuth2Error("the provider calls itself by another issuer than OIDC_ISSUER")

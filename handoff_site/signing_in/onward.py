@@ -27,6 +27,8 @@ DOORS = ("/login/", "/logout/", "/admin/login/", "/admin/logout/")
 def let_in(request: HttpRequest, user: User, by: str, proved_at: float) -> None:
     """The session is this person's. `by` is their proof as the access log says it, `proved_at` the moment of
     it, in seconds of the epoch."""
+    # One that waited for a proof was to wait for an hour.
+    request.session.set_expiry(None)
     login(request, user, backend=BACKEND)
     request.signed_in_by = by  # type: ignore[attr-defined]
     request.session[proof.PROVED] = proved_at

@@ -7,6 +7,7 @@ answered. Never shows a secret; those of apps are sealed as those of connections
 from __future__ import annotations
 
 import json
+import struct
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,10 @@ from routing.people import User
 # Wrong codes of one person in an hour, from wherever: only who has the password comes so far.
 MOST_WRONG, FORGOTTEN_SECONDS = 20, 3600
 LONGEST_ANSWER = 20_000
+# What reading an answer can come to, which may be anything: no JSON or no end of it, bytes that say nothing.
+UNREADABLE = (
+    ValidationError, ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error,
+)  # fmt: skip
 
 
 class Adapter(DefaultMFAAdapter):
@@ -102,7 +107,7 @@ def takes_passkey(user: User | None, answer: str, now: datetime) -> User | None:
         parsed = passkeys.parse_authentication_response(credential)
         whose = user if user is not None else passkeys.extract_user_from_response(credential)
         row = passkeys.complete_authentication(whose, credential)
-    except (ValidationError, ValueError, TypeError, KeyError, AttributeError):
+    except UNREADABLE:
         return None
     if user is None and not parsed.response.authenticator_data.is_user_verified():
         return None

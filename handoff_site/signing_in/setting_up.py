@@ -15,7 +15,6 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.webauthn.internal import auth as passkeys
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -96,7 +95,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
         credential = json.loads(request.POST.get("credential", "")[: proving.LONGEST_ANSWER])
         passkeys.parse_registration_response(credential)
         made = passkeys.complete_registration(credential)
-    except (ValidationError, ValueError, TypeError, KeyError, AttributeError):
+    except proving.UNREADABLE:
         return _passkey(request, user, NOT_TAKEN, 422)
     if not made.is_user_verified():
         return _passkey(request, user, NOT_TAKEN, 422)

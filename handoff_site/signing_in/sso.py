@@ -14,11 +14,12 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException
 
-from handoff_site import kept
+from handoff_site import kept, lockout
 from handoff_site.signing_in import arriving, oidc
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ def start(request: HttpRequest) -> HttpResponse:
     asked: dict[str, Any] = {}
     if "again" in request.POST and request.user.is_authenticated:
         asked = {"auth_params": {"prompt": "login", "max_age": "0"}, "again": request.user.pk}
+    if seconds := lockout.begin(request, timezone.now()):
+        return arriving.begun_too_often(request, seconds)
     sent = request.POST.get(kept.FIELD, "")
     try:
         return oidc.provider(request).redirect(
@@ -55,7 +58,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     view = OAuth2CallbackView.adapter_view(oidc.Talk(request))
     try:
         answer: HttpResponse = view(request)
-    except (KeyError, ValueError, TypeError, ImproperlyConfigured) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, ImproperlyConfigured) as error:
         # An answer that is not what the standard says.
         return arriving.failed(request, "", error)
     return answer

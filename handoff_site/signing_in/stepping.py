@@ -66,9 +66,9 @@ def by_passkey(request: HttpRequest) -> HttpResponse:
     if is_only_sso():
         raise Http404("passwords and passkeys are not taken here")
     if request.method != "POST":
-        # A browser that has a session is asked in it; one that has none, or does not keep it, begins one.
-        if not request.session.keys() and lockout.asks_too_often(request):
-            return JsonResponse({"detail": "Too many at once. Wait a minute."}, status=429)
+        if seconds := lockout.begin(request, timezone.now()):
+            told = {"detail": lockout.wait(seconds)}
+            return JsonResponse(told, status=429, headers={"Retry-After": str(seconds)})
         return JsonResponse(proving.challenge(None))
     user = proving.takes_passkey(None, request.POST.get("credential", ""), timezone.now())
     if user is None:

@@ -26,7 +26,8 @@ PROBLEMS = {
     422: "Not valid: see `errors`.",
     429: "Too many events for this key; wait for `Retry-After` seconds.",
     500: "Something broke on our side. Nothing half was kept: send it again.",
-    503: "It took too long, or the database is away. All of it was kept or nothing: send the same again.",
+    503: "It took too long, or the database is away. Send the same again: nothing half was kept, and "
+    "events of a batch that were kept by then answer `duplicate`.",
 }
 _NOT_MODIFIED = "What you have is what there is (`If-None-Match`)."
 _TEXT: Json = {"schema": {"type": "string"}}

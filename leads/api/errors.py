@@ -27,7 +27,8 @@ _WORDS = {
     405: "This method is not allowed here; see the header Allow.",
     412: "It is no longer what you saw: the condition in the header does not hold.",
     500: "Something broke on our side; it was written down with the request's id. Nothing half was kept.",
-    503: "This took too long, or the database is away. All of it was kept or nothing: send the same again.",
+    503: "This took too long, or the database is away. Send the same again: nothing half was kept, "
+    "and no event is taken twice.",
 }
 
 logger = logging.getLogger(__name__)

@@ -51,7 +51,8 @@ def intake(request: HttpRequest) -> HttpResponse:
     Scope `intake`. `source` and `id` are the identity of an event: sent again it does nothing and answers
     as the first time (`duplicate`). One event answers with its result, or 422 when it is not valid. An
     array answers `{"results": [...]}` in order; an event that is not valid is answered `invalid` and spoils
-    none of the others.
+    none of the others. An array that meets a database that is away, or a row that is held for too long, is
+    answered 503 as a whole: sent again, the events of it that were kept by then are `duplicate`.
 
     For everything in an event, also for members that we do not know: whole numbers of at most 64 bits, text
     of at most 2,000 characters without control characters but tab and line ends, eight levels of nesting.

@@ -23,6 +23,7 @@ from leads.connectors.delivering import UNEXPECTED, opened
 from leads.models import Connection, InboundCall
 from leads.outbox import waking
 from leads.sealing import CannotOpen
+from routing.locking import locked_first
 
 log = structlog.get_logger(__name__)
 Status = InboundCall.Status
@@ -78,10 +79,9 @@ def _claim(now: datetime) -> InboundCall | None:
     """The oldest waiting call, its try counted and its next one set: a crash costs one try, and what brings
     every worker down is given up like all else."""
     skips = database.features.has_select_for_update_skip_locked
-    waiting = InboundCall.objects.select_for_update(of=("self",), skip_locked=skips).select_related(
-        "connection"
-    )
-    call = waiting.filter(status=Status.WAITING, try_after__lte=now).order_by("try_after", "id").first()
+    waiting = InboundCall.objects.filter(status=Status.WAITING, try_after__lte=now)
+    waiting = waiting.select_related("connection").order_by("try_after", "id")
+    call = locked_first(waiting, skip_locked=skips)
     if call is None:
         return None
     if call.tries >= MOST_TRIES:

@@ -18,6 +18,7 @@ from leads.choices import CLOSED, NOT_A_SIGNAL, State, TriggerKind
 from leads.intake.taken import IGNORED, Taken
 from leads.models import Handoff, MqlDefinition, Score, TriageItem
 from leads.qualification import ScorePoint, Trigger
+from routing.locking import locked
 from routing.pouring import pour
 
 OPENING_TYPES = frozenset({"lead.qualified", "lead.scored", "lead.activity"})
@@ -62,10 +63,9 @@ def read_known(taken: Sequence[Taken]) -> Known:
             Handoff.objects.exclude(still)
             .filter(lead_id__in=known.had_handoff)
             .select_related("queue__owner", "assignee__calendar", "assignee__team__calendar")
-            .select_for_update(of=("self",))
             .order_by("pk")
         )
-        for handoff in rows:
+        for handoff in locked(rows):
             if handoff.is_open or handoff.lead_id not in known.open:
                 known.open[handoff.lead_id] = handoff
     known.latest = _latest(taken, known)
@@ -91,12 +91,11 @@ def _latest(taken: Sequence[Taken], known: Known) -> dict[int, Handoff]:
         Handoff.objects.filter(lead_id__in=asked)
         .exclude(state__in=(State.MERGED, State.ERASED))
         .select_related("queue__owner", "assignee__calendar", "assignee__team__calendar")
-        .select_for_update(of=("self",))
         .order_by("mql_at", "pk")
     )
     found: dict[int, Handoff] = {}
     ranks: dict[int, tuple[bool, bool]] = {}
-    for row in rows:
+    for row in locked(rows):
         number = asked[row.lead_id].external_id
         rank = (bool(number) and row.opportunity_id == number, row.is_open)
         if rank >= ranks.get(row.lead_id, (False, False)):

@@ -78,7 +78,9 @@ def receive(
 ) -> list[Answer]:
     """Take these events in, in order, and answer each. Invalid ones leave no receipt.
 
-    `user` is whoever brings them by hand; a quiet key is quiet whatever `quiet` says.
+    `user` is whoever brings them by hand; a quiet key is quiet whatever `quiet` says. Raises what says that
+    the database is away or that somebody holds a row for too long; the chunks before are kept then, and
+    their events repeats when all is sent again.
     """
     sender = Sender(api_key, user, quiet or bool(api_key and api_key.is_quiet))
     incoming = [Incoming(number, raw, *parse(raw)) for number, raw in enumerate(raw_events)]

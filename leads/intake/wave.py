@@ -22,6 +22,7 @@ from leads.lifecycle.opening import Opening, add_trigger, open_all
 from leads.lifecycle.placing import advance, items_of
 from leads.lifecycle.working import record_opportunity
 from leads.models import EnrichmentAttempt, Handoff, MqlDefinition
+from routing.locking import locked
 
 # Of a company that became better known; the rest is checked when somebody asks, or by the next event.
 MOST_COLLEAGUES = 200
@@ -139,10 +140,9 @@ class Wave:
             .filter(lead__company_id__in=self.changed_companies)
             .exclude(lead_id__in=[item.lead.pk for item in self.taken])
             .select_related("lead__company")
-            .select_for_update(of=("self",))
-            .order_by("pk")[:MOST_COLLEAGUES]
+            .order_by("pk")
         )
-        colleagues = list(rows)
+        colleagues = locked(rows, most=MOST_COLLEAGUES)
         self.book.remember(colleagues)
         return own + colleagues
 

@@ -19,11 +19,13 @@ from leads import erasure, identity, outbox
 from leads.choices import CompanyStage, EventKind, Stage, State, Why
 from leads.erasure.emptying import blank
 from leads.erasure.held import cluster, person_keys
+from leads.lifecycle import guard
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.lifecycle.book import Book
 from leads.lifecycle.completing import recheck_leads
 from leads.lifecycle.draining import free
 from leads.models import Company, Complaint, DuplicatePair, Handoff, Lead, PrivacyAct, TriageItem
+from routing.locking import locked
 
 # A number of a case: no spaces and no @, so that no name or address fits well.
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/#-]{0,39}")
@@ -92,8 +94,8 @@ def _locked(lead_id: int) -> list[Lead]:
     while True:
         ids = cluster(lead_id)
         identity.lock(person_keys(ids))
-        rows = Lead.objects.select_for_update(of=("self",)).select_related("company").order_by("pk")
-        found = {lead.pk: lead for lead in rows.filter(pk__in=ids)}
+        rows = Lead.objects.select_related("company").filter(pk__in=ids).order_by("pk")
+        found = {lead.pk: lead for lead in locked(rows)}
         # While this waited, a merge may have made others part of the person.
         if cluster(lead_id) == ids:
             return [found[pk] for pk in ids]
@@ -113,13 +115,7 @@ def _case(reference: str, leads: Sequence[Lead]) -> str:
 
 def _handoffs(leads: Sequence[Lead]) -> list[Handoff]:
     by_id = {lead.pk: lead for lead in leads}
-    rows = (
-        Handoff.objects.filter(lead__in=leads)
-        .select_for_update(of=("self",))
-        .select_related("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
-        .order_by("pk")
-    )
-    handoffs = list(rows)
+    handoffs = locked(Handoff.objects.filter(lead__in=leads).select_related(*guard.WITH).order_by("pk"))
     for handoff in handoffs:
         handoff.lead = by_id[handoff.lead_id]
     return handoffs

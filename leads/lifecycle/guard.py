@@ -18,6 +18,7 @@ from leads.choices import EventKind, State
 from leads.lifecycle.act import Act, Invalid, Refused
 from leads.models import Event, Handoff, Lead, RejectionReason
 from leads.querysets import HandoffQuerySet
+from routing.locking import whole
 from routing.people import Absence, User
 from routing.prepared import prepared
 
@@ -33,12 +34,12 @@ UNOBTRUSIVE = frozenset(
 
 
 # What the verbs look at beside the handoff and its lead.
-_WITH = ("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
+WITH = ("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
 
 
 def with_all() -> HandoffQuerySet:
     """Handoffs with everything that `locked` reads, without a lock."""
-    return Handoff.objects.select_related("lead__company", *_WITH)
+    return Handoff.objects.select_related("lead__company", *WITH)
 
 
 # Written out: it runs for each handoff of a sweep, and building it anew took a fifth of the whole step.
@@ -66,16 +67,14 @@ def locked(handoff_id: int) -> Handoff:
         lead = _locked_lead.first(handoff_id)
         if lead is None:
             raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
-        [handoff] = _locked(handoff_id)
-        # While this waited for the lead, a merge may have given the handoff to another one.
-        if handoff.lead_id == lead.pk:
-            return handoff
+        for handoff in whole(_locked(handoff_id), with_all()):
+            # While this waited for the lead, a merge may have given the handoff to another one.
+            if handoff.lead_id == lead.pk:
+                return handoff
 
 
 @prepared
 def _locked_lead(handoff: int) -> QuerySet[Lead]:
-    # Alone: of a row that it waited for PostgreSQL reads what is new, and of rows beside it what was
-    # before, so that a lead whose company changed meanwhile would seem to have none.
     return Lead.objects.select_for_update(of=("self",)).filter(handoffs=handoff).only("pk").order_by()
 
 

@@ -23,6 +23,7 @@ from leads.lifecycle.opening import Opening, add_trigger, open_all
 from leads.lifecycle.settling import follow
 from leads.models import Handoff, Lead, TriageItem
 from leads.qualification import Trigger
+from routing.locking import locked_first, locked_one
 
 SUPPRESSED = "suppressed"
 
@@ -47,7 +48,7 @@ def lift(item_id: int, act: Act, *, reason: str) -> Handoff | None:
     lead.save(update_fields=["suppressed_at", "suppressed_reason"])
     book = Book(act)
     closed = lead.handoffs.filter(state=State.REJECTED, next_step=NextStep.SUPPRESSED)
-    shut = closed.select_for_update(of=("self",)).order_by("closed_at", "pk").last()
+    shut = locked_first(closed.order_by("-closed_at", "-pk"))
     if shut is not None:
         shut.lead = lead
         rejection = shut.rejections.filter(undone_at__isnull=True).select_related("reason").last()
@@ -67,8 +68,7 @@ def _locked(item_id: int) -> tuple[TriageItem, Lead]:
     """The item and its lead, the lead locked. Raises TriageItem.DoesNotExist."""
     while True:
         item = TriageItem.objects.select_related("settled_by").get(pk=item_id)
-        rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
-        lead = rows.get(pk=item.lead_id)
+        lead = locked_one(Lead.objects.select_related("company"), item.lead_id)
         item = TriageItem.objects.select_related("settled_by").get(pk=item_id)
         # While this waited for the lead, a merge may have given the item to another one.
         if item.lead_id == lead.pk:
@@ -88,8 +88,7 @@ def _trigger(item: TriageItem, now: datetime) -> Trigger | None:
 
 def _asked(book: Book, lead: Lead, trigger: Trigger | None) -> Handoff | None:
     """The handoff that takes up what was asked for."""
-    rows = lead.handoffs.open().select_for_update(of=("self",))
-    found = rows.select_related("queue__owner", "assignee__calendar", "assignee__team__calendar").first()
+    found = locked_first(lead.handoffs.open().select_related(*guard.WITH).order_by("pk"))
     if trigger is None:
         return found
     definition = qualification.in_force(qualification.definitions(), trigger.at)

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from leads import choosing, identity, outbox, qualification
 from leads.choices import EventKind, LeadType, NextStep, Stage, State, TriggerKind
-from leads.lifecycle import remembered
+from leads.lifecycle import guard, remembered
 from leads.lifecycle.act import Act, Invalid
 from leads.lifecycle.book import Book, encode
 from leads.lifecycle.completing import recheck_leads
@@ -20,6 +20,7 @@ from leads.lifecycle.draining import free
 from leads.lifecycle.opening import raise_to_demo, supersede
 from leads.models import Complaint, DuplicatePair, Handoff, Lead, LeadAlias, Merge
 from leads.search import indexing
+from routing.locking import locked
 
 # Filled from the merged lead where the kept one has nothing.
 FIELDS = (
@@ -43,8 +44,8 @@ def merge(keep: Lead, gone: Lead, act: Act, take: Collection[str] = ()) -> Lead:
         raise Invalid({"lead": "A lead cannot be merged with itself."})
     if unknown := set(take) - choosing.GROUPS.keys():
         raise Invalid({"take": f"There is no {min(unknown)[:40]!r} to choose."})
-    rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
-    by_id = {lead.pk: lead for lead in rows.filter(pk__in=(keep.pk, gone.pk)).order_by("pk")}
+    rows = Lead.objects.select_related("company").filter(pk__in=(keep.pk, gone.pk))
+    by_id = {lead.pk: lead for lead in locked(rows.order_by("pk"))}
     keep, gone = by_id[keep.pk], by_id[gone.pk]
     if keep.erased_at or gone.erased_at:
         raise Invalid({"lead": "One of the two was erased."})
@@ -107,13 +108,8 @@ def _join(keep: Lead, gone: Lead, act: Act, take: Collection[str]) -> None:
 
 def _move_handoffs(book: Book, keep: Lead, gone: Lead) -> None:
     """Give the merged lead's handoffs to the kept one, when at most one of both leads' is left open."""
-    rows = (
-        Handoff.objects.filter(lead__in=(keep, gone))
-        .select_for_update(of=("self",))
-        .select_related("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
-        .order_by("pk")
-    )
-    handoffs = list(rows)
+    rows = Handoff.objects.filter(lead__in=(keep, gone)).order_by("pk")
+    handoffs = locked(rows.select_related(*guard.WITH))
     for handoff in handoffs:
         handoff.lead = keep if handoff.lead_id == keep.pk else gone
     _leave_one_open(book, [handoff for handoff in handoffs if handoff.is_open], keep, gone)

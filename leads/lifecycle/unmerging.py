@@ -23,6 +23,7 @@ from leads.lifecycle.undoing import restored, turn_back, turn_holder
 from leads.models import Event, Handoff, Lead, LeadAlias, Merge
 from leads.search import indexing
 from routing import sla
+from routing.locking import locked, locked_one
 
 _UNOBTRUSIVE = [str(kind) for kind in guard.UNOBTRUSIVE]
 
@@ -33,13 +34,13 @@ def unmerge(merge_id: int, act: Act) -> Merge:
 
     Raises Refused when something later stands on it; its message says what.
     """
-    merge = Merge.objects.select_for_update(of=("self",)).select_related("by").get(pk=merge_id)
+    merge = locked_one(Merge.objects.select_related("by"), merge_id)
     if merge.undone_at is not None:
         return merge
-    rows = Lead.objects.select_for_update(of=("self",)).select_related("company")
-    by_id = {lead.pk: lead for lead in rows.filter(pk__in=(merge.keep_id, merge.gone_id)).order_by("pk")}
+    rows = Lead.objects.select_related("company").filter(pk__in=(merge.keep_id, merge.gone_id))
+    by_id = {lead.pk: lead for lead in locked(rows.order_by("pk"))}
     merge.keep, merge.gone = by_id[merge.keep_id], by_id[merge.gone_id]
-    handoffs = list(guard.with_all().select_for_update(of=("self",)).filter(lead=merge.keep).order_by("pk"))
+    handoffs = locked(guard.with_all().filter(lead=merge.keep).order_by("pk"))
     if why := stands_on(merge, handoffs):
         by = merge.by.email if merge.by else "system"
         raise Refused(f"This merge cannot be undone: {why}", code="not_allowed", by=by, at=merge.at)

@@ -25,6 +25,7 @@ from leads.models import Handoff, Notification, Preference
 from leads.notifications import mails
 from leads.notifications.urgency import UNDO_FOR, Mail, has_changed_hands, is_overtaken, leaves_at
 from leads.notifications.words import zone_of
+from routing.locking import locked_first
 from routing.people import User
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def _claim(now: datetime) -> list[Notification] | None:
     now after all; None when no message is due."""
     due = _due(Mail.PENDING, now).select_related(*CONTEXT).order_by("mail_after", "pk")
     skips = connection.features.has_select_for_update_skip_locked
-    row = due.select_for_update(of=("self",), skip_locked=skips).first()
+    row = locked_first(due, skip_locked=skips)
     if row is None:
         return None
     # Conditional on what was read: where rows are not locked, one of two workers updates nothing.

@@ -15,8 +15,13 @@ from leads.models import AccessEntry
 from leads.presenters import times
 
 HEADER = ("at", "what", "by", "by e-mail", "about", "number", "more", "address", "request")
-PERSON = "person"
+# What is said by its name instead of its number.
+PERSON, CONNECTION = "person", "connection"
+NAMED = (PERSON, CONNECTION)
+Names = Mapping[tuple[str, int], str]
 _LABELS = {code: label.removeprefix("A ").removeprefix("An ").removeprefix("The ") for code, label in ABOUT}
+# How somebody proved themselves, for which side they signed, what of it they changed.
+_SAID = {"proof": "by", "side": "for", "changed": ""}
 _GRAVE = frozenset({AccessEntry.Kind.SIGN_IN_FAILED, AccessEntry.Kind.LOCKED_OUT})
 
 
@@ -36,12 +41,12 @@ class Line:
     exact: str
 
 
-def people_in(rows: Iterable[AccessEntry]) -> set[int]:
-    """The numbers of the people that these entries are about."""
-    return {int(row.about_id) for row in rows if row.about == PERSON and row.about_id.isdecimal()}
+def numbers_of(about: str, rows: Iterable[AccessEntry]) -> set[int]:
+    """The numbers of the people, or of the connections, that these entries are about."""
+    return {int(row.about_id) for row in rows if row.about == about and row.about_id.isdecimal()}
 
 
-def line(row: AccessEntry, names: Mapping[int, str], now: datetime) -> Line:
+def line(row: AccessEntry, names: Names, now: datetime) -> Line:
     return Line(
         id=row.pk,
         what=row.get_kind_display(),
@@ -51,7 +56,7 @@ def line(row: AccessEntry, names: Mapping[int, str], now: datetime) -> Line:
         more=more(row.detail),
         address=row.address,
         request=row.request_id,
-        when=times.day(row.at, now),
+        when=times.day_and_time(row.at, now),
         exact=times.exact(row.at, now),
     )
 
@@ -80,19 +85,20 @@ def by(row: AccessEntry) -> str:
     return "somebody unknown" if row.kind in _GRAVE else "the system"
 
 
-def about(row: AccessEntry, names: Mapping[int, str]) -> str:
-    """What it is about: "person Rosa Lindqvist", "file leads.csv"."""
+def about(row: AccessEntry, names: Names) -> str:
+    """What it is about: "person Rosa Lindqvist", "connection Mautic", "file leads.csv"."""
     if not row.about:
         return ""
-    known = row.about == PERSON and row.about_id.isdecimal()
-    called = names.get(int(row.about_id), row.about_id) if known else row.about_id
+    known = row.about in NAMED and row.about_id.isdecimal()
+    called = names.get((row.about, int(row.about_id)), row.about_id) if known else row.about_id
     return f"{_LABELS.get(row.about, row.about)} {called}"
 
 
 def more(detail: Mapping[str, Any]) -> str:
-    """The codes in words: "given sales manager; taken rep", "120 rows"."""
+    """The codes in words: "given sales manager; taken rep", "by passkey", "120 rows"."""
     parts = []
-    for name, value in detail.items():
+    for code, value in detail.items():
+        name = _SAID.get(code, code)
         if name == "backend":
             # What former versions kept beside the proof: a name of ours, the same in each entry.
             continue
@@ -101,7 +107,7 @@ def more(detail: Mapping[str, Any]) -> str:
         elif name == "rows":
             parts += [] if value is None else [f"{value:,} row{'' if value == 1 else 's'}"]
         elif isinstance(value, list):
-            parts += [f"{name} {', '.join(map(str, value))}"] if value else []
+            parts += [f"{name} {', '.join(map(str, value))}".strip()] if value else []
         elif value is True:
             parts.append(name)
         elif value not in (False, None, ""):

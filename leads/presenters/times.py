@@ -57,6 +57,12 @@ def day(at: datetime, now: datetime) -> str:
     return f"{there.day} {there:%b %Y}"
 
 
+def day_and_time(at: datetime, now: datetime) -> str:
+    """A day with its time, however long ago: "today 10:44", "Wed 8 Oct 17:03", "8 Oct 2024 17:03"."""
+    shown = day(at, now)
+    return shown if shown.endswith(clock_time(at, now)) else f"{shown} {clock_time(at, now)}"
+
+
 def stamp(at: datetime, now: datetime) -> str:
     """A moment for a narrow column: "Today 10:42", "Thu 9 Oct", "8 Oct 2024"."""
     there = local(at, now)

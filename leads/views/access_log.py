@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from leads import exports, paging
 from leads.delivery_filter import ABOUT, NOBODY, AccessFilter
-from leads.models import AccessEntry
+from leads.models import AccessEntry, Connection
 from leads.presenters import access_log as words
 from leads.roles import Can
 from leads.views import access, proof
@@ -36,8 +36,10 @@ def access_log(request: HttpRequest) -> HttpResponse:
     now = shell_of(request).now
     found = _narrowed(request.GET)
     page = paging.page(found.qs.select_related("user", "api_key"), ORDER, request.GET.get("after", ""), SIZE)
-    named = User.objects.filter(pk__in=words.people_in(page.rows))
-    names = {person.pk: str(person) for person in named}
+    people = User.objects.filter(pk__in=words.numbers_of(words.PERSON, page.rows))
+    connections = Connection.objects.filter(pk__in=words.numbers_of(words.CONNECTION, page.rows))
+    names = {(words.PERSON, person.pk): str(person) for person in people}
+    names |= {(words.CONNECTION, pk): name for pk, name in connections.values_list("pk", "name")}
     own = [(name, str(value)) for name, value in request.GET.items() if value and name != "after"]
     values = {
         "lines": [words.line(row, names, now) for row in page.rows],

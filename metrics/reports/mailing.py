@@ -20,6 +20,7 @@ from leads import notifications
 from leads.roles import MAY, Can
 from metrics.models import Report, ReportMail, ReportSubscription
 from metrics.reports import showing
+from routing.locking import locked_first
 from routing.people import User
 
 logger = logging.getLogger(__name__)
@@ -81,8 +82,8 @@ def _claim(now: datetime) -> ReportMail | None:
     may = User.objects.filter(pk__in=_readers(), report_subscription__isnull=False)
     due.exclude(user__in=may).update(state=State.DROPPED)
     skips = connection.features.has_select_for_update_skip_locked
-    locked = due.select_for_update(of=("self",), skip_locked=skips)
-    row = locked.select_related("report", "user").order_by("after", "pk").first()
+    in_order = due.select_related("report", "user").order_by("after", "pk")
+    row = locked_first(in_order, skip_locked=skips)
     if row is None:
         return None
     row.attempts += 1

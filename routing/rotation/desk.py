@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 
 from routing import hours
 from routing.engine import Target
+from routing.locking import whole
 from routing.models import Absence, Calendar, Pool, PoolMember, Queue, Team, Turn, User
 from routing.models.calendars import prepare
 from routing.pouring import made, pour, repour
@@ -121,7 +122,8 @@ class Desk:
     def _load_people(self, pool_ids: set[int], person_ids: set[int]) -> None:
         """Everybody who may come to be looked at, locked in one statement, in order."""
         if pool_ids or person_ids:
-            self._know(_people(self.now, pool_ids, person_ids, self.dry))
+            found = _people(self.now, pool_ids, person_ids, self.dry)
+            self._know(found if self.dry else whole(found, able.people(self.now)))
 
     def _know(self, rows: Iterable[User]) -> None:
         for user in rows:

@@ -78,6 +78,11 @@ def test_a_moment_says_the_day_once_it_is_not_today() -> None:
     assert times.moment(NOW + timedelta(days=400), NOW) == "14 Apr 2027"
 
 
+def test_a_day_with_its_time_has_it_however_long_ago() -> None:
+    shown = [times.day_and_time(NOW - timedelta(days=days), NOW) for days in (0, 1, 9, 400)]
+    assert shown == ["today 10:00", "yesterday 10:00", "Sun 1 Mar 10:00", "3 Feb 2025 10:00"]
+
+
 def test_moments_are_shown_in_the_zone_of_now() -> None:
     assert times.moment(datetime(2026, 3, 10, 9, 30, tzinfo=UTC), NOW) == "10:30"
     assert times.exact(datetime(2026, 3, 10, 9, 30, 5, tzinfo=UTC), NOW) == "Tue 10 Mar 2026, 10:30:05 CET"

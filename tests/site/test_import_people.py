@@ -116,6 +116,7 @@ TOO_MANY = "there are more cells than columns; put roles in quotes when commas s
     [
         ("nonsense,N,rep,,,,,", "'nonsense' is not an e-mail address"),
         (",N,rep,,,,,", "'' is not an e-mail address"),
+        (f"a@{'b.' * 130}com,A,rep,,,,,", "email is longer than 254 characters"),
         ("a@example.com,A,boss,,,,,", f"'boss' is not a role; {ROLES}"),
         ("a@example.com,A,rep,,,Mars/Phobos,,", f"'Mars/Phobos' {NO_ZONE}"),
         ("a@example.com,A,rep,,,../etc/passwd,,", f"'../etc/passwd' {NO_ZONE}"),

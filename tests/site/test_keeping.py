@@ -223,6 +223,8 @@ HARMS: list[tuple[Callable[[Path], Any], str]] = [
     (lambda file: change(file, database="oracle"), "something is missing in it"),
     (name_a_statement, "something is missing in it"),
     (lambda file: manifest.beside(file).write_text("{"), "it is no JSON"),
+    (lambda file: manifest.beside(file).write_text("[" * 100_000), "it is no JSON"),
+    (lambda file: change(file, size=float("inf")), "something is missing in it"),
     (lambda file: manifest.beside(file).unlink(), "cannot read .*backup.json, which says what"),
     (lambda file: file.unlink(), "cannot read .*backup: No such file"),
     (

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -15,7 +16,8 @@ from psycopg.errors import LockNotAvailable
 
 from handoff_site import limits
 from handoff_site.migrating import patience
-from leads import keys
+from leads import identity, keys
+from leads.intake import receiving
 from leads.models import Handoff, Lead, Receipt
 from tests.conftest import NOW, Cast
 from tests.factories import event
@@ -123,6 +125,37 @@ def test_intake_behind_a_lock_answers_503_keeps_nothing_and_takes_the_same_again
     assert (Receipt.objects.count(), Lead.objects.count(), Handoff.objects.count()) == (0, 0, 0)
     assert [one["status"] for one in send().json()["results"]] == ["processed", "processed"]
     assert (Receipt.objects.count(), Handoff.objects.count()) == (2, 2)
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_waits_too_long_for_one_event_loses_none_when_it_is_sent_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three chunks the second meets a person whom somebody else is busy with."""
+    monkeypatch.setattr(receiving, "CHUNK", 2)
+    _, key = keys.make_key("limits", ["intake"], NOW)
+    client = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {key}"})
+    events = [event(number, at=NOW) for number in range(1, 6)]
+
+    def send() -> Any:
+        return client.post("/api/v1/intake", events, content_type="application/cloudevents-batch+json")
+
+    def busy() -> None:
+        identity.lock([f"mail:{events[3]['data']['lead']['email']}"])
+
+    with held(busy), limited(lock_timeout=100):
+        refused = [send(), send()]
+    assert [(told.status_code, told["Retry-After"]) for told in refused] == [(503, "5")] * 2
+    assert refused[0].json()["detail"].endswith("and no event is taken twice.")
+    # The chunk before is kept, the event beside it and the chunk behind it are not.
+    kept = {receipt.event_id: receipt.answer for receipt in Receipt.objects.all()}
+    assert (kept.keys(), Handoff.objects.count()) == ({"ev-1", "ev-2"}, 2)
+    told = send().json()["results"]
+    assert [one["status"] for one in told] == ["duplicate"] * 2 + ["processed"] * 3
+    assert [one | {"status": "processed"} for one in told[:2]] == [kept["ev-1"], kept["ev-2"]]
+    assert [one | {"status": "duplicate"} for one in told] == send().json()["results"]
+    assert (Receipt.objects.count(), Lead.objects.count(), Handoff.objects.count()) == (5, 5, 5)
 
 
 @on_postgres

@@ -349,6 +349,35 @@ def test_the_status_page_says_what_to_do(lived: Any, as_: Any) -> None:
     assert lines[:2] == ["Worker's last sign of life", "Oldest step that is due"]
 
 
+@pytest.mark.parametrize(
+    ("link", "value", "todo"),
+    [
+        (
+            {"tone": "late", "why": "It refused us.", "dead": 2},
+            "Paused: It refused us.",
+            "Nothing reaches it.",
+        ),
+        ({"dead": 1, "agreement": 0.1}, "1 dead letter", "Read the dead letters"),
+        ({"dead": 1200}, "1,200 dead letters", "Read the dead letters"),
+        (
+            {"is_running": True, "owed": 3, "oldest": timedelta(hours=2)},
+            "owed 3, for 2 h",
+            "It takes less",
+        ),
+        ({"is_running": True, "agreement": 0.5}, "50 % agree", "It says something else"),
+        ({"is_running": True, "agreement": 0.99}, "Paused", ""),
+    ],
+)
+def test_of_a_connection_it_says_what_is_wrong_and_how_it_is(
+    link: dict[str, Any], value: str, todo: str
+) -> None:
+    plain: dict[str, Any] = {"slug": "crm", "name": "CRM", "state": "Paused", "tone": "", "is_running": False}
+    found = figures.Link(**plain | link)
+    line = saying.connection(found)
+    assert (line.value, line.todo[: len(todo)], line.is_wrong) == (value, todo, bool(todo))
+    assert saying.state(found) == ("Paused: It refused us." if found.why else "Paused")
+
+
 def test_all_is_well_where_nothing_is(cast: Any, as_: Any) -> None:
     Heartbeat.objects.create(name="worker", beat_at=NOW)
     answer = as_(cast.ada).get("/status/")

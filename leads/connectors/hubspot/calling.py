@@ -182,6 +182,6 @@ def _told(answer: Answer) -> dict[str, Any]:
     """The body of an error. All of its parts are optional, also that it is JSON."""
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

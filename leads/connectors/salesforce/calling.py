@@ -169,7 +169,7 @@ def told(answer: Answer) -> tuple[str, str]:
     """The first error's code and words, "" where there are none: a list of errors, each part optional."""
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", ""
     errors = [one for one in body if isinstance(one, dict)] if isinstance(body, list) else []
     return error_of(errors[0]) if errors else ("", "")

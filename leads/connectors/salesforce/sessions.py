@@ -98,7 +98,7 @@ def _refusal(body: bytes, status: int) -> str:
     """Why the token was refused, by its code alone: nothing of what was sent comes back into words."""
     try:
         given = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     code = given.get("error") if isinstance(given, dict) else None
     told = str(code) if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else str(status)

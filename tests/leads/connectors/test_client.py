@@ -14,6 +14,9 @@ from django.utils.http import http_date
 
 from leads.connectors import client
 from leads.connectors.client import MOST_BYTES, Answer, Http, Unreachable
+from leads.connectors.hubspot import calling as hubspot
+from leads.connectors.salesforce import calling as salesforce
+from leads.connectors.salesforce import sessions
 from tests.conftest import NOW
 from tests.leads.connectors.conftest import Played
 
@@ -222,3 +225,12 @@ def test_an_answer_that_is_no_json_is_no_answer():
     for body in (b"<html>", b"", b"\xff\xfe", b"[" * 100_000):
         with pytest.raises(Unreachable, match="not JSON"):
             Answer(200, {}, body, 1).json()
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"<html>", b"\xff", b""])
+def test_an_error_that_nobody_can_read_says_nothing(body: bytes) -> None:
+    answer = Answer(400, {}, body, 5)
+    assert (hubspot._told(answer), salesforce.told(answer)) == ({}, ("", ""))
+    assert sessions._refusal(body, 400).endswith(" answers 400.")
+    with pytest.raises(Unreachable, match="is not JSON"):
+        answer.json()

@@ -175,17 +175,17 @@ def test_a_crash_at_each_attempt_ends(outbox: Notification, settings: Any) -> No
 def test_a_second_worker_that_read_the_same_row_sends_nothing(
     outbox: Notification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, raced = QuerySet.first, []
+    real, raced = delivery.locked_first, []
 
-    def first(self: QuerySet) -> Any:
-        row = real(self)
-        if isinstance(row, Notification) and not raced:
+    def first(rows: QuerySet, **kwargs: Any) -> Any:
+        row = real(rows, **kwargs)
+        if row is not None and not raced:
             raced.append(row)
             # Between the reading and the claim of one worker, the other claims and sends.
             assert deliver_due(SOON) == 1
         return row
 
-    monkeypatch.setattr(QuerySet, "first", first)
+    monkeypatch.setattr(delivery, "locked_first", first)
     assert deliver_due(SOON) == 0
     assert len(mail.outbox) == 1
 

@@ -13,6 +13,7 @@ from leads import access_log, keys
 from leads.models import AccessEntry
 from leads.presenters import access_log as presenter
 from tests.conftest import NOW, Cast
+from tests.leads.connectors.conftest import make_connection
 from tests.leads.views.asking import SignIn, file_of, html, queries, refuses, sent_to_sign_in
 
 Kind = AccessEntry.Kind
@@ -54,10 +55,22 @@ def test_it_is_narrowed_by_its_address(as_: SignIn, cast: Cast) -> None:
     assert "No entry fits." in html(client.get(f"{URL}?kind=signed"))
 
 
+def test_a_connection_is_called_by_its_name_as_long_as_it_has_one(as_: SignIn, cast: Cast) -> None:
+    row = make_connection(name="Our Mautic", slug="mautic")
+    for about in (("connection", row.pk), ("connection", 999), ("connection", "x")):
+        access_log.record(Kind.CONNECTION_CHANGED, NOW, cast.otto, about=about, changed=["made"])
+    lines = as_(cast.ada).get(URL).context["lines"][-3:]
+    assert [(line.about, line.more) for line in lines] == [
+        ("connection x", "made"), ("connection 999", "made"), ("connection Our Mautic", "made"),
+    ]  # fmt: skip
+
+
 def test_how_somebody_signed_in_is_said_in_words_alone() -> None:
     """Former entries hold the name of a class beside it."""
     assert presenter.more({"backend": "handoff_site.sessions.Backend"}) == ""
-    assert presenter.more({"backend": "x", "proof": "passkey"}) == "proof passkey"
+    assert presenter.more({"backend": "x", "proof": "passkey"}) == "by passkey"
+    assert presenter.more({"side": "sales"}) == "for sales"
+    assert presenter.more({"changed": ["mapping", "secret"]}) == "mapping, secret"
 
 
 def test_it_turns_its_pages(as_: SignIn, cast: Cast) -> None:

@@ -48,6 +48,9 @@ def test_what_is_not_believed() -> None:
     # The sign of the kelvin becomes a k: somebody else's address.
     assert refused(TOKEN | {"email": "mi\N{KELVIN SIGN}e@example.com"}, {}) == "no address"
     assert claims.read(TOKEN | {"email": "Nora@b\xfccher.de"}, {}, "n", PLAIN).email == "nora@b\xfccher.de"
+    # Longer than an address here can be, though not than one of all may.
+    long = f"{'n' * 60}@{'.'.join(['example'] * 25)}.com"
+    assert (len(long), refused(TOKEN | {"email": long}, {})) == (264, "no address")
     assert refused(TOKEN | {"sub": 1}, {}) == "no subject"
     assert refused(TOKEN | {"sub": "x" * 192}, {}) == "no subject"
     # The word about one address does not count for another.

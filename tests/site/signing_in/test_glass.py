@@ -14,6 +14,8 @@ from django.test import Client
 from leads.models import AccessEntry
 from routing.models import User
 from tests.conftest import NOW, Cast
+from tests.site.test_limits import on_postgres
+from tests.storm.test_waiting import meanwhile
 
 
 def link(email: str) -> str:
@@ -38,6 +40,15 @@ def test_it_is_pressed_once(cast: Cast, client: Client) -> None:
     other = Client()
     assert (other.post(path).status_code, is_in(other)) == (403, False)
     assert Client(enforce_csrf_checks=True).post(link(cast.ada.email)).status_code == 403
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_presses_at_once_one_signs_in(cast: Cast) -> None:
+    path, late = link(cast.ada.email), Client()
+    first = User.objects.filter(pk=cast.ada.pk)
+    refused = meanwhile(lambda: first.update(last_login=NOW), lambda: late.post(path))
+    assert (refused.status_code, is_in(late)) == (403, False)
 
 
 def test_it_ends(cast: Cast, client: Client) -> None:

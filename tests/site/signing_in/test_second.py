@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -93,9 +95,11 @@ def test_an_app_is_set_up_and_asked_for(cast: Cast, as_: SignIn, clock: Any) -> 
     assert "9 left" in otto.get("/profile/sign-in/").content.decode()
 
 
-def test_passkeys_are_not_asked_for_without_end(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passkeys_are_not_asked_for_without_end(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
     """Each browser that keeps no session begins another one; one that keeps it has one."""
-    monkeypatch.setattr(lockout, "MOST_BEGUN", 3)
+    monkeypatch.setattr(lockout, "MOST_BY_ADDRESS", 3)
     own = Client()
     asked = [client.get("/login/passkey/").status_code for client in (own, own, own, own)]
     assert (asked, Session.objects.count()) == ([200] * 4, 1)
@@ -105,8 +109,43 @@ def test_passkeys_are_not_asked_for_without_end(cast: Cast, monkeypatch: pytest.
         forged.cookies["sessionid"] = f"{number}" * 32
         asked.append(forged.get("/login/passkey/").status_code)
     assert (asked, Session.objects.count()) == ([200, 200, 429, 429, 429], 3)
+    clock.shift(timedelta(seconds=48))
+    refused = Client().get("/login/passkey/")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "12")
+    assert refused.json() == {"detail": lockout.wait(12)}
     assert Client().get("/login/passkey/", REMOTE_ADDR="198.51.100.9").status_code == 200
     assert own.get("/login/passkey/").status_code == 200
+    clock.shift(timedelta(seconds=12))
+    assert Client().get("/login/passkey/").status_code == 200
+
+
+def test_a_known_browser_is_kept_out_by_nobody_at_its_address(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    monkeypatch.setattr(lockout, "MOST_BY_ADDRESS", 1)
+    monkeypatch.setattr(lockout, "MOST_BY_BROWSER", 2)
+    own, _ = by_password(cast.mia)
+    own.post("/logout/")
+    assert [Client().get("/login/passkey/").status_code for _ in range(3)] == [200, 429, 429]
+    asked = []
+    for _ in range(4):
+        asked.append(own.get("/login/passkey/").status_code)
+        own.cookies.pop("sessionid", None)
+    # By itself it does not begin without end either, nor does a name that it made up.
+    assert asked == [200, 200, 429, 429]
+    own.cookies[lockout.COOKIE] = own.cookies[lockout.COOKIE].value[:-2] + "xx"
+    assert own.get("/login/passkey/").status_code == 429
+
+
+def test_a_session_that_waits_ends_within_the_hour_and_one_that_is_in_does_not(
+    cast: Cast, clock: Any
+) -> None:
+    own = Client()
+    own.get("/login/passkey/")
+    assert Session.objects.get().expire_date == NOW + timedelta(hours=1)
+    own.post("/login/", {"username": cast.mia.email, "password": PASSWORD})
+    assert is_in(own)
+    assert Session.objects.get(user=cast.mia).expire_date == NOW + timedelta(weeks=2)
 
 
 def test_nothing_is_open_half_way(cast: Cast, as_: SignIn, clock: Any) -> None:
@@ -132,6 +171,35 @@ def test_nothing_is_open_half_way(cast: Cast, as_: SignIn, clock: Any) -> None:
     assert off.post(STEP, {"code": code(secret)})["Location"] == "/login/"
     assert Client().post("/login/passkey/", {"credential": "{}"}).status_code == 403
     assert Client(enforce_csrf_checks=True).post("/login/passkey/").status_code == 403
+
+
+@pytest.mark.parametrize("told", ["[" * 20_000, "no_extension", "cut"])
+def test_an_answer_that_nobody_can_read_is_nobodys(cast: Cast, as_: SignIn, told: str) -> None:
+    """Whoever asks may send anything: more brackets than can be read, bytes that end before they should."""
+    own = Client()
+    own.get("/login/passkey/")
+    data = b"\0" * 32 + b"\x81" + b"\0" * 4 if told == "no_extension" else b"\0" * 32 + b"\x41"
+    response = {
+        "clientDataJSON": _coded(b'{"type": "webauthn.get", "challenge": "eA", "origin": "https://x.example"}'),
+        "authenticatorData": _coded(data), "signature": _coded(b"x"), "userHandle": _coded(b"1"),
+    }  # fmt: skip
+    answer = {
+        "id": "eA",
+        "rawId": "eA",
+        "type": "public-key",
+        "response": response,
+        "clientExtensionResults": {},
+    }
+    said = told if told.startswith("[") else json.dumps(answer)
+    assert own.post("/login/passkey/", {"credential": said}).status_code == 403
+    mia = as_(cast.mia)
+    assert mia.post("/login/again/second/", {"credential": said}).status_code == 422
+    mia.get("/profile/sign-in/passkey/")
+    assert mia.post("/profile/sign-in/passkey/", {"credential": said}).status_code == 422
+
+
+def _coded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def test_who_knows_the_password_guesses_twenty_codes_an_hour(

@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import time_machine
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 
+from handoff_site import lockout
+from handoff_site.signing_in import arriving
+from handoff_site.signing_in.configured import Oidc
+from handoff_site.signing_in.oidc import Adapter
 from leads.models import AccessEntry, Handoff
-from routing.models import User
+from routing.models import Session, User
 from routing.people import ADMIN, MANAGER, MARKETING, REP
-from tests.conftest import PASSWORD, Cast
+from tests.conftest import NOW, PASSWORD, Cast
 from tests.factories import make_handoff
 from tests.oidc.running import Browser, Provider
 
@@ -354,3 +362,36 @@ def test_whom_a_provider_sends_in_vain_is_in_the_access_log(
         ("sign_in_failed", "", {"reason": "address not verified"}),
         ("signed_in", "", how),
     ]
+
+
+def test_nobody_is_sent_there_without_end_and_a_known_browser_always(
+    cast: Cast, provider: Provider, browser_of: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lockout, "MOST_BY_ADDRESS", 2)
+    provider.claim(femke={"email": cast.femke.email})
+    known = browser_of("femke")
+    with time_machine.travel(NOW + timedelta(seconds=20), tick=False):
+        assert Client().post("/login/sso/").status_code == 302
+        assert Client().post("/login/sso/").status_code == 302
+        before = Session.objects.count()
+        refused = Client().post("/login/sso/", {"next": "/help/"})
+        assert (refused.status_code, refused["Retry-After"]) == (429, "40")
+        assert lockout.wait(40) in words(refused)
+        assert Session.objects.count() == before
+    known.sign_in()
+    known.client.post("/logout/")
+    with time_machine.travel(NOW + timedelta(minutes=5), tick=False):
+        assert [Client().post("/login/sso/").status_code for _ in range(3)] == [302, 302, 429]
+        assert known.client.post("/login/sso/").status_code == 302
+
+
+@pytest.mark.parametrize("said", [[], "x", {}, None])
+def test_a_provider_that_says_nothing_of_itself_lets_nobody_in(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    settings.OIDC = Oidc("https://id.example.com", "id", "secret")
+    asked = SimpleNamespace(raise_for_status=lambda: None, json=lambda: said)
+    session = nullcontext(SimpleNamespace(get=lambda address: asked))
+    monkeypatch.setattr(Adapter, "get_requests_session", lambda adapter: session)
+    answer = Client().post("/login/sso/")
+    assert (answer.status_code, arriving.FAILED in words(answer)) == (400, True)

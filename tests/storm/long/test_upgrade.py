@@ -128,7 +128,7 @@ def test_the_oldest_version_goes_on_working_while_the_newest_migrates(tmp_path: 
 
     port = free_port()
     site = Site(tmp_path, {"DATABASE_URL": database})
-    with old.serving(port), Watch(database) as watch:
+    with old.serving(port), Watch(database, LONGEST) as watch:
         load = OldLoad(older.Door(port), old.key, old.cookie, RATE)  # type: ignore[arg-type]
         with load:
             wait_for(lambda: load.book.answered > 20, 120, "the older version answers nobody")
@@ -151,8 +151,26 @@ def test_the_oldest_version_goes_on_working_while_the_newest_migrates(tmp_path: 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_watch_that_could_not_look_says_so() -> None:
     nowhere = f"postgres://nobody@127.0.0.1:{free_port()}/none"
-    with pytest.raises(AssertionError, match="before its time"), Watch(nowhere) as watch:
+    with pytest.raises(AssertionError, match="before its time"), Watch(nowhere, LONGEST) as watch:
         watch.thread.join(timeout=30)
+
+
+@needed
+@pytest.mark.django_db
+def test_a_watch_that_looked_away_for_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    took = Watch._take
+
+    def slow(watch: Watch, asked: psycopg.Connection[Any]) -> None:
+        time.sleep(0.1)
+        took(watch, asked)
+
+    monkeypatch.setattr(Watch, "_take", slow)
+    address = os.environ["DATABASE_URL"]
+    with Watch(address, 5.0) as watch:
+        wait_for(lambda: watch.looks > 1, 30, "it does not look")
+    assert 0.1 < watch.pause < 5
+    with pytest.raises(AssertionError, match="looked away for 0"), Watch(address, 0.05) as watch:
+        wait_for(lambda: watch.looks > 1, 30, "it does not look")
 
 
 def told(load: Load, watch: Watch, said: str, took: float, alone: tuple[float, str]) -> None:

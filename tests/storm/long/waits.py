@@ -1,7 +1,8 @@
 """Who waits for a lock on PostgreSQL, for how long, and behind whom; looked at fifty times a second.
 
-A wait is as long as it was when it was last seen, counted by the server from when it began; between two looks
-it may have gone on, so the longest pause between looks is kept too. Owns the looking, decides nothing.
+A wait is as long as it was when it was last seen, counted by the server from when it began. Between two looks
+one may come and go unseen, so a watch that paused for as long as the waits that it looks for proves nothing,
+and says so. Owns the looking; which waits are too long is for whoever watches.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ class Wait:
 
 
 class Watch:
-    """Looks until the end of the block; `waits` has what was seen, `looks` how often, `pause` the longest
-    between two looks in seconds."""
+    """Looks until the end of the block for waits of `longest` seconds; `waits` has what was seen, `looks` how
+    often, `pause` the longest between two looks in seconds."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, longest: float) -> None:
+        self.address, self.longest = address, longest
         self.seen: dict[tuple[int, Any], Wait] = {}
         self.looks, self.pause = 0, 0.0
         self.over = threading.Event()
@@ -60,6 +61,8 @@ class Watch:
         self.thread.join(timeout=30)
         # Whoever had stopped to look saw nothing wrong.
         assert was_looking or kind, "the watch ended before its time"
+        words = f"the watch looked away for {self.pause:.3f} s: a wait of {self.longest:.3f} s may be unseen"
+        assert self.pause < self.longest or kind, words
 
     @property
     def waits(self) -> list[Wait]:
