@@ -9,6 +9,7 @@ points at is saved before: neither is looked at. Never decides what is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -21,13 +22,12 @@ from routing.prepared import planned
 
 M = TypeVar("M", bound=models.Model)
 
-# What JSON says by itself, and what it says as a text that PostgreSQL reads.
-_PLAIN = frozenset(
+# What JSON says by itself, or as a text that PostgreSQL reads.
+_POURED = frozenset(
     {models.BigAutoField, models.ForeignKey, models.CharField, models.BooleanField, models.JSONField}
     | {models.IntegerField, models.PositiveBigIntegerField, models.PositiveIntegerField}
-    | {models.PositiveSmallIntegerField}
+    | {models.PositiveSmallIntegerField, models.DateTimeField, models.DecimalField}
 )
-_AS_TEXT = frozenset({models.DateTimeField, models.DecimalField})
 
 
 class Unfit(TypeError):
@@ -89,23 +89,29 @@ class _Shape:
     """How a model's rows are put as JSON: objects whose keys are the columns' numbers."""
 
     def __init__(self, fields: Sequence[models.Field[Any, Any]]) -> None:
-        if unfit := [field for field in fields if type(field) not in _PLAIN | _AS_TEXT]:
+        if unfit := [field for field in fields if type(field) not in _POURED]:
             raise Unfit(f"{unfit[0]} is a {type(unfit[0]).__name__}")
         columns = {str(number): field for number, field in enumerate(fields)}
         self.keys = list(columns)
-        self.as_text = [key for key, field in columns.items() if type(field) in _AS_TEXT]
+        self.of_json = [key for key, field in columns.items() if type(field) is models.JSONField]
         self.cells = attrgetter(*(field.attname for field in fields))
         kinds = (f'"{key}" {field.cast_db_type(connection)}' for key, field in columns.items())
         self.source = f"json_to_recordset(%s::json) AS v({', '.join(kinds)})"
 
     def text(self, rows: Iterable[models.Model]) -> str:
         found = [dict(zip(self.keys, self.cells(row), strict=True)) for row in rows]
-        for cells in found:
-            for key in self.as_text:
-                if (value := cells[key]) is not None:
-                    cells[key] = str(value)
-        # A moment within a value of JSON is refused, as Django refuses it.
-        return orjson.dumps(found, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+        for key in self.of_json:
+            for cells in found:
+                # A moment or an amount within a value of JSON is refused, as Django refuses it.
+                cells[key] = orjson.Fragment(orjson.dumps(cells[key], option=orjson.OPT_PASSTHROUGH_DATETIME))
+        return orjson.dumps(found, default=_amount).decode()
+
+
+def _amount(value: Any) -> str:
+    """A decimal number as text; whatever else JSON does not know has no place in a row."""
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is not poured")
 
 
 @cache
