@@ -98,18 +98,21 @@ class Prepared(Generic[P, T]):
         sql, params = compiler.as_sql()
         known = {_adapted(compiler.connection, mark): number for number, mark in enumerate(_flat(marks))}
         places = {place: known[value] for place, value in enumerate(params) if _is_one_of(value, known)}
-        return _Written(rows, compiler, sql, tuple(params), places)
+        columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
+        return _Written(rows, compiler, sql, tuple(params), places, compiler.get_converters(columns))
 
 
 @dataclass(slots=True)
 class _Written:
-    """A query as SQL. `places` says which of its parameters is which value."""
+    """A query as SQL. `places` says which of its parameters is which value, `converters` how a column that the
+    database gives otherwise is read."""
 
     rows: QuerySet[Any, Any]
     compiler: Any
     sql: str
     params: tuple[Any, ...]
     places: dict[int, int]
+    converters: dict[int, Any]
 
     def fix(self) -> None:
         """The constants into the text: only values are left to be sent."""
@@ -136,12 +139,15 @@ class _Written:
         with planned(connection) as cursor:
             cursor.execute(self.sql, params)
             read = cursor.fetchall()
+        if not read:
+            return []
         if self.compiler.has_extra_select:
             # What only the order needed.
             read = [row[: self.compiler.col_count] for row in read]
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
         compiler.execute_sql = lambda *_, **__: [read]
+        compiler.get_converters = lambda _: self.converters
         query = copy.copy(self.rows.query)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
         rows: Any = QuerySet(self.rows.model, query)
