@@ -1,6 +1,6 @@
 """Who asks: the session that a request brings, and the person of that session with their roles.
 
-Owns how the two are read, which every page begins with: each by one query that is written once; and that
+Owns how the two are read, which every request begins with: each by one query that is written once; and that
 whoever signs in has just proved who they are. Whether a session is still that of this person stays Django's.
 Never keeps an answer.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.contrib.sessions.backends import db
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -66,6 +67,15 @@ class SessionStore(db.SessionStore):
 @prepared
 def _alive(key: str, now: datetime) -> QuerySet[Session]:
     return Session.objects.filter(session_key=key, expire_date__gt=now)
+
+
+class Asking(AuthenticationMiddleware):
+    """Django's, with the person themselves on the request. Every request shows times in somebody's zone and so
+    looks for them; a person who is only looked up when asked for takes longer to ask at each of many looks."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = get_user(request)
 
 
 class Backend(ModelBackend):
