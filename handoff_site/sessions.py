@@ -70,8 +70,8 @@ def _alive(key: str, now: datetime) -> QuerySet[Session]:
 
 
 class Asking(AuthenticationMiddleware):
-    """Django's, with the person themselves on the request. Every request shows times in somebody's zone and so
-    looks for them; a person who is only looked up when asked for takes longer to ask at each of many looks."""
+    """Django's, with the person themselves on the request. Every request is answered in somebody's time zone
+    and so looks for them; one who is looked up only when needed takes longer at each of many looks."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)

@@ -104,8 +104,8 @@ class Prepared(Generic[P, T]):
 
 @dataclass(slots=True)
 class _Written:
-    """A query as SQL. `places` says which of its parameters is which value, `converters` how a column that the
-    database gives otherwise is read."""
+    """A query as SQL. `places` says which of its parameters is which value, `converters` how columns are read
+    that the database gives otherwise."""
 
     rows: QuerySet[Any, Any]
     compiler: Any
