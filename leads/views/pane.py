@@ -100,7 +100,7 @@ class Pane:
     wants_none: bool
     actions: Sequence[Action]
     panel: Panel
-    reasons: Sequence[ReasonGroup]
+    reasons: tuple[ReasonGroup, ...]
     trigger: str
     definition: str
     bar: ScoreBar | None
@@ -119,8 +119,8 @@ class Pane:
     history: Sequence[Line]
     time_spent: TimeSpent | None
     conflicts: Sequence[conflicts.Line]
-    quick_dates: Sequence[tuple[str, str, str]]
-    receivers: Sequence[Receiver]
+    quick_dates: tuple[tuple[str, str, str], ...]
+    receivers: tuple[Receiver, ...]
     is_mine: bool
     wants_view: bool
     can_report: bool
@@ -220,7 +220,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
             for row in (conflicts_of(lead.pk) if getattr(handoff, "has_conflicts", False) else ())
         ],
         time_spent=_time_spent(handoff, past, calendar, now, user.pk),
-        quick_dates=quick_dates(now) if "defer" in verbs else (),
+        quick_dates=tuple(quick_dates(now)) if "defer" in verbs else (),
         receivers=_receivers(user) if "reassign" in verbs else (),
         is_mine=handoff.assignee_id == user.pk,
         wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
@@ -321,13 +321,13 @@ def _usual_channel(lead: Lead, attempts: Sequence[ContactAttempt]) -> str:
     return Channel.EMAIL if lead.email and not lead.email_opt_out else Channel.DIRECT_MESSAGE
 
 
-def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:
+def _reasons(verbs: Collection[str]) -> tuple[ReasonGroup, ...]:
     if not {"reject", "disqualify"} & set(verbs):
-        return []
-    return reason_groups(asked.reasons())
+        return ()
+    return tuple(reason_groups(asked.reasons()))
 
 
-def _receivers(user: User) -> list[Receiver]:
+def _receivers(user: User) -> tuple[Receiver, ...]:
     """People who can take leads, oneself first; a manager's are those of the teams they lead; then queues."""
     people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
     if not can(user, Can.WATCH_ALL):
@@ -337,7 +337,7 @@ def _receivers(user: User) -> list[Receiver]:
     )
     receivers = [Receiver(row.email, "Me" if row.pk == user.pk else str(row)) for row in found]
     queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST_RECEIVERS]
-    return receivers + [Receiver(f"queue:{queue.slug}", f"Queue {queue.name}") for queue in queues]
+    return (*receivers, *(Receiver(f"queue:{queue.slug}", f"Queue {queue.name}") for queue in queues))
 
 
 def _state_words(handoff: Handoff, now: datetime, user: User) -> str:
