@@ -49,10 +49,15 @@ def planned(connection: Any) -> Iterator[Any]:
     """A cursor for a statement that is asked again and again. PostgreSQL gets the values beside it and plans
     it once a connection (the option `prepare_threshold`). What only constants tell, such as that an index of
     some rows will do, has to stand in the text."""
-    with connection.cursor() as cursor:
+    if connection.vendor != "postgresql" or connection.queries_logged:
         # A log of queries has them with their values.
-        if connection.vendor == "postgresql" and not connection.queries_logged:
-            cursor.cursor = psycopg.Cursor(connection.connection)
+        cursor = connection.cursor()
+    else:
+        # As `cursor` makes sure of it; the one that it would make has no use.
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        cursor = connection.make_cursor(psycopg.Cursor(connection.connection))
+    with cursor:
         yield cursor
 
 

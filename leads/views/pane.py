@@ -149,6 +149,18 @@ def find(user: User, pk: int) -> Handoff:
     return found
 
 
+def glimpse(user: User, pk: int) -> Handoff | None:
+    """The handoff as it stands, with its holder and queue, which say what this person may do to it; None when
+    there is none or it is not theirs to see."""
+    found = _alone.first(pk)
+    return found if found is not None and sees(user, found) else None
+
+
+@prepared
+def _alone(pk: int) -> QuerySet[Handoff]:
+    return Handoff.objects.filter(pk=pk).select_related("assignee", "queue").order_by()
+
+
 @prepared
 def _whole(pk: int) -> QuerySet[Handoff]:
     """With all that is told of it, in one query. To plan it takes longer than to run it: it is prepared."""

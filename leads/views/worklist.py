@@ -43,7 +43,7 @@ MOST_DONE = 100
 _ROW_FIELDS = (
     "id", "state", "revision", "lead_type", "trigger", "trigger_reason", "raised_at", "triggered_again_at",
     "score_total", "accept_due_at", "contact_due_at", "next_due_at", "next_touch_at", "deferred_until",
-    "no_activity_at", "black_hole_at", "mql_at", "updated_at", "priority",
+    "no_activity_at", "black_hole_at", "priority",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
     "lead__email_opt_out", "lead__do_not_call",
     "lead__company__name", "lead__company__domain",
