@@ -5,7 +5,7 @@ Owns the reading, in a constant number of queries. Writes nothing, words nothing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,7 +34,8 @@ def _default_calendar() -> QuerySet[Calendar]:
 
 
 @prepared
-def _people(ids: Collection[int]) -> QuerySet[User]:
+def people_of(ids: Collection[int]) -> QuerySet[User]:
+    """People with the calendars that their time counts in."""
     return User.objects.filter(pk__in=ids).select_related("calendar", "team__calendar").order_by()
 
 
@@ -43,15 +44,26 @@ def _queues(ids: Collection[int]) -> QuerySet[Queue]:
     return Queue.objects.filter(pk__in=ids).select_related("calendar").order_by()
 
 
-def of_handoff(handoff: Handoff, now: datetime, log: Sequence[Event] | None = None) -> Spent:
-    """Where its time went until `now`. `log` spares the query where all its events are at hand, by number."""
+def of_handoff(
+    handoff: Handoff,
+    now: datetime,
+    log: Sequence[Event] | None = None,
+    *,
+    known: Mapping[int, User] | None = None,
+    default: hours.Calendar | None = None,
+) -> Spent:
+    """Where its time went until `now`. What is at hand spares a query each: `log`, all its events by number;
+    `known`, people of `people_of` by id; `default`, the default calendar."""
     events = list(handoff.events.order_by("number")) if log is None else log
     told = [event.data.get("set", {}) for event in events]
     holders = {columns["assignee_id"] for columns in told if columns.get("assignee_id")}
     waited = {columns["queue_id"] for columns in told if columns.get("queue_id")}
-    people = {row.pk: row for row in _people(holders)} if holders else {}
+    people = {pk: user for pk, user in (known or {}).items() if pk in holders}
+    if unknown := holders - people.keys():
+        people |= {row.pk: row for row in people_of(unknown)}
     queues = {row.pk: row for row in _queues(waited)} if waited else {}
-    default = next((row.hours() for row in _default_calendar()), None)
+    if default is None:
+        default = next((row.hours() for row in _default_calendar()), None)
 
     def calendar(person_id: int | None, queue_id: int | None) -> hours.Hours | None:
         row = None

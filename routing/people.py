@@ -6,6 +6,7 @@ what happens to somebody's open work when they leave is `leads.lifecycle.release
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -137,11 +138,16 @@ def of_address(email: str) -> User | None:
     return _with(_of_address(email))
 
 
+def know_roles(user: User, roles: Iterable[str | None]) -> None:
+    """These, without None, are the roles of this person as they were just read."""
+    user._roles = frozenset(role for role in roles if role is not None)
+
+
 def _with(rows: list[Any]) -> User | None:
     if not rows:
         return None
-    found = rows[0]
-    found._roles = frozenset(row.role for row in rows if row.role is not None)
+    know_roles(rows[0], [row.role for row in rows])
+    found: User = rows[0]
     return found
 
 

@@ -34,7 +34,7 @@ UNOBTRUSIVE = frozenset(
 
 
 # What the verbs look at beside the handoff and its lead.
-WITH = ("queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
+WITH = ("policy", "queue__owner", "queue__calendar", "assignee__calendar", "assignee__team__calendar")
 
 
 def with_all() -> HandoffQuerySet:

@@ -84,6 +84,16 @@ class Action:
     errors: Typed = field(default_factory=Typed)
 
     @property
+    def template(self) -> str:
+        """The fields of its form."""
+        return f"leads/_panel_{self.verb}.html"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its form is made of the lead, even while nothing is typed in it."""
+        return self.verb in OF_THE_LEAD
+
+    @property
     def problems(self) -> list[tuple[str, str]]:
         return [
             (LABELS.get(name, name.replace("_", " ").capitalize()), words)
@@ -136,6 +146,8 @@ BUTTONS: dict[str, tuple[str, str, bool, frozenset[str]]] = {
     "report": ("Wrong data", "w", True, frozenset(OPEN)),
 }
 NOT_IN_BAR = frozenset({"report"})
+# Whose form names what this lead did and how it is reached.
+OF_THE_LEAD = frozenset({"contact"})
 # The one primary button of a state: the next right thing.
 PRIMARY = {
     State.ASSIGNED: "accept",

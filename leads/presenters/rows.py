@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from leads.choices import Channel, EventKind, LeadType, Outcome, State
-from leads.models import ContactAttempt, Deferral, Event, Handoff
+from leads.models import ContactAttempt, Event, Handoff
 from leads.presenters import consent, times
 from leads.presenters.clocks import Clock, of_handoff
 from leads.presenters.flags import Flag
@@ -186,16 +186,19 @@ def outcome_words(channel: str, outcome: str) -> str:
     return f"{words} {SPOKEN_CHANNEL[Channel(channel)]}"
 
 
-def latest_notes(
-    deferrals: Iterable[Deferral], attempts: Iterable[ContactAttempt], now: datetime
-) -> dict[int, str]:
-    """For deferred leads their words, for leads in work the last attempt; rows come oldest first."""
+def latest_notes(written: Iterable[tuple[int, datetime, str, str, str]], now: datetime) -> dict[int, str]:
+    """For deferred leads their words, for leads in work the last attempt.
+
+    written: of handoffs by id and when, oldest first, the words of a deferral, or the channel and the outcome
+    of an attempt (which a deferral has none of).
+    """
     notes: dict[int, str] = {}
-    for deferral in deferrals:
-        notes[deferral.handoff_id] = f"“{cut(deferral.explanation, 120)}”"
-    for attempt in attempts:
-        words = attempt_words(attempt)
-        notes[attempt.handoff_id] = f"{words[0].upper()}{words[1:]}, {times.day(attempt.at, now)}"
+    for handoff, at, explanation, channel, outcome in written:
+        if outcome:
+            words = outcome_words(channel, outcome)
+            notes[handoff] = f"{words[0].upper()}{words[1:]}, {times.day(at, now)}"
+        else:
+            notes[handoff] = f"“{cut(explanation, 120)}”"
     return notes
 
 

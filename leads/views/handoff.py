@@ -82,14 +82,14 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if verb not in VERBS:
         raise Http404("no such verb")
     frame = shell_of(request)
-    found = _visible(frame.user, pk)
+    found = pane.glimpse(frame.user, pk)
     if found is None:
         return _lost(request, pk)
     if permissions.is_only_viewer(frame.user):
         raise PermissionDenied("viewers read")
     form = FORMS[verb](request.POST)
     if not form.is_valid():
-        return _again(request, found, verb, complaints(form), 422)
+        return _again(request, pk, verb, complaints(form), 422)
     arguments = form.arguments()
     if verb == "contact":
         arguments["at"] = _within_the_minute(arguments["at"], found)
@@ -98,13 +98,10 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
             raise guard.refusal(found, verb)
         after = VERBS[verb](pk, lifecycle.Act(frame.now, frame.user), **arguments)
     except lifecycle.Refused as refused:
-        found = _visible(frame.user, pk)
-        if found is None:
-            return _lost(request, pk)
-        return _again(request, found, verb, {"": refused.message}, 409)
+        return _again(request, pk, verb, {"": refused.message}, 409)
     except lifecycle.Invalid as invalid:
         errors = {FIELD_OF.get(name, name): words for name, words in invalid.errors.items()}
-        return _again(request, found, verb, errors, 422)
+        return _again(request, pk, verb, errors, 422)
     return _done(request, after, verb)
 
 
@@ -165,11 +162,12 @@ def _done_alone(request: HttpRequest, after: Handoff, text: str, undo: int | Non
     return inbox.fragment(request, "leads/_after.html", values)
 
 
-def _again(
-    request: HttpRequest, found: Handoff, verb: str, errors: dict[str, str], status: int
-) -> HttpResponse:
-    """The same lead with the form as it was typed and what is wrong with it."""
+def _again(request: HttpRequest, pk: int, verb: str, errors: dict[str, str], status: int) -> HttpResponse:
+    """The same lead, as it is now, with the form as it was typed and what is wrong with it."""
     frame = shell_of(request)
+    found = _visible(frame.user, pk)
+    if found is None:
+        return _lost(request, pk)
     panel = Panel(verb, {name: str(value) for name, value in request.POST.items()}, errors)
     is_alone = bool(request.POST.get("alone"))
     params = Params.of(request.POST)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
@@ -59,6 +60,7 @@ from leads.querysets import sees
 from leads.roles import Can, can
 from leads.views import asked, colleagues, worklist
 from leads.views.colleagues import Colleagues
+from routing import hours
 from routing.models import Queue, User
 from routing.people import MANAGER, REP
 from routing.prepared import prepared
@@ -98,7 +100,7 @@ class Pane:
     wants_none: bool
     actions: Sequence[Action]
     panel: Panel
-    reasons: Sequence[ReasonGroup]
+    reasons: tuple[ReasonGroup, ...]
     trigger: str
     definition: str
     bar: ScoreBar | None
@@ -117,8 +119,8 @@ class Pane:
     history: Sequence[Line]
     time_spent: TimeSpent | None
     conflicts: Sequence[conflicts.Line]
-    quick_dates: Sequence[tuple[str, str, str]]
-    receivers: Sequence[Receiver]
+    quick_dates: tuple[tuple[str, str, str], ...]
+    receivers: tuple[Receiver, ...]
     is_mine: bool
     wants_view: bool
     can_report: bool
@@ -147,6 +149,18 @@ def find(user: User, pk: int) -> Handoff:
     return found
 
 
+def glimpse(user: User, pk: int) -> Handoff | None:
+    """The handoff as it stands, with its holder and queue, which say what this person may do to it; None when
+    there is none or it is not theirs to see."""
+    found = _alone.first(pk)
+    return found if found is not None and sees(user, found) else None
+
+
+@prepared
+def _alone(pk: int) -> QuerySet[Handoff]:
+    return Handoff.objects.filter(pk=pk).select_related("assignee", "queue").order_by()
+
+
 @prepared
 def _whole(pk: int) -> QuerySet[Handoff]:
     """With all that is told of it, in one query. To plan it takes longer than to run it: it is prepared."""
@@ -170,7 +184,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
     has_duplicate = bool(asked.pairs(lead.pk))
     past = _past(handoff)
     personal = permissions.sees_personal_data(user)
-    definition = handoff.definition
+    definition, calendar = handoff.definition, worklist.default_calendar()
     openers = signals.openers(activities, now) if handoff.is_open and not consent.wants_none(lead) else []
     return Pane(
         handoff=handoff,
@@ -179,7 +193,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
         sub=signals.cut(lead.job_title, 120),
         company_name=signals.cut(str(lead.company), 120) if lead.company else "",
         flags=rows.flags_of(handoff, has_duplicate=has_duplicate, is_weak=is_weak),
-        clock=clocks.of_handoff(handoff, now, clocks.holders_calendar(handoff, worklist.default_calendar())),
+        clock=clocks.of_handoff(handoff, now, clocks.holders_calendar(handoff, calendar)),
         deadlines=clocks.deadlines(handoff, now),
         state_words=_state_words(handoff, now, user),
         email=mail(lead.email, is_refused=lead.email_opt_out) if personal else None,
@@ -217,8 +231,8 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
             conflicts.line(row, lead, now, personal=personal)
             for row in (conflicts_of(lead.pk) if getattr(handoff, "has_conflicts", False) else ())
         ],
-        time_spent=_time_spent(handoff, past.events, now, user.pk),
-        quick_dates=quick_dates(now) if "defer" in verbs else (),
+        time_spent=_time_spent(handoff, past, calendar, now, user.pk),
+        quick_dates=tuple(quick_dates(now)) if "defer" in verbs else (),
         receivers=_receivers(user) if "reassign" in verbs else (),
         is_mine=handoff.assignee_id == user.pk,
         wants_view=handoff.is_open and handoff.assignee_id == user.pk and handoff.viewed_at is None,
@@ -231,7 +245,7 @@ def load(user: User, handoff: Handoff, now: datetime, panel: Panel | None = None
 
 @dataclass
 class _Past:
-    """What happened to the handoff, newest first, with the names of everybody in it."""
+    """What happened to the handoff, newest first, and everybody in it, by id."""
 
     events: list[Event]
     notes: list[Note]
@@ -239,7 +253,11 @@ class _Past:
     deferrals: list[Deferral]
     attempts: list[ContactAttempt]
     decision: RoutingDecision | None
-    names: dict[int, str]
+    people: dict[int, User]
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        return {pk: str(user) for pk, user in self.people.items()}
 
     @property
     def moved(self) -> Event | None:
@@ -272,19 +290,16 @@ def _past(handoff: Handoff) -> _Past:
     ids = stages.people_in(events) | why.people_in(decision)
     for written in (notes, rejections, deferrals, attempts):
         ids |= {row.by_id for row in written if row.by_id}
-    names = {user.pk: str(user) for user in _named(ids)} if ids else {}
-    return _Past(events, notes, rejections, deferrals, attempts, decision, names)
+    people = {user.pk: user for user in time_spent.people_of(ids)} if ids else {}
+    return _Past(events, notes, rejections, deferrals, attempts, decision, people)
 
 
-@prepared
-def _named(ids: Collection[int]) -> QuerySet[User]:
-    return User.objects.filter(pk__in=ids).only("name", "email").order_by()
-
-
-def _time_spent(handoff: Handoff, newest: list[Event], now: datetime, me: int) -> TimeSpent | None:
+def _time_spent(
+    handoff: Handoff, past: _Past, calendar: hours.Calendar | None, now: datetime, me: int
+) -> TimeSpent | None:
     """Where its time went; a log that is longer than what is shown of it is read as a whole."""
-    log = newest[::-1] if len(newest) < asked.MOST_EVENTS else None
-    found = time_spent.of_handoff(handoff, now, log)
+    log = past.events[::-1] if len(past.events) < asked.MOST_EVENTS else None
+    found = time_spent.of_handoff(handoff, now, log, known=past.people, default=calendar)
     return spent.time_spent(handoff, found.parts, found.people, found.queues, me)
 
 
@@ -318,13 +333,13 @@ def _usual_channel(lead: Lead, attempts: Sequence[ContactAttempt]) -> str:
     return Channel.EMAIL if lead.email and not lead.email_opt_out else Channel.DIRECT_MESSAGE
 
 
-def _reasons(verbs: Collection[str]) -> list[ReasonGroup]:
+def _reasons(verbs: Collection[str]) -> tuple[ReasonGroup, ...]:
     if not {"reject", "disqualify"} & set(verbs):
-        return []
-    return reason_groups(asked.reasons())
+        return ()
+    return tuple(reason_groups(asked.reasons()))
 
 
-def _receivers(user: User) -> list[Receiver]:
+def _receivers(user: User) -> tuple[Receiver, ...]:
     """People who can take leads, oneself first; a manager's are those of the teams they lead; then queues."""
     people = User.objects.filter(is_active=True, groups__name__in=[REP, MANAGER]).distinct()
     if not can(user, Can.WATCH_ALL):
@@ -334,7 +349,7 @@ def _receivers(user: User) -> list[Receiver]:
     )
     receivers = [Receiver(row.email, "Me" if row.pk == user.pk else str(row)) for row in found]
     queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)[:MOST_RECEIVERS]
-    return receivers + [Receiver(f"queue:{queue.slug}", f"Queue {queue.name}") for queue in queues]
+    return (*receivers, *(Receiver(f"queue:{queue.slug}", f"Queue {queue.name}") for queue in queues))
 
 
 def _state_words(handoff: Handoff, now: datetime, user: User) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
 from django.urls import reverse
@@ -43,7 +43,7 @@ MOST_DONE = 100
 _ROW_FIELDS = (
     "id", "state", "revision", "lead_type", "trigger", "trigger_reason", "raised_at", "triggered_again_at",
     "score_total", "accept_due_at", "contact_due_at", "next_due_at", "next_touch_at", "deferred_until",
-    "no_activity_at", "black_hole_at", "mql_at", "updated_at", "priority",
+    "no_activity_at", "black_hole_at", "priority",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
     "lead__email_opt_out", "lead__do_not_call",
     "lead__company__name", "lead__company__domain",
@@ -288,18 +288,20 @@ def _fetch_scores(found: list[Handoff]) -> None:
 def _notes(found: list[Handoff], now: datetime) -> dict[int, str]:
     deferred = [handoff.pk for handoff in found if handoff.state == State.DEFERRED]
     working = [handoff.pk for handoff in found if handoff.state == State.WORKING]
-    deferrals = _deferrals(deferred) if deferred else ()
-    return rows.latest_notes(deferrals, _attempts(working) if working else (), now)
+    return rows.latest_notes(_written(deferred, working), now) if deferred or working else {}
 
 
 @prepared
-def _deferrals(handoffs: Collection[int]) -> QuerySet[Deferral]:
-    return Deferral.objects.filter(handoff__in=handoffs, undone_at__isnull=True).order_by("at")
-
-
-@prepared
-def _attempts(handoffs: Collection[int]) -> QuerySet[ContactAttempt]:
-    return ContactAttempt.objects.filter(handoff__in=handoffs, undone_at__isnull=True).order_by("at")
+def _written(
+    deferred: Collection[int], working: Collection[int]
+) -> QuerySet[Any, tuple[int, datetime, str, str, str]]:
+    """Why those were deferred and how these were contacted, as `rows.latest_notes` takes it."""
+    none = Value("", output_field=CharField())
+    deferrals = Deferral.objects.filter(handoff__in=deferred, undone_at__isnull=True).order_by()
+    attempts = ContactAttempt.objects.filter(handoff__in=working, undone_at__isnull=True).order_by()
+    words = deferrals.values_list("handoff", "at", "explanation", none, none)
+    made = attempts.values_list("handoff", "at", none, "channel", "outcome")
+    return words.union(made, all=True).order_by("at")
 
 
 def _done(user: User, now: datetime, open_id: int | None) -> list[DoneRow]:

@@ -29,13 +29,13 @@ def is_in(client: Client) -> bool:
 
 
 @pytest.mark.parametrize("name", ["femke", "mia", "otto", "vera", "ada"])
-def test_the_frame_of_a_page_is_three_queries(as_: SignIn, cast: Cast, name: str) -> None:
-    """The session, the person with their roles, and all that is counted."""
+def test_the_frame_of_a_page_is_two_queries(as_: SignIn, cast: Cast, name: str) -> None:
+    """The session with its person and their roles, and all that is counted."""
     client = as_(getattr(cast, name))
     client.get(PAGE)
     with CaptureQueriesContext(connection) as seen:
         assert client.get(PAGE).status_code == 200
-    assert len(seen) == 3
+    assert len(seen) == 2
 
 
 def test_signing_in_by_password_and_out_again(client: Client, cast: Cast) -> None:
@@ -106,3 +106,26 @@ def test_the_person_comes_whole_and_with_every_role(cast: Cast) -> None:
         assert len(seen) == 1
     assert people.with_roles(none.pk + 1000) is None
     assert set(ROLES) >= {MANAGER, REP, ADMIN}
+
+
+def test_the_session_brings_its_person_with_every_role(as_: SignIn, cast: Cast) -> None:
+    cast.mia.groups.add(Group.objects.get(name=REP))
+    none = User.objects.create_user("none@handoff.example.com")
+    for user, roles in ((cast.mia, {MANAGER, REP}), (none, set()), (cast.ada, {ADMIN})):
+        client = as_(user)
+        client.get(PAGE)
+        with CaptureQueriesContext(connection) as seen:
+            asked = client.get(PAGE).wsgi_request.user
+            assert type(asked) is User
+            assert (asked, asked.roles, asked.email) == (user, roles, user.email)
+        assert len(seen) == 2
+
+
+def test_who_is_in_is_said_by_the_session_itself_not_by_whose_it_is_listed_as(
+    as_: SignIn, cast: Cast
+) -> None:
+    client = as_(cast.femke)
+    for listed in (cast.ada, None):
+        Session.objects.update(user=listed)
+        assert client.get(PAGE).wsgi_request.user == cast.femke
+    assert Backend().get_user(cast.femke.pk) == cast.femke

@@ -360,6 +360,23 @@ def test_what_was_typed_is_kept_when_something_is_wrong(as_: SignIn, cast: Cast,
     assert 'value="2020-01-01T10:00"' in html
 
 
+def test_what_was_typed_is_in_no_other_answer(as_: SignIn, cast: Cast, mine: Handoff) -> None:
+    """A closed form is drawn once for many leads: an open one with somebody's words is not among those."""
+    client, path = as_(cast.femke), f"/handoffs/{mine.pk}/"
+    other = f"/handoffs/{make_handoff('assigned', cast.femke).pk}/"
+
+    def closed(address: str) -> str:
+        return client.get(address).content.decode().split('id="panel-reject"')[1].split("</form>")[0]
+
+    before = closed(path)
+    assert "hidden>" in before and "Add a note or a date" in before
+    sent = {"reason": "no-such-reason", "note": "a rare word", "revision": mine.revision}
+    assert "a rare word" in client.post(f"{path}reject/", sent).content.decode()
+    for address in (path, other):
+        assert "a rare word" not in client.get(address).content.decode()
+        assert closed(address).count("chip") == before.count("chip") > 9
+
+
 def test_a_move_that_somebody_made_first_is_refused_with_who_and_when(
     as_: SignIn, cast: Cast, mine: Handoff
 ) -> None:
