@@ -30,7 +30,7 @@ from leads.lifecycle import known, placing
 from routing.models import Team, User
 from routing.models.calendars import forget_compiled
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
-from tests import mould
+from tests import mould, rendering
 from tests.emptying import empty
 from tests.processes import Site
 
@@ -154,9 +154,22 @@ def as_(client: Client) -> object:
 
 
 @pytest.fixture(scope="session")
+def _spared() -> pytest.MonkeyPatch:
+    patch = pytest.MonkeyPatch()
+    rendering.spare(patch)
+    return patch
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(_spared: pytest.MonkeyPatch, django_db_setup: None) -> None:
+    """The tests' own database, made sparingly; whatever migrates afterwards does it as everywhere."""
+    _spared.undo()
+
+
+@pytest.fixture(scope="session")
 def migrated(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of SQLite with every table and no row of ours, for sites of their own to begin with a copy of:
-    migrating takes a minute's quarter, and the tests' own database has been through it already."""
+    migrating takes a while, and the tests' own database has been through it already."""
     file = tmp_path_factory.mktemp("migrated") / "site.sqlite3"
     if connection.vendor != "sqlite":
         Site(file.parent, {"DATABASE_URL": f"sqlite:///{file}"}).manage("migrate", "--verbosity", "0")
