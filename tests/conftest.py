@@ -6,7 +6,10 @@ Nothing here is random. Caches of immutable rows are dropped between tests, beca
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -32,7 +35,7 @@ from routing.models.calendars import forget_compiled
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
 from tests import mould, rendering
 from tests.emptying import empty
-from tests.processes import Site
+from tests.processes import ROOT
 
 # Examples are bounded in number, never by the clock: a busy machine is no failure of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -172,7 +175,10 @@ def migrated(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) ->
     migrating takes a while, and the tests' own database has been through it already."""
     file = tmp_path_factory.mktemp("migrated") / "site.sqlite3"
     if connection.vendor != "sqlite":
-        Site(file.parent, {"DATABASE_URL": f"sqlite:///{file}"}).manage("migrate", "--verbosity", "0")
+        subprocess.run(
+            [sys.executable, "-m", "tests.rendering"],
+            env={**os.environ, "DATABASE_URL": f"sqlite:///{file}"}, cwd=ROOT, check=True,
+        )  # fmt: skip
         return file
     with (
         closing(sqlite3.connect(connection.settings_dict["NAME"])) as own,

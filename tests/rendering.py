@@ -8,7 +8,9 @@ ever. Never used where migrations are tried on their way forth: there the tables
 
 from __future__ import annotations
 
+import django
 import pytest
+from django.core.management import call_command
 from django.db.migrations.state import ProjectState
 
 
@@ -23,3 +25,11 @@ def spare(patch: pytest.MonkeyPatch) -> None:
         return {(app_label, model_name)}
 
     patch.setattr(ProjectState, "_find_reload_model", itself)
+
+
+if __name__ == "__main__":
+    # For the database that DATABASE_URL names.
+    django.setup()
+    with pytest.MonkeyPatch.context() as at_once:
+        spare(at_once)
+        call_command("migrate", verbosity=0)
