@@ -10,12 +10,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import time_machine
@@ -44,6 +45,7 @@ settings.load_profile("suite")
 # A Tuesday, in office hours.
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
+Made = TypeVar("Made")
 
 
 @pytest.fixture
@@ -119,9 +121,22 @@ def _cast_mould() -> mould.Mould[Cast]:
     return made
 
 
+_moulds: dict[Callable[[Cast], Any], mould.Mould[Any]] = {}
+
+
+def with_the_cast(cast: Cast, make: Callable[[Cast], Made]) -> Made:
+    """What `make` makes where only the cast is, at a fixed moment: made for the first test that asks."""
+    if make not in _moulds:
+        _moulds[make] = mould.take(lambda: make(cast))
+        forget_kept()
+    made: Made = _moulds[make].pour()
+    return made
+
+
 def forget_cast() -> None:
     """For whoever makes the tables anew: keys and permissions begin at other numbers then."""
     _cast_mould.cache_clear()
+    _moulds.clear()
 
 
 def _make_cast() -> Cast:
