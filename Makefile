@@ -76,6 +76,8 @@ else
 	exec $(BIN)/python manage.py start --bind 127.0.0.1:$(PORT)
 endif
 
+# What is compiled is kept, also where the environment says otherwise: dozens of processes begin with it.
+test: export PYTHONDONTWRITEBYTECODE :=
 # A worker that is done takes over half of what another has left, so that all end at the same time.
 test: $(INSTALLED_DEV)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -6,13 +6,17 @@ Nothing here is random. Caches of immutable rows are dropped between tests, beca
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import time_machine
@@ -30,9 +34,9 @@ from leads.lifecycle import known, placing
 from routing.models import Team, User
 from routing.models.calendars import forget_compiled
 from routing.people import ADMIN, MANAGER, MARKETING, REP, VIEWER
-from tests import mould
+from tests import mould, rendering
 from tests.emptying import empty
-from tests.processes import Site
+from tests.processes import ROOT
 
 # Examples are bounded in number, never by the clock: a busy machine is no failure of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,6 +45,7 @@ settings.load_profile("suite")
 # A Tuesday, in office hours.
 NOW = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
+Made = TypeVar("Made")
 
 
 @pytest.fixture
@@ -116,9 +121,22 @@ def _cast_mould() -> mould.Mould[Cast]:
     return made
 
 
+_moulds: dict[Callable[[Cast], Any], mould.Mould[Any]] = {}
+
+
+def with_the_cast(cast: Cast, make: Callable[[Cast], Made]) -> Made:
+    """What `make` makes where only the cast is, at a fixed moment: made for the first test that asks."""
+    if make not in _moulds:
+        _moulds[make] = mould.take(lambda: make(cast))
+        forget_kept()
+    made: Made = _moulds[make].pour()
+    return made
+
+
 def forget_cast() -> None:
     """For whoever makes the tables anew: keys and permissions begin at other numbers then."""
     _cast_mould.cache_clear()
+    _moulds.clear()
 
 
 def _make_cast() -> Cast:
@@ -154,12 +172,28 @@ def as_(client: Client) -> object:
 
 
 @pytest.fixture(scope="session")
+def _spared() -> pytest.MonkeyPatch:
+    patch = pytest.MonkeyPatch()
+    rendering.spare(patch)
+    return patch
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(_spared: pytest.MonkeyPatch, django_db_setup: None) -> None:
+    """The tests' own database, made sparingly; whatever migrates afterwards does it as everywhere."""
+    _spared.undo()
+
+
+@pytest.fixture(scope="session")
 def migrated(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of SQLite with every table and no row of ours, for sites of their own to begin with a copy of:
-    migrating takes a minute's quarter, and the tests' own database has been through it already."""
+    migrating takes a while, and the tests' own database has been through it already."""
     file = tmp_path_factory.mktemp("migrated") / "site.sqlite3"
     if connection.vendor != "sqlite":
-        Site(file.parent, {"DATABASE_URL": f"sqlite:///{file}"}).manage("migrate", "--verbosity", "0")
+        subprocess.run(
+            [sys.executable, "-m", "tests.rendering"],
+            env={**os.environ, "DATABASE_URL": f"sqlite:///{file}"}, cwd=ROOT, check=True,
+        )  # fmt: skip
         return file
     with (
         closing(sqlite3.connect(connection.settings_dict["NAME"])) as own,

@@ -14,7 +14,7 @@ from leads import invariants, lifecycle
 from leads.models import Event, FiredStep, Handoff, Lead, LeadAlias
 from routing.models import PoolMember, Queue, Turn, User
 from tests import factories
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 
 STATES = [
     "incomplete", "queued", "assigned", "accepted", "deferred", "working", "converted", "disqualified",
@@ -30,6 +30,10 @@ def found() -> list[str]:
 @pytest.fixture
 def handoffs(cast: Cast) -> dict[str, Handoff]:
     """One handoff in each state."""
+    return with_the_cast(cast, _handoffs)
+
+
+def _handoffs(cast: Cast) -> dict[str, Handoff]:
     return {
         state: factories.make_handoff(state, None if state in ("incomplete", "queued") else cast.femke)
         for state in STATES

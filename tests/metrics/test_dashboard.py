@@ -23,7 +23,7 @@ from leads.agreement import Terms
 from leads.models import Agreement, Handoff
 from metrics.filters import NAMES
 from routing.models import User
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import agree, make_handoff, open_handoff, route_to
 
 SignIn = Callable[[User], Client]
@@ -44,6 +44,10 @@ def _frozen() -> Any:
 @pytest.fixture
 def some(cast: Cast) -> list[Handoff]:
     """Three weeks ago: accepted, won, rejected, ignored, accepted by the other team; and one of today."""
+    return with_the_cast(cast, _some)
+
+
+def _some(cast: Cast) -> list[Handoff]:
     return [
         make_handoff("accepted", cast.femke, at=LONG_AGO),
         make_handoff("converted", cast.femke, at=LONG_AGO, kind="demo_request"),

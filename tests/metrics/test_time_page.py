@@ -14,7 +14,7 @@ from leads.lifecycle import Act
 from leads.models import Handoff
 from metrics import past_parts, query, spent
 from metrics.periods import EVERYTHING
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_handoff, make_lead, open_handoff
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
@@ -32,6 +32,10 @@ def _clock() -> Iterator[None]:
 @pytest.fixture
 def some(cast: Cast) -> list[Handoff]:
     """Contacted after 30 minutes, moved on and still waiting, held for data, rejected, deferred."""
+    return with_the_cast(cast, _some)
+
+
+def _some(cast: Cast) -> list[Handoff]:
     contacted = make_handoff("assigned", cast.femke, kind="demo_request")
     lifecycle.contact(contacted.pk, Act(NOW + 30 * MINUTE, cast.femke), channel="phone", outcome="reached")
     moved = make_handoff("assigned", cast.femke)

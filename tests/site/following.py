@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import django
+import pytest
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
@@ -31,7 +32,7 @@ from metrics import pulse  # noqa: E402
 from metrics.models import Ledger  # noqa: E402
 from routing import replica  # noqa: E402
 from routing.models import User  # noqa: E402
-from tests import factories  # noqa: E402
+from tests import factories, rendering  # noqa: E402
 from tests.factories import make_handoff, make_lead  # noqa: E402
 
 setup_test_environment()
@@ -39,7 +40,9 @@ client = Client()
 
 
 def made() -> None:
-    call_command("migrate", verbosity=0)
+    with pytest.MonkeyPatch.context() as patch:
+        rendering.spare(patch)
+        call_command("migrate", verbosity=0)
     reference.setup(datetime.now(UTC))
     User.objects.create_superuser("ada@handoff.example.com", "x", name="Ada")
 

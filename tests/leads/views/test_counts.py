@@ -19,7 +19,7 @@ from leads.views import counts
 from leads.views.counts import Wanted
 from routing.models import User
 from routing.people import ADMIN, MANAGER, MARKETING
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_handoff
 from tests.leads.views.integrations.made import delivery, made
 
@@ -30,6 +30,10 @@ STATES = ("assigned", "accepted", "working", "incomplete", "queued", "rejected")
 @pytest.fixture
 def busy(cast: Cast) -> Cast:
     """Handoffs of many states, late and not, of two reps of two teams; messages read and unread."""
+    return with_the_cast(cast, _busy)
+
+
+def _busy(cast: Cast) -> Cast:
     for user, days in ((cast.femke, 0), (cast.femke, 3), (cast.rosa, 5)):
         for state in STATES:
             make_handoff(state, user, at=NOW - timedelta(days=days))

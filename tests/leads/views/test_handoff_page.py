@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from leads import lifecycle
 from leads.models import Activity, Handoff
 from routing.models import Queue, User
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_activity, make_handoff, make_lead
 
 SignIn = Callable[[User], Client]
@@ -39,6 +39,10 @@ def _clock() -> Iterator[None]:
 
 @pytest.fixture
 def mine(cast: Cast) -> Handoff:
+    return with_the_cast(cast, _mine)
+
+
+def _mine(cast: Cast) -> Handoff:
     return make_handoff("assigned", cast.femke)
 
 

@@ -17,7 +17,7 @@ from leads.models import Event, Handoff, UsedLink
 from leads.notifications import links
 from leads.views import links as page
 from routing.models import User
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_handoff
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
@@ -32,6 +32,10 @@ def _clock() -> Iterator[time_machine.Coordinates]:
 
 @pytest.fixture
 def handoff(cast: Cast) -> Handoff:
+    return with_the_cast(cast, _handoff)
+
+
+def _handoff(cast: Cast) -> Handoff:
     return make_handoff("assigned", cast.femke)
 
 

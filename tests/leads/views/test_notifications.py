@@ -13,7 +13,7 @@ from leads import lifecycle
 from leads.models import Handoff, Notification
 from leads.search import indexing
 from routing.models import User
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_handoff
 from tests.leads.views.asking import SignIn, html, queries, refuses, sent_to_sign_in
 
@@ -32,6 +32,10 @@ def told(user: User, handoff: Handoff, kind: str = "assigned", at: datetime = NO
 
 @pytest.fixture
 def handoff(cast: Cast) -> Handoff:
+    return with_the_cast(cast, _handoff)
+
+
+def _handoff(cast: Cast) -> Handoff:
     made = make_handoff("assigned", cast.femke)
     Notification.objects.all().delete()
     return made

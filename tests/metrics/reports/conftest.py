@@ -10,7 +10,7 @@ import time_machine
 
 from leads.models import Handoff
 from metrics.periods import Week
-from tests.conftest import NOW, Cast
+from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_handoff
 
 WEEK = Week(2026, 10)
@@ -27,6 +27,10 @@ def _frozen() -> Iterator[None]:
 @pytest.fixture
 def some(cast: Cast) -> list[Handoff]:
     """W08: accepted, won, rejected, ignored, accepted by the other team. W10: accepted."""
+    return with_the_cast(cast, _some)
+
+
+def _some(cast: Cast) -> list[Handoff]:
     return [
         make_handoff("accepted", cast.femke, at=LONG_AGO),
         make_handoff("converted", cast.femke, at=LONG_AGO, kind="demo_request"),

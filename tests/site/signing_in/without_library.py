@@ -20,6 +20,7 @@ importlib.util.find_spec = lambda name, *rest: None if name == "allauth" else fo
 sys.meta_path.insert(0, Hidden())
 
 import django  # noqa: E402
+import pytest  # noqa: E402
 
 django.setup()
 
@@ -28,10 +29,13 @@ from django.core.management import call_command  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from routing.models import User  # noqa: E402
+from tests.rendering import spare  # noqa: E402
 
 settings.ALLOWED_HOSTS = ["testserver"]
 call_command("check", fail_level="WARNING")
-call_command("migrate", verbosity=0)
+with pytest.MonkeyPatch.context() as patch:
+    spare(patch)
+    call_command("migrate", verbosity=0)
 user = User.objects.create_user("nora@handoff.example.com", "a long password")
 client = Client()
 assert client.post("/login/sso/").status_code == 404
