@@ -206,7 +206,13 @@ def find(identities: Sequence[Identity]) -> list[Match]:
     id_owner: dict[tuple[str, str, str], int] = {}
     if wanted_ids:
         rows = _owners(*({key[part] for key in wanted_ids} for part in range(3)))
-        id_owner = {(system, kind, value): lead_id for system, kind, value, lead_id in rows}
+        # Without those that no event names: `lock` keeps others from locking the same people in another
+        # order, and is asked for the named alone.
+        id_owner = {
+            (system, kind, value): lead_id
+            for system, kind, value, lead_id in rows
+            if (system, kind, value) in wanted_ids
+        }
     mail_owner: dict[str, int] = {}
     if wanted_mail:
         mail_owner = {key: pk for key, pk in _addressed(wanted_mail) if key}

@@ -28,6 +28,8 @@ _POURED = frozenset(
     | {models.IntegerField, models.PositiveBigIntegerField, models.PositiveIntegerField}
     | {models.PositiveSmallIntegerField, models.DateTimeField, models.DecimalField}
 )
+# Within a value of JSON a moment or an amount is refused, and a key that is no plain text becomes one.
+_AS_DJANGO = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 
 
 class Unfit(TypeError):
@@ -102,8 +104,7 @@ class _Shape:
         found = [dict(zip(self.keys, self.cells(row), strict=True)) for row in rows]
         for key in self.of_json:
             for cells in found:
-                # A moment or an amount within a value of JSON is refused, as Django refuses it.
-                cells[key] = orjson.Fragment(orjson.dumps(cells[key], option=orjson.OPT_PASSTHROUGH_DATETIME))
+                cells[key] = orjson.Fragment(orjson.dumps(cells[key], option=_AS_DJANGO))
         return orjson.dumps(found, default=_amount).decode()
 
 

@@ -102,11 +102,12 @@ class Queue:
                 place.turn.set()
 
     def _linger(self) -> None:
-        """Wait until those who were answered a moment ago are here again, or no more of them come."""
-        if time.monotonic() - self._ended > JUST:
-            return
-        while len(self._waiting) < min(CHUNK, self._expected) and self._arrival.wait(LINGER):
-            pass
+        """Wait until those who were answered a moment ago are here again, or no more of them come, or it is
+        no longer a moment ago: whoever waits pays for each that comes."""
+        until = self._ended + JUST
+        while len(self._waiting) < min(CHUNK, self._expected) and time.monotonic() < until:
+            if not self._arrival.wait(LINGER):
+                return
 
 
 _queues: defaultdict[tuple[int, bool], Queue] = defaultdict(lambda: Queue(receive))

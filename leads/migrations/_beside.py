@@ -98,8 +98,9 @@ class LeaveToWiderIndex(migrations.AlterField):
     def database_backwards(self, app_label, schema_editor, from_state, to_state):
         model = to_state.apps.get_model(app_label, self.model_name)
         made = schema_editor._create_index_sql(model, fields=[model._meta.get_field(self.name)])
-        if schema_editor.connection.vendor == "postgresql":
-            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {made.parts['name']}")
+        beside = "CONCURRENTLY " if schema_editor.connection.vendor == "postgresql" else ""
+        schema_editor.execute(f"DROP INDEX {beside}IF EXISTS {made.parts['name']}")
+        if beside:
             made.template = schema_editor.sql_create_index_concurrently
         schema_editor.execute(made)
 

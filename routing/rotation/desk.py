@@ -14,7 +14,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from routing import hours
 from routing.engine import Target
@@ -317,8 +317,10 @@ def _queues(ids: Collection[int]) -> QuerySet[Queue]:
 @prepared
 def _people(now: datetime, pools: Collection[int], people: Collection[int], dry: bool) -> QuerySet[User]:
     """The members of these pools and these people, as `able` has them; locked but for a dry desk."""
-    seated = PoolMember.objects.filter(pool_id__in=pools).values("user_id")
-    rows = able.people(now).filter(Q(pk__in=people) | Q(pk__in=seated)).order_by("pk")
+    seated = PoolMember.objects.filter(pool_id__in=pools).order_by().values("user_id")
+    # Not the one or the other: for that PostgreSQL reads everybody, and every absence there ever was.
+    wanted = seated.union(User.objects.filter(pk__in=people).order_by().values("pk"))
+    rows = able.people(now).filter(pk__in=wanted).order_by("pk")
     return rows if dry else rows.select_for_update(of=("self",), no_key=True)
 
 

@@ -216,6 +216,14 @@ def test_two_ids_of_two_leads_are_a_possible_duplicate(db):
     assert (match.lead, match.others, match.is_taken) == (jane, (john,), False)
 
 
+def test_nobody_is_locked_whom_parts_of_two_ids_name(db):
+    ExternalId.objects.create(lead=make_lead(), system="map", object="contact", value="2")
+    asked = [Identity("", (("map", "contact", "1"),)), Identity("", (("crm", "deal", "2"),))]
+    with CaptureQueriesContext(connection) as queries:
+        assert identity.find(asked) == [Match(None), Match(None)]
+    assert [query["sql"].partition(" FROM ")[2].split()[0] for query in queries] == ['"leads_externalid"']
+
+
 def test_a_merged_lead_stands_for_the_one_it_went_into(db):
     first, second, third = make_lead(), make_lead(), make_lead(email="third@acme.com")
     Lead.objects.filter(pk=third.pk).update(merged_into=second)

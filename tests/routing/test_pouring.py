@@ -12,10 +12,12 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from leads.choices import CompanyStage
 from leads.models import (
     Activity,
     Company,
@@ -207,9 +209,17 @@ def test_what_is_too_long_or_too_large_is_refused(cast: Cast) -> None:
             pour([row])
 
 
-def test_json_that_is_no_json_is_refused(cast: Cast) -> None:
+@pytest.mark.parametrize("value", [NOW, Decimal("1.5"), {1, 2}])
+def test_json_that_is_no_json_is_refused(cast: Cast, value: Any) -> None:
     with pytest.raises(TypeError):
-        pour([_company("Firm", news=[NOW])])
+        pour([_company("Firm", news=[value])])
+
+
+def test_keys_of_json_that_are_no_plain_text_are_stored_as_django_stores_them(cast: Cast) -> None:
+    said = {CompanyStage.CUSTOMER: 1, 7: {SafeString("safe"): 2}, None: 3, True: 4}
+    poured, plain = _both_ways(lambda: [_company("Firm", field_times=said)])
+    assert poured == plain
+    assert poured[0]["field_times"] == {"customer": 1, "7": {"safe": 2}, "null": 3, "true": 4}
 
 
 def test_changed_rows_and_no_other_field_of_them(cast: Cast) -> None:

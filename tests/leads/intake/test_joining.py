@@ -135,6 +135,29 @@ def test_who_was_answered_long_ago_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert time.monotonic() - began < WAIT / 2
 
 
+def test_nobody_waits_longer_than_a_moment_for_those_who_come_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of five who were answered the second comes when that is no longer a moment ago."""
+    taker = Taker()
+    queue = Queue(taker)
+    all_at_once(queue, taker, 5)
+    queue._expected, queue._ended = 5, time.monotonic()
+    monkeypatch.setattr("leads.intake.joining.LINGER", WAIT)
+    monkeypatch.setattr("leads.intake.joining.JUST", 0.5)
+    senders = [
+        threading.Thread(target=queue.take, args=(number, ApiKey(), NOW), daemon=True) for number in (6, 7)
+    ]
+    began = time.monotonic()
+    senders[0].start()
+    time.sleep(0.6)
+    senders[1].start()
+    for sender in senders:
+        sender.join(WAIT)
+    assert time.monotonic() - began < WAIT / 2
+    assert [number for raw, _ in taker.calls[2:] for number in raw] == [6, 7]
+
+
 def test_who_could_not_be_stored_in_company_is_taken_alone() -> None:
     def answer(raw: Any) -> dict[str, Any]:
         if raw == 2 and len(taker.calls) == 2:

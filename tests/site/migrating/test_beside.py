@@ -90,7 +90,7 @@ def test_a_foreign_key_leaves_its_index_and_gets_it_back(thing: Any) -> None:
             with connection.schema_editor(atomic=False) as editor:
                 leave.database_forwards("leads", editor, old, new)
         left = _indexed("leads_part")
-        for _ in range(1 if connection.vendor == "sqlite" else 2):
+        for _ in range(2):
             with connection.schema_editor(atomic=False) as editor:
                 leave.database_backwards("leads", editor, new, old)
         assert ["thing_id"] in made.values()
