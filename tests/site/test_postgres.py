@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import adapters
@@ -9,7 +11,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.array import ListDumper
 from psycopg.types.json import Jsonb
 
-from handoff_site.postgres import QuickListDumper
+from handoff_site.postgres import PLANS, QuickListDumper
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
 ELEMENTS = st.one_of(st.none(), TEXTS, st.sampled_from(['"', "\\", '\\"', "{}", ",", "NULL", " ", 'a"b\\c']))
@@ -33,3 +35,9 @@ def test_json(values):
 
 def test_it_is_in_use():
     assert adapters.get_dumper(list, PyFormat.TEXT) is QuickListDumper
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="psycopg is PostgreSQL's driver")
+def test_a_connection_keeps_the_plans_of_all_our_statements(db):
+    with connection.cursor():
+        assert connection.connection.prepared_max == PLANS
