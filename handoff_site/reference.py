@@ -88,6 +88,17 @@ def ensure_schedules(now: datetime) -> list[str]:
     return made
 
 
+def recall_schedules(now: datetime) -> int:
+    """Tasks of every few minutes that are planned for later than that are due now; how many were not. A clock
+    that was ahead for a moment plans them so, and nothing would be done until it is as late as it said."""
+    recalled = 0
+    planned = Schedule.objects.filter(schedule_type=Schedule.MINUTES, next_run__gt=now)
+    for pk, minutes, at in planned.values_list("pk", "minutes", "next_run"):
+        if at > now + timedelta(minutes=(minutes or 1) + 1):
+            recalled += Schedule.objects.filter(pk=pk, next_run=at).update(next_run=now)
+    return recalled
+
+
 def ensure_queues(now: datetime, owner: User | None = None) -> list[str]:
     """The completion and the overflow queue, and a first ruleset, once there is somebody to own them."""
     made = []

@@ -1,6 +1,6 @@
 """The reference data: complete, made once, and never laid over what somebody edited."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -292,3 +292,22 @@ def test_the_database_holds_one_default_calendar(ada: User) -> None:
     reference.setup(NOW)
     with pytest.raises(IntegrityError):
         Calendar.objects.create(name="Other", is_default=True)
+
+
+def test_what_a_clock_that_was_ahead_planned_is_due_now(ada: User) -> None:
+    reference.setup(NOW)
+    minute, hour = timedelta(minutes=1), timedelta(hours=1)
+    planned = {
+        "SLA sweep": (1, NOW + hour + minute),
+        "Heartbeat": (1, NOW + minute),
+        "Imports": (15, NOW + 15 * minute),
+        "Deliveries": (15, NOW + hour),
+        "Pruning": (None, NOW + 24 * hour),
+    }
+    for name, (minutes, at) in planned.items():
+        assert Schedule.objects.filter(name=name).update(minutes=minutes, next_run=at) == 1
+    assert reference.recall_schedules(NOW) == 2
+    assert reference.recall_schedules(NOW) == 0
+    stand = dict(Schedule.objects.filter(name__in=planned).values_list("name", "next_run"))
+    recalled = {"SLA sweep": NOW, "Deliveries": NOW}
+    assert stand == {name: at for name, (_, at) in planned.items()} | recalled

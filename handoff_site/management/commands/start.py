@@ -4,6 +4,7 @@ Says what runs and what counts as the worker's sign of life; keeping it running 
 """
 
 import argparse
+import logging
 import os
 import socket
 import sys
@@ -24,6 +25,8 @@ from handoff_site.health import unapplied_migrations
 from handoff_site.models import Heartbeat
 from handoff_site.supervisor import Program, Supervisor
 from handoff_site.tasks import WORKER
+
+log = logging.getLogger("handoff.supervisor")
 
 # The promise is a worker that works again within three minutes. The last sign of a cluster that has gone
 # deaf may come from a task that was still running then (at most 60 s, mostly a few), and a restart takes
@@ -75,7 +78,8 @@ def has_static_files() -> bool:
 
 
 class Pulse:
-    """The worker's signs of life, read in a thread: a database that hangs must not hold the supervisor."""
+    """The worker's signs of life, read in a thread: a database that hangs must not hold the supervisor. And
+    its schedules, looked at beside them: while none is due the worker is well and does nothing."""
 
     def __init__(self) -> None:
         self._last: object | None = None
@@ -90,6 +94,10 @@ class Pulse:
         while True:
             try:
                 self._last = signs_of_life()
+                if recalled := reference.recall_schedules(timezone.now()):
+                    log.warning(
+                        "%d schedules stood too far ahead and are due now: has a clock jumped?", recalled
+                    )
             except Error:
                 self._last = None
             finally:
