@@ -433,7 +433,7 @@ def test_the_page_is_ready_before_somebody_opens_it(cast: Cast, as_: Callable[[U
 
 
 def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], Any]) -> None:
-    """Who it is (2), marks, terms, whom to filter for, the frame's one; what was drawn is not read again."""
+    """Who it is, marks, terms, whom to filter for, the frame's one; what was drawn is not read again."""
     make_handoff("assigned", cast.femke, at=NOW - timedelta(days=20))
     client = as_(cast.otto)
     counts = []
@@ -448,7 +448,7 @@ def test_the_page_reads_what_is_kept_at_once(cast: Cast, as_: Callable[[User], A
             assert "tiles" not in again.context
             for state in ("working", "rejected"):
                 make_handoff(state, cast.jonas, at=NOW - timedelta(days=30))
-    assert counts == [(6, 0)] * 2
+    assert counts == [(5, 0)] * 2
 
 
 def test_what_was_drawn_ends_when_time_alone_changes_it(cast: Cast, as_: Callable[[User], Any]) -> None:
