@@ -18,7 +18,6 @@ from django.db.models import F, Min, Q
 from handoff_site.demo.events import Sender
 from handoff_site.demo.scenes import Move, Scene, ScriptFailed, Then
 from leads import escalation, identity, lifecycle
-from leads.choices import State
 from leads.intake import receive
 from leads.models import Activity, ApiKey, Company, DuplicatePair, Handoff, Lead, Notification
 from routing.people import User
@@ -144,9 +143,6 @@ class Living:
     def _verb(self, scene: Scene, move: Move, at: datetime) -> None:
         handoff = self._handoff(scene.key)
         user = self.users[move.by] if move.by else handoff.assignee or _who_takes_it(handoff)
-        if user is None and handoff.state == State.INCOMPLETE:
-            # Drawn with the name of somebody who is there already: marketing looks at it first.
-            return
         if user is None:
             raise ScriptFailed(f"{scene.key}: nobody holds it to {move.verb} it")
         values = {name: self._value(value, user) for name, value in move.values.items()}

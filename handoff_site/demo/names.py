@@ -239,12 +239,14 @@ SIZES = (
 
 
 class Crowd:
-    """Draws firms and people; no family name comes twice within a firm, and so no address."""
+    """Draws firms and people; no family name comes twice within a firm, and so no address, and no number at a
+    place while it has others."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self._firms: set[str] = set()
         self._people: set[str] = set()
+        self._phones: set[str] = set()
         self._number = 1000
 
     def firm(self, place: Place, sizes: tuple[int, int] | None = None) -> Firm:
@@ -296,8 +298,17 @@ class Crowd:
             region=rng.choice(place.regions),
             zone=place.zone,
             language=place.language,
-            phone=f"{place.phone}0{rng.randint(100, 999)}",
+            phone=self._phone(place),
         )
+
+    def _phone(self, place: Place) -> str:
+        """The number that is drawn, else the next that nobody has: two who share one and are alike in name
+        are a possible duplicate, and such a lead waits for marketing."""
+        drawn = self.rng.randint(100, 999)
+        numbers = [f"{place.phone}0{number}" for number in (*range(drawn, 1000), *range(100, drawn))]
+        phone = next((number for number in numbers if number not in self._phones), numbers[0])
+        self._phones.add(phone)
+        return phone
 
     def next_number(self) -> int:
         self._number += 1

@@ -15,7 +15,7 @@ from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
 from handoff_site.demo import lived, making, others, past, people, rules, scenes
-from handoff_site.demo.names import Crowd
+from handoff_site.demo.names import PLACES, Crowd
 from leads import agreeing, connectors
 from leads.choices import OPEN, State
 from leads.models import (
@@ -129,6 +129,14 @@ def test_another_seed_draws_others() -> None:
     drawn = [others.scenes(random.Random(seed), Crowd(random.Random(seed))) for seed in (7, 7, 8)]
     assert drawn[0] == drawn[1]
     assert {scene.who.email for scene in drawn[0]} != {scene.who.email for scene in drawn[2]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_people_share_a_number_only_where_a_place_has_no_other_left(seed: int) -> None:
+    crowd, place = Crowd(random.Random(seed)), PLACES[0]
+    phones = [crowd.person(place, crowd.firm(place)).phone for _ in range(901)]
+    assert len(set(phones[:900])) == 900
+    assert phones[900] in phones[:900]
 
 
 def test_invariants_are_clean(now: datetime) -> None:
