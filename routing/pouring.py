@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, models, transaction
 from django.db.models.base import ModelState
 
 from routing.prepared import planned
@@ -150,7 +150,7 @@ def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], list[tuple[str
 def _written(statement: tuple[str, _Shape], rows: Iterable[models.Model]) -> list[tuple[Any, ...]]:
     """Write the rows; what the statement gives back for each."""
     sql, shape = statement
-    with transaction.atomic(savepoint=False), planned(connections[DEFAULT_DB_ALIAS]) as cursor:
+    with transaction.atomic(savepoint=False), planned() as cursor:
         cursor.execute(sql, [shape.text(rows)])
         return cursor.fetchall() if cursor.description else []
 

@@ -46,10 +46,11 @@ def prepared(make: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
 
 
 @contextmanager
-def planned(connection: Any) -> Iterator[Any]:
+def planned(alias: str = DEFAULT_DB_ALIAS) -> Iterator[Any]:
     """A cursor for a statement that is asked again and again. PostgreSQL gets the values beside it and plans
     it once a connection (the option `prepare_threshold`). What only constants tell, such as that an index of
     some rows will do, has to stand in the text."""
+    connection: Any = connections[alias]
     # A log of queries has them with their values.
     if connection.vendor != "postgresql" or connection.queries_logged:
         with connection.cursor() as cursor:
@@ -150,7 +151,7 @@ class _Written:
         params = list(self.params)
         for place, number in self.places.items():
             params[place] = _adapted(connection, values[number])
-        with planned(connection) as cursor:
+        with planned(self.rows.db) as cursor:
             cursor.execute(self.sql, params)
             read = cursor.fetchall()
         if not read:

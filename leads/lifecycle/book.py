@@ -155,14 +155,14 @@ class Book(Known):
     def _derived(self, handoff: Handoff) -> dict[str, datetime | None]:
         if handoff.is_history or handoff.state not in OPEN:
             return {"next_due_at": None, "next_step_at": None}
-        now = clocks(handoff)
-        return {"next_due_at": sla.next_deadline(now), "next_step_at": self._next_step(handoff, now)}
+        running = clocks(handoff)
+        return {"next_due_at": sla.next_deadline(running), "next_step_at": self._next_step(handoff, running)}
 
     def next_step(self, handoff: Handoff) -> datetime | None:
         """When time next does something to this open handoff, by the calendars as they are now."""
         return self._next_step(handoff, clocks(handoff))
 
-    def _next_step(self, handoff: Handoff, now: sla.Clocks) -> datetime | None:
+    def _next_step(self, handoff: Handoff, running: sla.Clocks) -> datetime | None:
         if handoff.state == State.DEFERRED:
             moments = [handoff.deferred_until]
         elif handoff.state == State.WORKING:
@@ -173,7 +173,7 @@ class Book(Known):
         at_rest = handoff.state == State.INCOMPLETE and handoff.completion_since is None
         if not handoff.is_quiet and not at_rest:
             calendar = self.calendar(handoff)
-            moments.append(sla.next_at(self.policy(handoff), now, calendar, self.fired(handoff)))
+            moments.append(sla.next_at(self.policy(handoff), running, calendar, self.fired(handoff)))
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _look_at_overdue(self, handoff: Handoff) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
 from leads.choices import OPEN
 from routing.models import User
 from routing.prepared import planned
@@ -45,7 +43,7 @@ class Stamp:
 
 def of(user: User, now: datetime, open_id: int | None = None) -> Stamp:
     """One query."""
-    with planned(connection) as cursor:
+    with planned() as cursor:
         cursor.execute(_FIGURES, {"user": user.pk, "open": open_id or 0})
         *figures, revision = cursor.fetchone()
     turn = int(now.timestamp()) // REFRESH

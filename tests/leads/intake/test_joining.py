@@ -46,7 +46,12 @@ def all_at_once(queue: Queue, taker: Taker, count: int) -> dict[int, Any]:
         except BaseException as error:
             told[number] = error
 
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
+    run(queue, taker, [threading.Thread(target=send, args=(number,)) for number in range(count)])
+    return told
+
+
+def run(queue: Queue, taker: Taker, threads: Sequence[threading.Thread]) -> None:
+    """The first is being taken when the others come, in order; until all have ended."""
     threads[0].start()
     assert taker.is_in.wait(WAIT)
     for number, thread in enumerate(threads[1:], start=1):
@@ -57,7 +62,6 @@ def all_at_once(queue: Queue, taker: Taker, count: int) -> dict[int, Any]:
     for thread in threads:
         thread.join(WAIT)
         assert not thread.is_alive()
-    return told
 
 
 def failing(number: int, error: BaseException) -> Callable[[Any], dict[str, Any]]:
@@ -108,17 +112,8 @@ def test_who_was_just_answered_and_has_one_more_is_taken_with_the_next(
             queue.take(f"{name}{number}", ApiKey(), NOW)
 
     # The first is in the first take alone, and so has one more.
-    senders = [threading.Thread(target=send, args=given) for given in (("a", 4), ("b", 3), ("c", 3))]
-    senders[0].start()
-    assert taker.is_in.wait(WAIT)
-    for number, sender in enumerate(senders[1:], start=1):
-        sender.start()
-        while len(queue._waiting) < number:
-            threading.Event().wait(0.001)
-    taker.go_on.set()
-    for sender in senders:
-        sender.join(WAIT)
-        assert not sender.is_alive()
+    counts = {"a": 4, "b": 3, "c": 3}
+    run(queue, taker, [threading.Thread(target=send, args=given) for given in counts.items()])
     assert [sorted(raw) for raw, _ in taker.calls] == [
         ["a0"], ["a1", "b0", "c0"], ["a2", "b1", "c1"], ["a3", "b2", "c2"]
     ]  # fmt: skip
