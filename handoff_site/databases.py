@@ -35,8 +35,9 @@ def replica(primary: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
             "DATABASE_REPLICA_URL is for PostgreSQL, and DATABASE_URL is no postgres:// address"
         )
     given = dict(found.get("OPTIONS") or {})
-    wanted = dict(names) | {"default_transaction_read_only": "on"}
-    options = _GIVES_UP | {"prepare_threshold": primary["OPTIONS"].get("prepare_threshold")} | given
+    kept = primary["OPTIONS"].get("prepare_threshold")
+    wanted = dict(names) | {"default_transaction_read_only": "on"} | ({} if kept is None else limits.KEPT)
+    options = _GIVES_UP | {"prepare_threshold": kept} | given
     options["options"] = limits.options(wanted, given.get("options", ""))
     return {
         **found,

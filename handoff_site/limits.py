@@ -21,6 +21,9 @@ from handoff_site.environment import boolean, env, integer
 # Compiling a query takes longer than any of ours runs; an estimate that is far too high starts it. And what
 # is read is in memory or on a disk without moving parts, so an index is not dear.
 PLANNING = {"jit": "off", "random_page_cost": "1.1"}
+# Where plans are kept: one that fits any value. Else what PostgreSQL thinks it gains by knowing the values is
+# planned anew each time, which takes such a statement of ours longer than to run it.
+KEPT: dict[str, str] = {"plan_cache_mode": "force_generic_plan"}
 WEB, WORKER, COMMAND = "web", "worker", "command"
 
 

@@ -156,11 +156,13 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _options = _database.setdefault("OPTIONS", {})
     # Statements of `routing.prepared` are planned once a connection, from their third time on; not where a
     # pooler gives each transaction another connection. What holds for a session is the pooler's to set there.
-    _options["prepare_threshold"] = 2 if boolean("KEEP_PLANS", not POOLER) else None
+    _keeps_plans = boolean("KEEP_PLANS", not POOLER)
+    _options["prepare_threshold"] = 2 if _keeps_plans else None
     if POOLER:
         _database["DISABLE_SERVER_SIDE_CURSORS"] = True
     else:
-        _options["options"] = limits.options(DATABASE_LIMITS, _options.get("options", ""))
+        _for_session = DATABASE_LIMITS | (limits.KEPT if _keeps_plans else {})
+        _options["options"] = limits.options(_for_session, _options.get("options", ""))
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 # Pages of figures may be read from a copy that is not too far behind: see `routing.reading`.

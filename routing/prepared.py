@@ -7,7 +7,6 @@ and a plan, never an answer: rows are read anew each time. Never shapes a query 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,17 +158,24 @@ class _Written:
         if self.compiler.has_extra_select:
             # What only the order needed.
             read = [row[: self.compiler.col_count] for row in read]
-        compiler = copy.copy(self.compiler)
+        compiler = _twin(self.compiler)
         compiler.connection = connection
         compiler.execute_sql = lambda *_, **__: None
         if self.converters:
             read = list(map(tuple, compiler.apply_converters(read, self.converters)))
         compiler.results_iter = lambda *_, **__: iter(read)
-        query = copy.copy(self.rows.query)
+        query = _twin(self.rows.query)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
         rows: Any = QuerySet(self.rows.model, query)
         rows._fields, rows._iterable_class = self.rows._fields, self.rows._iterable_class  # type: ignore[attr-defined]
         return list(rows._iterable_class(rows))
+
+
+def _twin(original: T) -> T:
+    """As `copy.copy` makes it, which asks around for a quarter of what a small query takes."""
+    twin = object.__new__(type(original))
+    twin.__dict__.update(original.__dict__)
+    return twin
 
 
 def _locks_nothing(connection: Any) -> bool:

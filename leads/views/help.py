@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from leads.presenters.addresses import address
 from leads.presenters.terms import TERMS
 from leads.presenters.tours import TOURS, Stop
-from leads.views.shell import address, person, shell_of
+from leads.views.shell import person, shell_of
 from routing.people import ADMIN
 
 KEYS = (

@@ -13,9 +13,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from leads.models import ApiKey, Lead
+from leads.presenters.addresses import address
 from leads.roles import Can, can
 from leads.views import access
-from leads.views.shell import address, person
+from leads.views.shell import person
 from routing.models import Calendar, Rule, Ruleset, Territory, User
 from routing.people import MANAGER, MARKETING, REP, VIEWER
 

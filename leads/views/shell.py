@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -18,13 +18,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from leads import drafts, permissions
 from leads.choices import HOLDS_TURN, OPEN, Side, State
+from leads.presenters.addresses import address
 from leads.roles import MAY, Can, can, has
 from leads.views import counts
 from leads.views.counts import MOST_COUNTED
@@ -259,20 +260,6 @@ def person(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied("nobody is signed in")
     return request.user
-
-
-def address(view: str) -> str:
-    """The path of a page, or "" when this site does not have it."""
-    return _address(view, get_urlconf(), get_script_prefix())
-
-
-@lru_cache(256)
-def _address(view: str, urlconf: str | None, prefix: str) -> str:
-    """Every page asks for those of the navigation, and the site's addresses stay."""
-    try:
-        return reverse(view, urlconf)
-    except NoReverseMatch:
-        return ""
 
 
 def capped(count: int) -> str:

@@ -48,7 +48,7 @@ def test_a_connection_begins_with_them_and_a_pooler_is_asked_for_nothing() -> No
     said = load("settings._options['options']", HANDOFF_WEB="1", LOCK_TIMEOUT="3", **POSTGRES)
     assert said.stdout.strip() == (
         "-c jit=off -c random_page_cost=1.1 -c statement_timeout=30000 -c lock_timeout=3000 "
-        "-c idle_in_transaction_session_timeout=60000"
+        "-c idle_in_transaction_session_timeout=60000 -c plan_cache_mode=force_generic_plan"
     )
     what = (
         "sorted(settings._options.items()), settings._database['DISABLE_SERVER_SIDE_CURSORS'], "

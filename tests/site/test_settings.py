@@ -138,6 +138,9 @@ def test_the_worker_keeps_no_connection(url: str) -> None:
 
 @pytest.mark.parametrize(("keep", "expected"), [("1", "2"), ("0", "None")])
 def test_plans_are_kept_unless_a_pooler_changes_connections(keep: str, expected: str) -> None:
-    expression = "settings.DATABASES['default']['OPTIONS']['prepare_threshold']"
+    expression = (
+        "settings.DATABASES['default']['OPTIONS']['prepare_threshold'], "
+        "'force_generic_plan' in settings.DATABASES['default']['OPTIONS']['options']"
+    )
     environment = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff", "KEEP_PLANS": keep}
-    assert load(expression, **environment).stdout.strip() == expected
+    assert load(expression, **environment).stdout.strip() == f"({expected}, {keep == '1'})"

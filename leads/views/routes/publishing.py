@@ -19,12 +19,13 @@ from leads import in_force
 from leads.drafts import Names
 from leads.models import Backtest
 from leads.presenters import times
+from leads.presenters.addresses import address
 from leads.presenters.rules import of
 from leads.roles import Can
 from leads.routing_forms import NoteForm, RoutingForm, SettingsForm
 from leads.views import access
 from leads.views.routes import changes, frame
-from leads.views.shell import address, shell_of
+from leads.views.shell import shell_of
 from routing import draft, publish
 from routing.models import NamedList, Territory
 
