@@ -8,7 +8,7 @@ are read once more. Never chooses what to lock, nor in which order: lead, handof
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from django.db.models import ForeignKey, Model, QuerySet
@@ -25,7 +25,7 @@ def locked(
     `skip_locked` are those of `select_for_update`.
     """
     wanted = rows.select_for_update(of=("self",), no_key=no_key, skip_locked=skip_locked)
-    return whole(wanted if most is None else wanted[:most], rows)
+    return whole(wanted if most is None else wanted[:most], lambda: rows)
 
 
 def locked_one(rows: QuerySet[M], pk: int) -> M:
@@ -40,14 +40,14 @@ def locked_first(rows: QuerySet[M], *, skip_locked: bool = False) -> M | None:
     return next(iter(locked(rows, most=1, skip_locked=skip_locked)), None)
 
 
-def whole(found: Iterable[M], rows: QuerySet[M]) -> list[M]:
+def whole(found: Iterable[M], rows: Callable[[], QuerySet[M]]) -> list[M]:
     """`found`, which this transaction has just locked, each with what it names; `rows` says how to read them
-    anew. One that `rows` has no more is left out."""
+    anew, and is asked where that has to be. One that it has no more is left out."""
     found = list(found)
     torn = {row.pk for row in found if _is_torn(row)}
     if not torn:
         return found
-    anew = {row.pk: row for row in rows.filter(pk__in=torn)}
+    anew = {row.pk: row for row in rows().filter(pk__in=torn)}
     return [anew.get(row.pk, row) for row in found if row.pk not in torn or row.pk in anew]
 
 

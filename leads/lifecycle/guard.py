@@ -67,7 +67,7 @@ def locked(handoff_id: int) -> Handoff:
         lead = _locked_lead.first(handoff_id)
         if lead is None:
             raise Handoff.DoesNotExist(f"no handoff {handoff_id}")
-        for handoff in whole(_locked(handoff_id), with_all()):
+        for handoff in whole(_locked(handoff_id), with_all):
             # While this waited for the lead, a merge may have given the handoff to another one.
             if handoff.lead_id == lead.pk:
                 return handoff

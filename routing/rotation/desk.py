@@ -123,7 +123,7 @@ class Desk:
         """Everybody who may come to be looked at, locked in one statement, in order."""
         if pool_ids or person_ids:
             found = _people(self.now, pool_ids, person_ids, self.dry)
-            self._know(found if self.dry else whole(found, able.people(self.now)))
+            self._know(found if self.dry else whole(found, lambda: able.people(self.now)))
 
     def _know(self, rows: Iterable[User]) -> None:
         for user in rows:
