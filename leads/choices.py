@@ -42,6 +42,8 @@ class TriggerKind(TextChoices):
     MANUAL_FLAG = "manual_flag", "Flagged by marketing"
 
 
+# As texts, which are asked for by the row: `TriggerKind.values` is made anew each time.
+TRIGGERS = frozenset(TriggerKind.values)
 DEFAULT_HIGH_INTENT = (TriggerKind.DEMO_REQUEST, TriggerKind.PRICING_INQUIRY)
 
 

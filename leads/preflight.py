@@ -186,7 +186,7 @@ def _company_size_band(case: Case, words: frozenset[str]) -> Finding:
 
 
 def _trigger_event(case: Case, words: frozenset[str]) -> Finding:
-    if case.trigger in choices.TriggerKind.values:
+    if case.trigger in choices.TRIGGERS:
         return Finding(Check.TRIGGER_EVENT, True)
     return Finding(
         Check.TRIGGER_EVENT,
@@ -244,6 +244,7 @@ def _routing_rule(decision: Decision) -> Finding:
     )
 
 
+_CODES = tuple(Check.values)
 CHECKS: dict[str, Callable[[Case, frozenset[str]], Finding]] = {
     Check.BUSINESS_EMAIL: _business_email,
     Check.FULL_NAME: _full_name,
@@ -265,7 +266,7 @@ def inspect(case: Case, settings: PreflightSettings, decision: Decision) -> list
     """
     words = placeholder_words(settings)
     found = []
-    for code in Check.values:
+    for code in _CODES:
         if code in settings.disabled_checks:
             continue
         found.append(_routing_rule(decision) if code == Check.ROUTING_RULE else CHECKS[code](case, words))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import orjson
@@ -96,12 +96,13 @@ class _Shape:
         columns = {str(number): field for number, field in enumerate(fields)}
         self.keys = list(columns)
         self.of_json = [key for key, field in columns.items() if type(field) is models.JSONField]
-        self.cells = attrgetter(*(field.attname for field in fields))
+        self.cells = itemgetter(*(field.attname for field in fields))
         kinds = (f'"{key}" {field.cast_db_type(connection)}' for key, field in columns.items())
         self.source = f"json_to_recordset(%s::json) AS v({', '.join(kinds)})"
 
     def text(self, rows: Iterable[models.Model]) -> str:
-        found = [dict(zip(self.keys, self.cells(row), strict=True)) for row in rows]
+        # Past Django's attributes, which ask around for each column that names another row.
+        found = [dict(zip(self.keys, self.cells(vars(row)), strict=True)) for row in rows]
         for key in self.of_json:
             for cells in found:
                 cells[key] = orjson.Fragment(orjson.dumps(cells[key], option=_AS_DJANGO))

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from leads import cases, identity, qualification
 from leads.cases import LeadFacts
-from leads.choices import CLOSED, NOT_A_SIGNAL, State, TriggerKind
+from leads.choices import CLOSED, NOT_A_SIGNAL, TRIGGERS, State, TriggerKind
 from leads.intake.taken import IGNORED, Taken
 from leads.models import Handoff, MqlDefinition, Score, TriageItem
 from leads.qualification import ScorePoint, Trigger
@@ -155,7 +155,7 @@ def _fired(item: Taken, known: Known, now: datetime) -> Trigger | None:
 
 def _form_among(item: Taken, now: datetime) -> Trigger | None:
     """The earliest high-intent form among the new activities."""
-    forms = [row for row in item.activities if row.kind in TriggerKind.values]
+    forms = [row for row in item.activities if row.kind in TRIGGERS]
     if not forms:
         return None
     first = min(forms, key=lambda row: row.occurred_at)
@@ -168,7 +168,7 @@ def _trigger(item: Taken, now: datetime, kind: str) -> Trigger:
     data = item.event.data
     named = data.trigger.activity_id if data.trigger else ""
     carrier = item.known_activities.get(named) if named else None
-    if carrier is None and kind in TriggerKind.values:
+    if carrier is None and kind in TRIGGERS:
         carrier = next((row for row in item.activities if row.kind == kind), None)
     at = data.trigger.occurred_at if data.trigger else None
     if at is None and carrier is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -71,13 +72,18 @@ class Part(BaseModel):
         """Null where it cannot mean "clear" says nothing, as if it were not there."""
         if not isinstance(given, dict) or None not in given.values():
             return given
-        fields = cls.model_fields.items()
-        silent = {
-            name
-            for name, part in fields
-            if part.default not in (None, PydanticUndefined) or part.default_factory is not None
-        }
+        silent = _silent(cls)
         return {name: value for name, value in given.items() if value is not None or name not in silent}
+
+
+@cache
+def _silent(kind: type[Part]) -> frozenset[str]:
+    """The members of a part that null does not clear: they have something else where nothing is said."""
+    return frozenset(
+        name
+        for name, part in kind.model_fields.items()
+        if part.default not in (None, PydanticUndefined) or part.default_factory is not None
+    )
 
 
 class ExternalIdIn(Part):
