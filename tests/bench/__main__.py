@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from handoff_site.deploy import serving
 from tests.bench import curves, deciding, servers
 
 # What we hold ourselves to on PostgreSQL, two cores.
@@ -101,7 +102,7 @@ def main() -> int:
             "python": platform.python_version(),
             "system": platform.platform(),
         },
-        "gunicorn": {"workers": servers.WORKERS, "threads": servers.THREADS},
+        "gunicorn": {"workers": servers.WORKERS, "threads": serving.threads},
         "decide": decided,
         "runs": found,
         "growth": [asdict(curve) for curve in grown],

@@ -22,8 +22,7 @@ from tests.cluster import Cluster, programs
 from tests.processes import free_port, open_folder, running
 
 ROOT = Path(__file__).resolve().parents[2]
-# Two cores; threads as `handoff_site.deploy.serving` has them.
-WORKERS, THREADS = 2, 8
+WORKERS = 2  # of two cores
 # Durable as it comes (fsync on): the bare INSERT pays for its commit as ours does.
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=2GB", "max_connections=100")
 
@@ -131,15 +130,16 @@ def environment(url: str) -> dict[str, str]:
 
 @contextmanager
 def site(url: str, log: Path) -> Iterator[int]:
-    """The site under gunicorn; the port it listens on."""
+    """The site under gunicorn as it is deployed; the port it listens on. No connection is kept: one that is
+    stays with the process that took it, and two clients that share one leave the other processor idle."""
     port = free_port()
     command = [
-        sys.executable, "-m", "gunicorn", "handoff_site.wsgi:application", "--bind", f"127.0.0.1:{port}",
-        "--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS),
-        "--keep-alive", "75", "--timeout", "300", "--log-level", "warning",
+        sys.executable, "-m", "gunicorn", "--config", "python:handoff_site.deploy.serving",
+        "handoff_site.wsgi:application", "--timeout", "300", "--log-level", "warning",
         "--worker-tmp-dir", str(log.parent),
     ]  # fmt: skip
-    with running(*command, log=log, cwd=ROOT, env=environment(url)) as process:
+    serving = {"WEB_BIND": f"127.0.0.1:{port}", "WEB_PROCESSES": str(WORKERS)}
+    with running(*command, log=log, cwd=ROOT, env=environment(url) | serving) as process:
         _wait(process, port, log)
         yield port
 
