@@ -1,12 +1,16 @@
-"""The marks of a row: its clock and its flags, each attribute there when it says something and not else."""
+"""A row of a list and its marks, clock and flags: each attribute there when it says something and not else."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.utils.safestring import SafeString
 
 from leads.presenters.clocks import Clock
 from leads.presenters.flags import Flag
-from leads.templatetags import marks
+from leads.presenters.rows import Row
+from leads.templatetags import drawn, marks
 
 DUE = "2026-11-30T10:47:18+00:00"
 
@@ -66,3 +70,56 @@ def test_flags_in_their_order_with_tone_and_icon_where_they_have_them() -> None:
     )
     assert marks.flags(()) == ""
     assert "&lt;b&gt;" in marks.flags([Flag("<b>")])
+
+
+def a_row(**more: Any) -> Row:
+    values = {
+        "id": 7,
+        "revision": 3,
+        "name": "Ada Okonkwo",
+        "sub": "CRM Manager, Halvorsen",
+        "why": "Score 81",
+    }
+    return Row(**{**values, "flags": (), "clock": Clock("3:12 left"), "is_demo": False, **more})
+
+
+def test_a_row_leads_to_its_lead_and_ends_with_its_clock() -> None:
+    shown = marks.row(a_row(flags=(Flag("Demo", "accent"),)), "?queue=dach&h=")
+    assert shown == (
+        '<a class="row" id="row-7" href="?queue=dach&amp;h=7" data-id="7" hx-get="?queue=dach&amp;h=7" '
+        'hx-target="#lead" hx-swap="outerHTML" hx-push-url="true"><span><span class="row-name">Ada Okonkwo '
+        '<span class="flag" data-tone="accent">Demo</span></span>'
+        '<span class="row-sub">CRM Manager, Halvorsen</span><span class="row-why">Score 81</span></span>'
+        f"{marks.clock(Clock('3:12 left'))}</a>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"is_demo": True, "company": "H&B"}, ' data-demo="H&amp;B" '),
+        ({"is_demo": True}, ' data-demo="" '),
+        ({"company": "H&B"}, 'data-id="7" hx-get'),
+        ({"is_current": True}, ' aria-current="true" '),
+        ({"note": "“After the holidays”"}, '<span class="row-why">“After the holidays”</span>'),
+        ({"sub": ""}, '</span><span class="row-why">'),
+        ({"id": 1234567}, ' id="row-1234567" href="?h=1234567" data-id="1234567" '),
+        ({"name": "<b>'\"&"}, '"row-name">&lt;b&gt;&#x27;&quot;&amp;</span>'),
+        ({"clock": None}, '"row-why">Score 81</span></span></a>'),
+    ],
+)
+def test_what_a_row_says(more: dict[str, Any], said: str) -> None:
+    assert said in marks.row(a_row(**more), "?h=")
+
+
+def test_a_row_is_drawn_once_and_its_clock_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks.row(a_row(name="Once"), "?h=")
+    monkeypatch.setattr(drawn, "render_to_string", None)
+    assert "3:11 left" in marks.row(a_row(name="Once", clock=Clock("3:11 left")), "?h=")
+    with pytest.raises(TypeError):
+        marks.row(a_row(name="Another"), "?h=")
+
+
+def test_what_is_marked_safe_lends_nothing_to_the_same_words() -> None:
+    assert '"row-name"><i>' in marks.row(a_row(name=SafeString("<i>x</i>")), "?h=")
+    assert '"row-name">&lt;i&gt;' in marks.row(a_row(name="<i>x</i>"), "?h=")
