@@ -1,4 +1,4 @@
-"""The paths of our own pages: looked up once, told as they are, and nothing where this site has no such page."""
+"""The paths of our own pages: looked up once, and nothing where this site has no such page."""
 
 from __future__ import annotations
 

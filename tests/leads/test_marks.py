@@ -1,4 +1,4 @@
-"""A row of a list and its marks, clock and flags: each attribute there when it says something and not else."""
+"""A row of a list, its clock and its flags: each attribute there when it says something and not else."""
 
 from __future__ import annotations
 
