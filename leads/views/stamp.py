@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leads.choices import OPEN
+from leads.views.counts import MOST_COUNTED
 from routing.models import User
 from routing.prepared import planned
 
@@ -18,26 +19,34 @@ REFRESH = 300  # seconds after which a list is drawn again even if nothing chang
 # Written out: every open inbox asks this every 20 seconds, and as a queryset it took Django longer to write
 # than the database to answer. Each part is a look into an index of its own.
 _FIGURES = """
-SELECT held.number, held.newest, waiting.number, waiting.newest, unread.number,
+  WITH own AS NOT MATERIALIZED (
+       SELECT id FROM routing_queue WHERE kind <> 'completion' AND (owner_id = %(user)s OR id IN (
+              SELECT queue_id FROM routing_queue_members WHERE user_id = %(user)s)))
+SELECT held.number, held.newest, waiting.number, waiting.newest, unread.number, queues.number,
        (SELECT revision FROM leads_handoff
          WHERE id = %(open)s AND assignee_id = %(user)s AND NOT is_history AND state IN ({open_states}))
   FROM (SELECT COUNT(*) AS number, MAX(updated_at) AS newest FROM leads_handoff
          WHERE assignee_id = %(user)s AND NOT is_history AND state IN ({open_states})) AS held,
        (SELECT COUNT(*) AS number, MAX(updated_at) AS newest FROM leads_handoff
-         WHERE state = 'queued' AND NOT is_history AND queue_id IN (
-               SELECT id FROM routing_queue WHERE kind <> 'completion' AND (owner_id = %(user)s OR id IN (
-                      SELECT queue_id FROM routing_queue_members WHERE user_id = %(user)s)))) AS waiting,
-       (SELECT COUNT(*) AS number FROM leads_notification
-         WHERE user_id = %(user)s AND read_at IS NULL) AS unread
-""".format(open_states=", ".join(f"'{state}'" for state in OPEN))  # noqa: S608 (our own constants)
+         WHERE state = 'queued' AND NOT is_history AND queue_id IN (SELECT id FROM own)) AS waiting,
+       (SELECT COUNT(*) AS number FROM (
+               SELECT 1 FROM leads_notification
+                WHERE user_id = %(user)s AND read_at IS NULL LIMIT {most}) AS counted) AS unread,
+       (SELECT COUNT(*) AS number FROM own) AS queues
+""".format(  # noqa: S608 (our own constants)
+    open_states=", ".join(f"'{state}'" for state in OPEN),
+    # Past them the bell says the same.
+    most=MOST_COUNTED + 1,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """`text` differs when a count or anything in the list does; `revision` is that of the open lead, if this
-    person holds it."""
+    """`text` differs when a count or anything in the list does; `has_queues` says whether this person belongs
+    to a sales queue; `revision` is that of the open lead, if they hold it."""
 
     text: str
+    has_queues: bool
     revision: int | None = None
 
 
@@ -47,7 +56,7 @@ def of(user: User, now: datetime, open_id: int | None = None) -> Stamp:
         cursor.execute(_FIGURES, {"user": user.pk, "open": open_id or 0})
         *figures, revision = cursor.fetchone()
     turn = int(now.timestamp()) // REFRESH
-    return Stamp(".".join([*(_text(figure) for figure in figures), str(turn)]), revision)
+    return Stamp(".".join([*(_text(figure) for figure in figures), str(turn)]), figures[-1] > 0, revision)
 
 
 def _text(figure: datetime | str | int | None) -> str:

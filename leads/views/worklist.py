@@ -132,8 +132,8 @@ class WorkList:
 
 def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int | None = None) -> WorkList:
     """The list of this person. `now` is in the viewer's zone. A queue that is not theirs is Http404."""
-    before = stamp.of(user, now).text
-    queues = _queues(user)
+    before = stamp.of(user, now)
+    queues = _queues(user) if before.has_queues else []
     chosen = next((row for row in queues if row.queue.slug == params.queue), None)
     if params.queue and chosen is None:
         raise Http404("no such queue")
@@ -164,7 +164,7 @@ def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int |
         done=[] if chosen else _done(user, now, open_id),
         open_count=shell.mine["all"],
         is_cut=is_cut,
-        stamp=before,
+        stamp=before.text,
         open_id=open_id,
         order=[row.id for section in sections for row in section.rows],
         answer=shell.answer,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.utils.safestring import SafeString
+from django.urls import reverse
 
 from leads.presenters.clocks import Clock
 from leads.presenters.flags import Flag
-from leads.presenters.rows import Row
+from leads.presenters.rows import DoneRow, Row
 from leads.templatetags import drawn, marks
 
 DUE = "2026-11-30T10:47:18+00:00"
@@ -112,14 +112,31 @@ def test_what_a_row_says(more: dict[str, Any], said: str) -> None:
     assert said in marks.row(a_row(**more), "?h=")
 
 
-def test_a_row_is_drawn_once_and_its_clock_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    marks.row(a_row(name="Once"), "?h=")
-    monkeypatch.setattr(drawn, "render_to_string", None)
-    assert "3:11 left" in marks.row(a_row(name="Once", clock=Clock("3:11 left")), "?h=")
+def test_no_word_of_a_lead_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn once stays as long as the process, and somebody may be erased meanwhile."""
+    known = drawn._drawn.cache_info().currsize, marks._clock.cache_info().currsize
+    for number in range(3):
+        marks.row(a_row(name=f"Somebody {number}"), "?h=")
+        marks.done(DoneRow(number, f"Somebody {number}", "reached by phone", "10:44", "x", is_no=False))
+    assert (drawn._drawn.cache_info().currsize, marks._clock.cache_info().currsize) == known
+
+
+def test_a_clock_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = marks.clock(Clock("3:12 left"))
+    monkeypatch.setattr(marks, "format_html", None)
+    assert marks.clock(Clock("3:12 left")) is first
     with pytest.raises(TypeError):
-        marks.row(a_row(name="Another"), "?h=")
+        marks.clock(Clock("3:11 left"))
 
 
-def test_what_is_marked_safe_lends_nothing_to_the_same_words() -> None:
-    assert '"row-name"><i>' in marks.row(a_row(name=SafeString("<i>x</i>")), "?h=")
-    assert '"row-name">&lt;i&gt;' in marks.row(a_row(name="<i>x</i>"), "?h=")
+def test_what_was_finished_is_a_line() -> None:
+    shown = DoneRow(7, "<b>Ada", "rejected, wrong fit", "10:44", "Mon 30 Nov 2026, 10:44:00 CET", is_no=True)
+    assert marks.done(shown) == (
+        '<a class="row row-done" id="row-7-done" href="/handoffs/7/"><svg class="i" aria-hidden="true">'
+        '<use href="#i-cross"/></svg><span>&lt;b&gt;Ada</span><span class="mute">rejected, wrong fit</span>'
+        '<span class="mute" title="Mon 30 Nov 2026, 10:44:00 CET">10:44</span></a>'
+    )
+    assert reverse("leads:handoff", args=[7]) == "/handoffs/7/"
+    other = DoneRow(7, "Ada", "reached", "10:44", "x", is_no=False, is_current=True)
+    assert 'href="/handoffs/7/" aria-current="true"><svg' in marks.done(other)
+    assert "#i-check" in marks.done(other)

@@ -219,6 +219,26 @@ def test_a_poll_is_silent_until_something_changes(as_: SignIn, cast: Cast) -> No
     assert "<!doctype" not in html
 
 
+def test_a_poll_hears_of_a_queue_that_one_comes_into_though_nothing_waits_there(cast: Cast) -> None:
+    before = stamp.of(cast.femke, NOW)
+    _queue(owner=cast.mia).members.add(cast.femke)
+    after = stamp.of(cast.femke, NOW)
+    assert (before.has_queues, after.has_queues) == (False, True)
+    assert before.text != after.text
+
+
+def test_past_what_the_bell_counts_a_message_more_is_no_news(cast: Cast) -> None:
+    mine = make_handoff("assigned", cast.femke)
+    Notification.objects.update(read_at=NOW)
+
+    def told(numbers: range) -> str:
+        told = {"user": cast.femke, "kind": "assigned", "created_at": NOW, "handoff": mine}
+        Notification.objects.bulk_create(Notification(event_number=number, **told) for number in numbers)
+        return stamp.of(cast.femke, NOW).text
+
+    assert told(range(100, 199)) != told(range(199, 200)) == told(range(200, 210))
+
+
 def test_a_poll_hears_of_the_queue_the_bell_and_a_change_in_place(as_: SignIn, cast: Cast) -> None:
     mine = make_handoff("assigned", cast.femke)
     queue = _queue(owner=cast.femke)
