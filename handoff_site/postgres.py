@@ -44,7 +44,7 @@ class QuickMomentLoader(BaseTzLoader):
         except ValueError:
             # What is before our era or without an end: psycopg's own says what it makes of it.
             return super().load(data)
-        return found.replace(tzinfo=UTC)
+        return found if found.tzinfo is UTC else super().load(data)
 
 
 def quicken() -> None:

@@ -36,5 +36,5 @@ def _fresh(name: str, **values: Hashable) -> SafeString:
     return SafeString(render_to_string(name, values).rstrip())
 
 
-# Typed, for what is marked safe equals the same text that is not.
+# Typed, for what is marked safe equals the same text that is not. Within a value nothing is marked safe.
 _drawn = lru_cache(maxsize=1000, typed=True)(_fresh)

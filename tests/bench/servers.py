@@ -138,7 +138,7 @@ def site(url: str, log: Path) -> Iterator[int]:
         "handoff_site.wsgi:application", "--timeout", "300", "--log-level", "warning",
         "--worker-tmp-dir", str(log.parent),
     ]  # fmt: skip
-    serving = {"WEB_BIND": f"127.0.0.1:{port}", "WEB_PROCESSES": str(WORKERS)}
+    serving = {"WEB_BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": str(WORKERS)}
     with running(*command, log=log, cwd=ROOT, env=environment(url) | serving) as process:
         _wait(process, port, log)
         yield port

@@ -1,5 +1,6 @@
-"""Clients that cost little: raw sockets kept open, requests made in advance, answers read by their length.
+"""Clients that cost little: raw sockets, requests made in advance, answers read by their length.
 
+A connection is kept open where the server keeps it.
 On two cores the clients share the machine with the server; what they use up is missing there. So they parse
 nothing but the status line and Content-Length.
 """

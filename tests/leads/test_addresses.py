@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.template import engines
-from django.urls import set_script_prefix
+from django.urls import NoReverseMatch, set_script_prefix
 
 from leads.presenters import addresses
 
@@ -30,7 +30,10 @@ def test_a_site_below_another_path_has_others() -> None:
 
 
 def test_the_tag_gives_it() -> None:
-    template = engines["django"].from_string(
-        "{% load addresses %}{% address 'leads:inbox' %}|{% address 'no' %}"
-    )
-    assert template.render() == "/inbox/|"
+    assert _drawn("{% address 'leads:inbox' %}") == "/inbox/"
+    with pytest.raises(NoReverseMatch):
+        _drawn("{% address 'leads:imbox' %}")
+
+
+def _drawn(text: str) -> str:
+    return engines["django"].from_string("{% load addresses %}" + text).render()

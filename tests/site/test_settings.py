@@ -144,3 +144,6 @@ def test_plans_are_kept_unless_a_pooler_changes_connections(keep: str, expected:
     )
     environment = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff", "KEEP_PLANS": keep}
     assert load(expression, **environment).stdout.strip() == f"{expected} {keep == '1'}"
+    copy = {**environment, "DATABASE_REPLICA_URL": "postgres://localhost/copy"}
+    read = load(expression.replace("'default'", "'replica'"), **copy)
+    assert read.stdout.strip() == f"{expected} {keep == '1'}", read.stderr
