@@ -79,15 +79,7 @@ def _states_of_all() -> QuerySet[Handoff, tuple[str, int]]:
 
 @prepared
 def _states_of_some(people: Collection[int], queues: Collection[int]) -> QuerySet[Handoff, tuple[str, int]]:
-    return _states(_watched(people, queues))
-
-
-def _watched(people: Collection[int], queues: Collection[int]) -> QuerySet[Handoff]:
-    """As `attention.held_by` says it, by a look into an index for each of the two lists: asked as the one or
-    the other, PostgreSQL goes through both for every open handoff there is."""
-    rows = Handoff.objects.open().order_by().values("pk")
-    wanted = rows.filter(assignee__in=people).union(rows.filter(state=State.QUEUED, queue__in=queues))
-    return Handoff.objects.filter(pk__in=wanted)
+    return _states(Handoff.objects.open().filter(attention.held_by(people, queues)))
 
 
 def _firsts(rows: QuerySet[Handoff], now: datetime, most: int) -> QuerySet[Handoff, First]:
@@ -116,4 +108,4 @@ def _firsts_of_all(now: datetime) -> QuerySet[Handoff, First]:
 def _firsts_of_some(
     people: Collection[int], queues: Collection[int], now: datetime
 ) -> QuerySet[Handoff, First]:
-    return _firsts(_watched(people, queues), now, MOST_FIRST)
+    return _firsts(Handoff.objects.open().filter(attention.held_by(people, queues)), now, MOST_FIRST)

@@ -1,8 +1,7 @@
 """Clients that cost little: raw sockets, requests made in advance, answers read by their length.
 
-A connection is kept open where the server keeps it.
-On two cores the clients share the machine with the server; what they use up is missing there. So they parse
-nothing but the status line and Content-Length.
+A connection is kept open where the server keeps it. On two cores the clients share the machine with the
+server; what they use up is missing there. So they parse nothing but the status line and Content-Length.
 """
 
 from __future__ import annotations
