@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from routing.models import User
-from tests.chromium import DESK, FLAGS, PHONE, find_chromium
+from tests.chromium import DESK, FLAGS, PHONE, SHELL, find_chromium
 
 # Playwright's synchronous API keeps an event loop in this thread; Django's guard against sharing a
 # connection with one has nothing to protect here.
@@ -31,7 +31,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = find_chromium()
+    program = find_chromium(SHELL)
     if program is None:
         if os.environ.get("BROWSER_TESTS") == "required":
             pytest.fail("BROWSER_TESTS=required, but no Chromium was found; CHROMIUM can name it")

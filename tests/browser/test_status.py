@@ -1,4 +1,4 @@
-"""The status page in a real browser: in all looks, with what is wrong and without."""
+"""The status page in a real browser: in both looks, with what is wrong and without."""
 
 from __future__ import annotations
 

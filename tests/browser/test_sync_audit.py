@@ -1,4 +1,4 @@
-"""The sync audit in a real browser: looked at in all looks, and a finding settled by the keyboard."""
+"""The sync audit in a real browser: looked at in both looks, and a finding settled by the keyboard."""
 
 from __future__ import annotations
 
