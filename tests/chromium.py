@@ -1,7 +1,7 @@
 """Where the system's Chromium is and how it is started, for the browser tests and the browser's figures.
 
-Debian's chromium-headless-shell is the same engine without the windows that nobody sees; they take a third of
-what a browser test takes of the processors. The figures are those of the browser that people have.
+Debian's chromium-headless-shell is the same engine without the windows that nobody sees; they take a third to
+a half of what Chromium takes of the processors. The figures are those of the browser that people have.
 """
 
 from __future__ import annotations
