@@ -101,8 +101,26 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: of two workers none is left alone with minutes of work at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("storm") is None)
+    """The long ones first, so that no worker is left alone with minutes of work at the end. Each begins with
+    an equal share of the list: the first with what drives a browser, the last with what waits for servers
+    and for times to pass, so that there is something to do for the processors meanwhile."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    quick = []
+    for item in items:
+        if item.get_closest_marker("browser"):
+            shares[0].append(item)
+        elif item.get_closest_marker("storm") or item.path.is_relative_to(ROOT / "tests" / "site"):
+            shares[-1].append(item)
+        else:
+            quick.append(item)
+    shares[-1].sort(key=lambda item: item.get_closest_marker("storm") is None)
+    each = len(items) // workers
+    for share in shares:
+        missing = max(0, each - len(share))
+        share += quick[:missing]
+        del quick[:missing]
+    items[:] = [item for share in shares for item in share] + quick
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from routing.models import User
-from tests.chromium import DESK, FLAGS, PHONE, find_chromium
+from tests.chromium import DESK, FLAGS, PHONE, SHELL, find_chromium
 
 # Playwright's synchronous API keeps an event loop in this thread; Django's guard against sharing a
 # connection with one has nothing to protect here.
@@ -31,7 +31,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = find_chromium()
+    program = find_chromium(SHELL)
     if program is None:
         if os.environ.get("BROWSER_TESTS") == "required":
             pytest.fail("BROWSER_TESTS=required, but no Chromium was found; CHROMIUM can name it")
@@ -110,7 +110,8 @@ def wait_for_scripts(page: Page) -> None:
 
 @pytest.fixture
 def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., Page]]:
-    """open_page(user, size=DESK) is a page signed in as that person; errors fail the test."""
+    """open_page(user, size=DESK) is an empty page of somebody who is signed in, for the test to go somewhere;
+    errors fail the test."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
@@ -133,7 +134,6 @@ def open_page(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..
         )
         if user is not None:
             sign_in(context, user, live_server.url)
-            page.goto("/")
         return page
 
     yield open_
@@ -161,13 +161,15 @@ def shot() -> Callable[..., None]:
 
 
 def looks(page: Page) -> Iterator[tuple[tuple[int, int], str]]:
-    """The page as it stands, on a desk and on a phone, in the light and in the dark: the size and a name."""
-    for size in (DESK, PHONE):
+    """The page as it stands, on a desk in the light and on a phone in the dark, for both widths and both sets
+    of colours; where pictures are asked for, in the other two looks as well. The size and a name."""
+    both = ((DESK, False), (PHONE, True))
+    others = ((DESK, True), (PHONE, False)) if os.environ.get("SCREENSHOTS") else ()
+    for size, dark in (*both, *others):
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        for dark in (False, True):
-            # Without motion: no colour is caught on its way from the light to the dark.
-            page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
-            yield size, f"{size[0]}{'-dark' if dark else ''}"
+        # Without motion: no colour is caught on its way from the light to the dark.
+        page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        yield size, f"{size[0]}{'-dark' if dark else ''}"
 
 
 _WIDE = """
@@ -181,21 +183,14 @@ def too_wide(page: Page) -> int:
     return int(page.evaluate(_WIDE))
 
 
-# In the dark nothing but colours differs (static/css/tokens.css), and `looks` shows each page in the light
-# first.
 _AXE = """
-() => {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const only = dark ? { runOnly: ["color-contrast", "link-in-text-block"] } : {};
-  return axe.run({ resultTypes: ["violations"], ...only }).then(({ violations }) => violations.map(
-    (item) => `${item.id}: ${item.help} (${item.nodes[0].html.slice(0, 160)})`));
-}
+() => axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations.map(
+  (item) => `${item.id}: ${item.help} (${item.nodes[0].html.slice(0, 160)})`))
 """
 
 
 def axe_violations(page: Page) -> list[str]:
-    """What axe has against the page as it stands, one line a rule with the first place; in the dark, against
-    its colours."""
+    """What axe has against the page as it stands, one line a rule with the first place."""
     if page.evaluate("window.axe === undefined"):
         page.evaluate(AXE_SCRIPT)
         # Whoever asks once asks of the next pages too: the browser keeps the half a megabyte for them.

@@ -54,6 +54,7 @@ def test_one_proposes_and_the_other_signs(open_page, shot, cast, agreed):
     expect(otto.get_by_role("button", name="Sign", exact=True)).to_have_count(0)
 
     mia = open_page(cast.mia)
+    mia.goto("/")
     expect(mia.get_by_role("link", name="Agreement 1 to sign")).to_be_visible()
     mia.get_by_role("link", name="Agreement 1 to sign").click()
     look_at(mia, "waiting")

@@ -36,6 +36,7 @@ def two(cast):
 
 def test_data_is_put_right_by_keyboard_alone(cast, two, open_page, shot):
     page: Page = open_page(cast.otto)
+    page.goto("/")
     expect(page).to_have_url(re.compile("/completion/"))
     page.keyboard.press("j")
     expect(page.locator(f"#row-{two[0].pk}")).to_be_focused()
@@ -78,6 +79,7 @@ def test_a_lead_is_given_to_somebody_else(cast, two, open_page, shot):
         "assigned", cast.femke, kind="demo_request", at=timezone.now() - timedelta(hours=1)
     )
     page: Page = open_page(cast.mia)
+    page.goto("/")
     expect(page).to_have_url(re.compile("/team/"))
     page.get_by_role("link", name=re.compile("Reassign(?! several)")).first.click()
     expect(page.locator("#re-to")).to_be_focused()

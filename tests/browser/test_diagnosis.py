@@ -1,4 +1,4 @@
-"""The pages beside the dashboard in a real browser: readable in four looks, on paper, and by keyboard."""
+"""The pages beside the dashboard in a real browser: readable in both looks, on paper, and by keyboard."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ def test_a_file_is_mapped_taken_in_and_read(cast, open_page, tmp_path, shot):
     file = tmp_path / "fair.csv"
     file.write_bytes(csv_of(row(1), row(2, company=""), row(3, country="Narnia"), row(4, trigger="")))
     page: Page = open_page(cast.otto)
+    page.goto("/")
     page.get_by_role("link", name="Imports", exact=True).click()
     page.set_input_files("#f-file", str(file))
     page.get_by_role("button", name="Look at the file").press("Enter")

@@ -52,6 +52,7 @@ def refused(page: Page) -> Iterator[None]:
 def test_a_webhook_is_connected_and_tried(cast, open_page, played: Played, shot):  # noqa: F811
     played.answer = lambda *_: (200, {}, b'{"ok": true}')
     page: Page = open_page(cast.otto)
+    page.goto("/")
     page.get_by_role("link", name="Integrations", exact=True).click()
     expect(page.get_by_text("Nothing is connected.")).to_be_visible()
     look_at(page, shot, "none")

@@ -1,4 +1,4 @@
-"""Erasing, handing out and consent in a real browser: by keyboard, in every look, clean for axe."""
+"""Erasing, handing out and consent in a real browser: by keyboard, in both looks, clean for axe."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ def state(pk: int) -> str:
 
 def test_accept_by_keyboard(cast, three, open_page, shot):
     page: Page = open_page(cast.femke)
+    page.goto("/")
     expect(page).to_have_url(re.compile("/inbox/"))
     page.keyboard.press("Enter")
     expect(page.locator("#lead-name")).to_be_visible()

@@ -57,6 +57,7 @@ def test_accepting_takes_one_key_and_the_next_lead_is_open(
     cast: Cast, three: list[int], open_page: OpenPage
 ) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     expect(page).to_have_title(re.compile(r"\(3\) Inbox"))
     assert press(page, "a") == 1
@@ -71,6 +72,7 @@ def test_accepting_takes_one_key_and_the_next_lead_is_open(
 
 def test_rejecting_takes_two(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     assert press(page, "r", "1") == 2
     said(page, "rejected")
@@ -89,6 +91,7 @@ def test_logging_a_contact_takes_two(
     cast: Cast, three: list[int], open_page: OpenPage, keys: tuple[str, ...], logged: tuple[str, str]
 ) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     assert press(page, *keys) == 2
     said(page, "contact logged")
@@ -102,6 +105,7 @@ def test_an_opening_line_leads_to_its_evidence_and_into_the_contact(
     cast: Cast, three: list[int], open_page: OpenPage
 ) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     line = page.locator(".openers li").first
     line.locator(".evidence").click()
@@ -114,6 +118,7 @@ def test_an_opening_line_leads_to_its_evidence_and_into_the_contact(
 
 def test_who_writes_a_mail_finds_the_form_open(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     page.locator(".contact a[href^='mailto:']").evaluate(
         "link => link.addEventListener('click', (event) => event.preventDefault())"
@@ -126,6 +131,7 @@ def test_who_writes_a_mail_finds_the_form_open(cast: Cast, three: list[int], ope
 
 def test_written_words_are_sent_from_the_keyboard(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     press(page, "n")
     page.keyboard.type("a rare d, r and c")
@@ -136,6 +142,7 @@ def test_written_words_are_sent_from_the_keyboard(cast: Cast, three: list[int], 
 
 def test_the_keys_of_the_page_are_shown(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     at_the_first(page)
     press(page, "?")
     dialog = page.get_by_role("dialog", name="Keys")
@@ -150,6 +157,7 @@ def test_keys_switched_off_do_nothing(cast: Cast, three: list[int], open_page: O
     cast.femke.single_keys = False
     cast.femke.save()
     page = open_page(cast.femke)
+    page.goto("/")
     first = at_the_first(page)
     press(page, "a", "r", "1", "j", "?")
     expect(page.locator("#panel-reject")).to_be_hidden()
@@ -209,6 +217,7 @@ def test_everything_without_javascript(
 
 def test_a_menu_that_the_focus_has_left_closes(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     at_the_first(page)
     page.locator(".menu summary").focus()
     press(page, "Enter")
@@ -221,6 +230,7 @@ def test_a_menu_that_the_focus_has_left_closes(cast: Cast, three: list[int], ope
 
 def test_notifications_by_keyboard(cast: Cast, three: list[int], open_page: OpenPage) -> None:
     page = open_page(cast.femke)
+    page.goto("/")
     at_the_first(page)
     press(page, "g", "n")
     page.wait_for_url("**/notifications/")

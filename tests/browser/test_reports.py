@@ -1,4 +1,4 @@
-"""The reports in a real browser: made, written on by keyboard, in four looks, and on one sheet of paper."""
+"""The reports in a real browser: made, written on by keyboard, in both looks, and on one sheet of paper."""
 
 from __future__ import annotations
 

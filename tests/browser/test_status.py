@@ -1,4 +1,4 @@
-"""The status page in a real browser: in all looks, with what is wrong and without."""
+"""The status page in a real browser: in both looks, with what is wrong and without."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def test_it_is_accessible_and_fits(cast, open_page, shot):
     now = timezone.now()
     Heartbeat.objects.create(name="worker", beat_at=now)
     page: Page = open_page(cast.ada)
+    page.goto("/")
     page.get_by_role("link", name="Status", exact=True).click()
     for _, look in looks(page):
         shot(page, f"status-well-{look}")
@@ -55,6 +56,7 @@ def test_the_access_log_is_accessible_and_fits(cast, open_page, shot):
     access_log.record(Kind.LOCKED_OUT, timezone.now(), about=about, came=came)
     access_log.record(Kind.EXPORTED, timezone.now(), cast.otto, about=("file", "leads.csv"), rows=12_345)
     page: Page = open_page(cast.ada)
+    page.goto("/")
     page.get_by_role("link", name="Status", exact=True).click()
     page.get_by_role("link", name="Access log").click()
     page.get_by_role("heading", name="Access log").wait_for()

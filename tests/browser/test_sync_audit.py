@@ -1,4 +1,4 @@
-"""The sync audit in a real browser: looked at in all looks, and a finding settled by the keyboard."""
+"""The sync audit in a real browser: looked at in both looks, and a finding settled by the keyboard."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def test_a_finding_is_looked_at_again_and_pushed(cast, open_page, drifted):
     row = Finding.objects.filter(check_code="CRM_ACCEPTED_MAP_MQL").first()
     assert row is not None
     page: Page = open_page(cast.otto)
+    page.goto("/")
     page.get_by_role("link", name="Integrations", exact=True).click()
     page.get_by_role("link", name="Sync audit", exact=True).press("Enter")
     page.locator(".audit-log").get_by_role("link", name="Sales accepted it").first.press("Enter")

@@ -1,22 +1,34 @@
 """Settings come from the environment, and nonsense there stops the start with a line that names it."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.processes import ROOT
 
 SOUND = {"SECRET_KEY": "for-tests-only", "PATH": os.environ["PATH"]}
+Load = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def load(expression: str = "''", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Load the settings in a process of its own with only this environment; prints an expression of them."""
-    program = f"from handoff_site import settings; print({expression})"
-    return subprocess.run(
-        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True
-    )
+@pytest.fixture(scope="module")
+def load() -> Iterator[Load]:
+    """load(expression, **environment) loads the settings in a process of its own with only this environment,
+    and prints an expression of them (see tests.site.loading)."""
+    command = [sys.executable, "-m", "tests.site.loading"]
+    with subprocess.Popen(
+        command, env=SOUND, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as loading:
+        assert loading.stdin is not None and loading.stdout is not None
+
+        def ask(expression: str = "''", **environment: str) -> subprocess.CompletedProcess[str]:
+            print(json.dumps([environment, expression]), file=loading.stdin, flush=True)
+            return subprocess.CompletedProcess(command, *json.loads(loading.stdout.readline()))
+
+        yield ask
 
 
 @pytest.mark.parametrize(
@@ -84,7 +96,7 @@ def load(expression: str = "''", **environment: str) -> subprocess.CompletedProc
         ("HUBSPOT_API_VERSION", "2026-04", "HUBSPOT_API_VERSION must be a version"),
     ],
 )
-def test_nonsense_stops_with_a_line_that_names_it(name: str, value: str, line: str) -> None:
+def test_nonsense_stops_with_a_line_that_names_it(load: Load, name: str, value: str, line: str) -> None:
     done = load(**{**SOUND, name: value})
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
@@ -92,20 +104,20 @@ def test_nonsense_stops_with_a_line_that_names_it(name: str, value: str, line: s
     assert "ImproperlyConfigured" in last
 
 
-def test_outside_debug_a_secret_key_is_required(tmp_path: os.PathLike[str]) -> None:
+def test_outside_debug_a_secret_key_is_required(load: Load, tmp_path: os.PathLike[str]) -> None:
     done = load(PATH=os.environ["PATH"], VAR_DIR=str(tmp_path))
     assert done.returncode != 0
     assert "SECRET_KEY must be set (or DEBUG=1 for a development run)" in done.stderr
 
 
-def test_a_debug_run_makes_a_key_of_its_own_and_keeps_it(tmp_path: os.PathLike[str]) -> None:
+def test_a_debug_run_makes_a_key_of_its_own_and_keeps_it(load: Load, tmp_path: os.PathLike[str]) -> None:
     environment = {"PATH": os.environ["PATH"], "DEBUG": "1", "VAR_DIR": str(tmp_path)}
     first, second = (load("settings.SECRET_KEY", **environment).stdout.strip() for _ in range(2))
     assert len(first) > 50
     assert first == second
 
 
-def test_outside_debug_everything_is_secure() -> None:
+def test_outside_debug_everything_is_secure(load: Load) -> None:
     names = (
         "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS",
         "SESSION_COOKIE_HTTPONLY",
@@ -114,7 +126,7 @@ def test_outside_debug_everything_is_secure() -> None:
     assert done.stdout.strip() == "True", done.stderr
 
 
-def test_a_neighbour_plants_no_cookie() -> None:
+def test_a_neighbour_plants_no_cookie(load: Load) -> None:
     """By TLS both cookies have the prefix that binds them to this host."""
     asked = "[settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME]"
     done = load(asked, **SOUND)
@@ -122,14 +134,14 @@ def test_a_neighbour_plants_no_cookie() -> None:
     assert load(asked, **SOUND, SECURE_SSL="0").stdout.strip() == "['sessionid', 'csrftoken']"
 
 
-def test_the_policy_allows_nothing_inline() -> None:
+def test_the_policy_allows_nothing_inline(load: Load) -> None:
     done = load("settings.CONTENT_SECURITY_POLICY", **SOUND)
     assert "unsafe" not in done.stdout
     assert "'default-src': [\"'none'\"]" in done.stdout
 
 
 @pytest.mark.parametrize("url", ["postgres://localhost/handoff", "sqlite:///handoff.sqlite3"])
-def test_the_worker_keeps_no_connection(url: str) -> None:
+def test_the_worker_keeps_no_connection(load: Load, url: str) -> None:
     expression = "settings.DATABASES['default']['CONN_MAX_AGE']"
     environment = {**SOUND, "DATABASE_URL": url}
     assert load(expression, **environment).stdout.strip() == "600"
@@ -137,7 +149,7 @@ def test_the_worker_keeps_no_connection(url: str) -> None:
 
 
 @pytest.mark.parametrize(("keep", "expected"), [("1", "2"), ("0", "None")])
-def test_plans_are_kept_unless_a_pooler_changes_connections(keep: str, expected: str) -> None:
+def test_plans_are_kept_unless_a_pooler_changes_connections(load: Load, keep: str, expected: str) -> None:
     expression = (
         "settings.DATABASES['default']['OPTIONS']['prepare_threshold'], "
         "'force_generic_plan' in settings.DATABASES['default']['OPTIONS']['options']"
