@@ -22,7 +22,7 @@ from leads.models import Handoff, Lead, Receipt
 from tests.conftest import NOW, Cast
 from tests.factories import event
 from tests.leads.views.asking import html
-from tests.site.test_settings import SOUND, load
+from tests.site.conftest import SOUND, Load
 
 POSTGRES = {**SOUND, "DATABASE_URL": "postgres://localhost/handoff"}
 on_postgres = pytest.mark.skipif(
@@ -44,7 +44,7 @@ def test_each_kind_of_process_has_limits_of_its_own() -> None:
     assert limits.options({"jit": "off", "a": "1"}, "-c jit=on") == "-c jit=off -c a=1 -c jit=on"
 
 
-def test_a_connection_begins_with_them_and_a_pooler_is_asked_for_nothing() -> None:
+def test_a_connection_begins_with_them_and_a_pooler_is_asked_for_nothing(load: Load) -> None:
     said = load("settings._options['options']", HANDOFF_WEB="1", LOCK_TIMEOUT="3", **POSTGRES)
     assert said.stdout.strip() == (
         "-c jit=off -c random_page_cost=1.1 -c statement_timeout=30000 -c lock_timeout=3000 "
