@@ -25,7 +25,7 @@ register = template.Library()
 
 _DEMO = format_html(' data-type="{}"', "demo")
 _CURRENT = format_html(' aria-current="{}"', "true")
-_NOTHING = SafeString("")
+_NOTHING = format_html("{}", "")
 
 
 @register.simple_tag
