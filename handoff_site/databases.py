@@ -35,9 +35,8 @@ def replica(primary: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
             "DATABASE_REPLICA_URL is for PostgreSQL, and DATABASE_URL is no postgres:// address"
         )
     given = dict(found.get("OPTIONS") or {})
-    kept = primary["OPTIONS"].get("prepare_threshold")
-    wanted = dict(names) | {"default_transaction_read_only": "on"} | ({} if kept is None else limits.KEPT)
-    options = _GIVES_UP | {"prepare_threshold": kept} | given
+    wanted = dict(names) | {"default_transaction_read_only": "on"}
+    options = _GIVES_UP | {"prepare_threshold": primary["OPTIONS"].get("prepare_threshold")} | given
     options["options"] = limits.options(wanted, given.get("options", ""))
     return {
         **found,

@@ -142,7 +142,7 @@ DATABASES = {
 }
 _database = DATABASES["default"]
 POOLER = limits.pooler(is_postgres=_database.get("ENGINE") == "django.db.backends.postgresql")
-DATABASE_LIMITS = limits.read(IS_WORKER)
+DATABASE_LIMITS = _for_session = limits.read(IS_WORKER)
 _database["CONN_MAX_AGE"] = 0 if IS_WORKER else integer("CONN_MAX_AGE", 600, 0, 86400)
 if _database.get("ENGINE") == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
@@ -158,16 +158,16 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
     # pooler gives each transaction another connection. What holds for a session is the pooler's to set there.
     _keeps_plans = boolean("KEEP_PLANS", not POOLER)
     _options["prepare_threshold"] = 2 if _keeps_plans else None
+    _for_session = DATABASE_LIMITS | (limits.KEPT if _keeps_plans else {})
     if POOLER:
         _database["DISABLE_SERVER_SIDE_CURSORS"] = True
     else:
-        _for_session = DATABASE_LIMITS | (limits.KEPT if _keeps_plans else {})
         _options["options"] = limits.options(_for_session, _options.get("options", ""))
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:/// or postgres:// address")
 # Pages of figures may be read from a copy that is not too far behind: see `routing.reading`.
 REPLICA_MAX_LAG = integer("REPLICA_MAX_LAG", 10, 1, 3600)
-if _replica := databases.replica(_database, DATABASE_LIMITS):
+if _replica := databases.replica(_database, _for_session):
     DATABASES["replica"] = _replica
     DATABASE_ROUTERS = ["routing.reading.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
