@@ -8,7 +8,6 @@ after the commit, and what is lost on the way the schedule's next run finds. Doe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import structlog
@@ -37,8 +36,9 @@ LOOKED_AT = 100
 def put(task: str, *arguments: Any) -> None:
     """Ask for this task, once what this transaction did is there to be seen."""
     if settings.QUEUE_URL:
-        # A queue that is away is logged and is no failure of what was done.
-        transaction.on_commit(partial(async_task, task, *arguments), robust=True)
+        # A queue that is away is logged, by the __qualname__ that a partial has not, and is no failure of
+        # what was done.
+        transaction.on_commit(lambda: async_task(task, *arguments), robust=True)
     else:
         async_task(task, *arguments)
 

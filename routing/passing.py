@@ -7,11 +7,11 @@ lost. Never tries again by itself. Codes: PostgreSQL's documentation, appendix A
 
 from __future__ import annotations
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import DatabaseError, Error, InterfaceError, InternalError, OperationalError
 
 RETRY_SECONDS = 5
-# Connections; resources; shut down, crashed, starting, or a statement that took too long.
-_AWAY = ("08", "53", "57")
+# Connections; resources; shut down, crashed, starting, or a statement that took too long; a disk that fails.
+_AWAY = ("08", "53", "57", "58")
 _BLOCKED = "55P03"
 # A lock waited for too long, a transaction that stood still for too long, a standby that was promoted.
 _WAITED = {_BLOCKED, "25P03", "25006"}
@@ -32,8 +32,10 @@ def is_away(error: BaseException | None) -> bool:
     number = getattr(cause, "sqlite_errorcode", None)
     if number is not None:
         return number & 0xFF in _SQLITE
-    # Without a code: the connection was never made, was closed, or Django found it closed.
-    return isinstance(error, (InterfaceError, OperationalError)) and type(cause).__module__ != "sqlite3"
+    # Without a code: the connection was never made, was closed, or Django found it closed; or it was cut
+    # while psycopg read an answer, which has then two ends (InternalError) or is of no kind at all.
+    cut = isinstance(error, (InterfaceError, OperationalError, InternalError)) or type(error) is DatabaseError
+    return cut and type(cause).__module__ != "sqlite3"
 
 
 def is_blocked(error: BaseException | None) -> bool:

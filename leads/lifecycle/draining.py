@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from functools import partial
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -45,7 +44,8 @@ def free(handoff: Handoff, now: datetime) -> Turn | None:
 
 def drain_soon(now: datetime) -> None:
     """Drain as soon as the transaction is committed. What fails there is logged and left to the sweep."""
-    transaction.on_commit(partial(drain, now), robust=True)
+    # No partial: Django logs what fails here by its __qualname__, which a partial has not.
+    transaction.on_commit(lambda: drain(now), robust=True)
 
 
 def drain(now: datetime, limit: int = MOST, looked_at: int = MOST_LOOKED_AT) -> int:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 
 import structlog
 from django.db import Error, connections, transaction
@@ -31,10 +30,15 @@ _lock = threading.Lock()
 
 def soon(task: str, now: datetime, moments: Iterable[datetime]) -> None:
     """Ask for this task at these moments, once this transaction has committed."""
-    waits = {math.ceil((moment - now).total_seconds()) for moment in moments}
-    for wait in sorted({max(0, wait) for wait in waits}):
-        if wait <= LATEST:
-            transaction.on_commit(partial(later, task, wait), robust=True)
+    waits = {max(0, math.ceil((moment - now).total_seconds())) for moment in moments}
+    near = sorted(wait for wait in waits if wait <= LATEST)
+
+    def ask_for_each() -> None:
+        for wait in near:
+            later(task, wait)
+
+    if near:
+        transaction.on_commit(ask_for_each, robust=True)
 
 
 def later(task: str, wait: float) -> None:

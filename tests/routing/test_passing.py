@@ -5,7 +5,15 @@ from __future__ import annotations
 import sqlite3
 
 import psycopg
-from django.db import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from psycopg import errors
 
 from routing.passing import is_away, is_blocked, is_passing
@@ -35,6 +43,9 @@ def test_each_failure_is_told() -> None:
         raised(OperationalError, errors.ConnectionFailure()),
         raised(InternalError, errors.ReadOnlySqlTransaction()),
         raised(OperationalError, psycopg.OperationalError("the server closed the connection")),
+        raised(OperationalError, errors.IoError()),
+        raised(InternalError, psycopg.InternalError("received 2 results from command 'COMMIT'")),
+        raised(DatabaseError, psycopg.DatabaseError("server closed the connection unexpectedly")),
         raised(InterfaceError, None),
         raised(OperationalError, sqlite_error(sqlite3.SQLITE_BUSY)),
         raised(OperationalError, sqlite_error(sqlite3.SQLITE_FULL)),
@@ -47,6 +58,9 @@ def test_each_failure_is_told() -> None:
     ours = [
         raised(IntegrityError, errors.UniqueViolation()),
         raised(DataError, errors.NumericValueOutOfRange()),
+        raised(InternalError, errors.InFailedSqlTransaction()),
+        raised(InternalError, errors.InternalError_()),
+        raised(ProgrammingError, psycopg.ProgrammingError("the cursor doesn't have a result")),
         raised(OperationalError, sqlite_error(sqlite3.SQLITE_ERROR)),
         raised(OperationalError, sqlite3.OperationalError("no such table")),
         raised(ValueError, errors.QueryCanceled()),

@@ -154,6 +154,19 @@ def test_in_redis_a_task_is_put_after_the_commit(db: None, django_capture_on_com
     assert put == [("leads.tasks.first_sync", 3, 0)]
 
 
+def test_a_redis_that_is_away_at_the_commit_fails_nothing(
+    db: None, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    def away(*what: object) -> None:
+        raise queueing.RedisError("no answer from Redis")
+
+    with override_settings(QUEUE_URL="redis://127.0.0.1:1/0"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queueing, "async_task", away)
+        with django_capture_on_commit_callbacks(execute=True):
+            queueing.put("leads.tasks.first_sync", 3, 0)
+    assert "no answer from Redis" in caplog.text
+
+
 def test_what_waits_in_redis_is_seen(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Conf, "REDIS", queue.url)
     broker = Redis("tests")

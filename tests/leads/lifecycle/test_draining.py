@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from leads import lifecycle
@@ -61,6 +61,21 @@ def test_a_freed_place_takes_the_oldest_waiting_at_once(cast, full, verb, django
     assert places(young, old) == ["overflow", "Femke"]
     assert fresh(held).assignee != cast.femke or fresh(held).state in ("rejected", "working", "converted")
     assert_sound()
+
+
+def test_a_database_that_goes_after_the_commit_fails_nothing_of_the_act(
+    cast, full, monkeypatch, caplog, django_capture_on_commit_callbacks
+):
+    held, young, old = full
+
+    def gone(*_):
+        raise OperationalError("terminating connection due to administrator command")
+
+    monkeypatch.setattr(draining, "_batches", gone)
+    with caplog.at_level(logging.ERROR), django_capture_on_commit_callbacks(execute=True):
+        end("contact", held, cast)
+    assert (fresh(held).state, places(young, old)) == ("working", ["overflow", "overflow"])
+    assert "terminating connection" in caplog.text
 
 
 def test_what_is_given_is_assigned_with_its_decision_and_told(cast, full):

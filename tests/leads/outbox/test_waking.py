@@ -55,6 +55,18 @@ def test_one_is_asked_for_at_each_moment_that_is_near(db, asked, django_capture_
     assert asked == [(DELIVER, 0), (DELIVER, 12)]
 
 
+def test_a_worker_that_cannot_be_asked_for_fails_nothing(
+    db, monkeypatch, caplog, django_capture_on_commit_callbacks
+):
+    def no_thread(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(waking, "later", no_thread)
+    with django_capture_on_commit_callbacks(execute=True):
+        soon(DELIVER, NOW, [NOW])
+    assert "can't start new thread" in caplog.text
+
+
 def test_a_burst_is_one_wake_a_second(timers):
     for _ in range(500):
         later(DELIVER, 0)

@@ -310,8 +310,9 @@ def test_faults_under_mixed_load(small: Path) -> None:
             site.clock("+0")
             whole_and_once(site, load)
             book = load.book
+        log = (folder / "gunicorn.log").read_text()
     # Whoever asks meanwhile is told that it passes, and never that we are broken.
-    assert {told: count for told, count in book.failed.items() if told.endswith(" 500")} == {}
+    assert {told: count for told, count in book.failed.items() if told.endswith(" 500")} == {}, broken(log)
     print(f"\n{book.answered} answered in {load.loaded:.0f} s, {len(book.events)} events, "
           f"{len(book.accepted)} acceptances and "
           f"{len(book.contacted)} contacts acknowledged; sent again or failed: {dict(book.failed)}; "
@@ -319,6 +320,11 @@ def test_faults_under_mixed_load(small: Path) -> None:
     print("| fault | first write after it | failed meanwhile | checks |\n| --- | --- | --- | --- |")
     for row in rows:
         print(f"| {' | '.join(row)} |")
+
+
+def broken(log: str) -> str:
+    """What the site wrote down of answers that told of a fault of our own."""
+    return "\n".join(line for line in log.splitlines() if " broke" in line or "Internal Server Error" in line)
 
 
 def suffer(site: Whole, load: Load, name: str, fault: Callable[[Whole], None]) -> tuple[str, str, str, str]:
