@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import CharField, Count, IntegerField, QuerySet, Subquery, Value
+from django.db.models import CharField, Count, IntegerField, Q, QuerySet, Subquery, Value
 
 from leads import agreeing, triaging
 from leads.choices import Side
@@ -19,14 +19,16 @@ from leads.connecting import health
 from leads.models import Connection, Delivery, Handoff, Notification, Preference
 from leads.querysets import overdue
 from routing import reading
+from routing.models import Queue
 from routing.people import User
 from routing.prepared import prepared
 
 # Past so many of what may be very many, nobody wants to know how many there are.
 MOST_COUNTED = 99
 
-UNREAD, CALLS, LATE, INCOMPLETE, TO_DECIDE, TO_SIGN, GIVEN_UP, STANDING = (
-    "unread", "calls", "past due", "waits for data", "to decide", "to sign", "given up", "standing still",
+UNREAD, CALLS, QUEUES, LATE, INCOMPLETE, TO_DECIDE, TO_SIGN, GIVEN_UP, STANDING = (
+    "unread", "calls", "queues",
+    "past due", "waits for data", "to decide", "to sign", "given up", "standing still",
 )  # fmt: skip
 
 
@@ -47,11 +49,17 @@ class Wanted:
 def of(user: User, now: datetime, wanted: Wanted) -> Mapping[str, tuple[int, int]]:
     """By state of the person's own open work, and by the names above: how many, and how many of them are
     late. What is missing is none. LATE and UNREAD are counted to one more than MOST_COUNTED; CALLS is 1 if
-    this person's browsers call for new demo leads."""
+    this person's browsers call for new demo leads; QUEUES is how many sales queues they belong to."""
     # Also beside figures that are a moment old: what was just done is to be gone here.
     with reading.from_primary():
         rows = _counts(user.pk, now, wanted.of_all, wanted.of_teams, wanted.marketing, wanted.sales)
     return {kind: (count, late) for kind, count, late in rows}
+
+
+def sales_queues(user: int) -> QuerySet[Queue]:
+    """The sales queues that this person is a member or the owner of."""
+    own = Q(owner=user) | Q(pk__in=Queue.objects.filter(members=user).order_by().values("pk"))
+    return Queue.objects.exclude(kind=Queue.Kind.COMPLETION).filter(own)
 
 
 class _Many(Subquery):
@@ -81,7 +89,8 @@ def _counts(
 
     unread = Notification.objects.filter(user=user, read_at__isnull=True)
     calls = Preference.objects.filter(user=user, browser=True)
-    found = [row(UNREAD, capped(unread)), row(CALLS, calls.values("pk"))]
+    queues = sales_queues(user).order_by().values("pk")
+    found = [row(UNREAD, capped(unread)), row(CALLS, calls.values("pk")), row(QUEUES, queues)]
     breached, incomplete = Handoff.objects.breached(now), Handoff.objects.incomplete().order_by().values("pk")
     if of_all:
         found.append(row(LATE, capped(breached)))

@@ -132,7 +132,17 @@ class Shell:
     @property
     def unread(self) -> str:
         """How many messages are unread, capped; "" for none."""
-        return capped(self._count(counts.UNREAD)[0])
+        return capped(self.unread_count)
+
+    @property
+    def unread_count(self) -> int:
+        """How many messages are unread, counted to one past MOST_COUNTED."""
+        return self._count(counts.UNREAD)[0]
+
+    @property
+    def has_queues(self) -> bool:
+        """Whether this person belongs to a sales queue."""
+        return bool(self._count(counts.QUEUES)[0])
 
     @property
     def is_called(self) -> bool:

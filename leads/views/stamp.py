@@ -1,11 +1,13 @@
 """By what a poll knows that nothing changed: the list, the frame around it, and the lead that is open.
 
-Owns one query and the stamp it makes. The page carries the stamp from before it read its rows, so that what
-changes meanwhile is news to the next poll. What the news are is `worklist` and `news`. Never writes.
+Owns one query and the stamp it makes; a page that has read the same figures makes it of those. The page
+carries the stamp from before it read its rows, so that what changes meanwhile is news to the next poll. What
+the news are is `worklist` and `news`. Never writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,11 +44,10 @@ SELECT held.number, held.newest, waiting.number, waiting.newest, unread.number, 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """`text` differs when a count or anything in the list does; `has_queues` says whether this person belongs
-    to a sales queue; `revision` is that of the open lead, if they hold it."""
+    """`text` differs when a count or anything in the list does; `revision` is that of the open lead, if they
+    hold it."""
 
     text: str
-    has_queues: bool
     revision: int | None = None
 
 
@@ -55,8 +56,18 @@ def of(user: User, now: datetime, open_id: int | None = None) -> Stamp:
     with planned() as cursor:
         cursor.execute(_FIGURES, {"user": user.pk, "open": open_id or 0})
         *figures, revision = cursor.fetchone()
+    return Stamp(_stamped(figures, now), revision)
+
+
+def of_page(held: int, newest: datetime | None, unread: int, now: datetime) -> str:
+    """What `of` would say to somebody without a queue: how many open handoffs they hold, when one of them
+    last changed, how many messages are unread, counted to one past MOST_COUNTED."""
+    return _stamped([held, newest, 0, None, unread, 0], now)
+
+
+def _stamped(figures: Iterable[datetime | str | int | None], now: datetime) -> str:
     turn = int(now.timestamp()) // REFRESH
-    return Stamp(".".join([*(_text(figure) for figure in figures), str(turn)]), figures[-1] > 0, revision)
+    return ".".join([*map(_text, figures), str(turn)])
 
 
 def _text(figure: datetime | str | int | None) -> str:

@@ -30,7 +30,7 @@ from leads.models import (
 )
 from leads.presenters import rows
 from leads.presenters.rows import DoneRow, Section
-from leads.views import stamp
+from leads.views import counts, stamp
 from leads.views.shell import Shell
 from routing import hours
 from routing.models import Calendar, Queue, Team, User
@@ -43,7 +43,7 @@ MOST_DONE = 100
 _ROW_FIELDS = (
     "id", "state", "revision", "lead_type", "trigger", "trigger_reason", "raised_at", "triggered_again_at",
     "score_total", "accept_due_at", "contact_due_at", "next_due_at", "next_touch_at", "deferred_until",
-    "no_activity_at", "black_hole_at", "priority",
+    "no_activity_at", "black_hole_at", "priority", "updated_at",
     "lead__first_name", "lead__last_name", "lead__email", "lead__job_title",
     "lead__email_opt_out", "lead__do_not_call",
     "lead__company__name", "lead__company__domain",
@@ -132,8 +132,10 @@ class WorkList:
 
 def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int | None = None) -> WorkList:
     """The list of this person. `now` is in the viewer's zone. A queue that is not theirs is Http404."""
-    before = stamp.of(user, now)
-    queues = _queues(user) if before.has_queues else []
+    # Before the rows, so that what changes meanwhile is news.
+    is_simple = not (shell.has_queues or params.is_filtered or shell.mine["all"] > MOST_ROWS)
+    before = "" if is_simple else stamp.of(user, now).text
+    queues = _queues(user) if shell.has_queues else []
     chosen = next((row for row in queues if row.queue.slug == params.queue), None)
     if params.queue and chosen is None:
         raise Http404("no such queue")
@@ -144,12 +146,15 @@ def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int |
         found = _waiting(chosen.queue.pk) if chosen else _mine(user.pk)
     is_cut = len(found) > MOST_ROWS
     found = found[:MOST_ROWS]
+    if is_simple:
+        newest = max((handoff.updated_at for handoff in found), default=None)
+        before = stamp.of_page(shell.mine["all"], newest, shell.unread_count, now)
     _fetch_scores(found)
     notes = _notes(found, now)
     if chosen is None:
         calendar = calendar_of(user)
-        counts: dict[str, Any] = {} if params.is_filtered else shell.mine
-        sections = rows.sections(found, counts, now, calendar, notes, open_id)
+        by_state: dict[str, Any] = {} if params.is_filtered else shell.mine
+        sections = rows.sections(found, by_state, now, calendar, notes, open_id)
     else:
         row = chosen.queue.calendar
         calendar = row.hours() if row is not None else default_calendar()
@@ -164,7 +169,7 @@ def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int |
         done=[] if chosen else _done(user, now, open_id),
         open_count=shell.mine["all"],
         is_cut=is_cut,
-        stamp=before.text,
+        stamp=before,
         open_id=open_id,
         order=[row.id for section in sections for row in section.rows],
         answer=shell.answer,
@@ -220,16 +225,15 @@ def _queues(user: User) -> list[Waiting]:
         waiting = Handoff.objects.filter(
             queue__in=[row.queue.pk for row in found], state=State.QUEUED, is_history=False
         )
-        counts = dict(waiting.order_by().values_list("queue").annotate(count=Count("pk")))
+        by_queue = dict(waiting.order_by().values_list("queue").annotate(count=Count("pk")))
         for row in found:
-            row.count = counts.get(row.queue.pk, 0)
+            row.count = by_queue.get(row.queue.pk, 0)
     return found
 
 
 @prepared
 def _sales_queues(user: int) -> QuerySet[Queue]:
-    own = Q(owner=user) | Q(pk__in=Queue.objects.filter(members=user).order_by().values("pk"))
-    return Queue.objects.exclude(kind=Queue.Kind.COMPLETION).filter(own)
+    return counts.sales_queues(user)
 
 
 @prepared

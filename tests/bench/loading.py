@@ -132,6 +132,31 @@ class Maker:
             },
         }
 
+    def did(self, known: dict[str, Any], at: datetime) -> dict[str, Any]:
+        """One thing that the lead of an event before did, sent by itself."""
+        self.number += 1
+        one = f"bench-did-{self.number}-{self.rng.randrange(10**9)}"
+        return {
+            "specversion": "1.0",
+            "id": one,
+            "source": "/bench/map",
+            "type": "lead.activity",
+            "time": at.isoformat(),
+            "data": {
+                "lead": {name: known["data"]["lead"][name] for name in ("external_ids", "email")},
+                "activities": [
+                    {
+                        "id": one,
+                        "kind": "page_view",
+                        "occurred_at": at.isoformat(),
+                        "title": "Customer stories",
+                        "url": "https://www.example.com/stories",
+                        "points": 2,
+                    }
+                ],
+            },
+        }
+
 
 def load(count: int, now: datetime) -> World:
     """Fill an empty, migrated database with `count` handoffs as of `now`."""

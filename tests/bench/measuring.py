@@ -36,6 +36,8 @@ from tests.bench.yardstick.models import Bare, fill
 ROUNDS = 6
 BACKEND = "handoff_site.sessions.Backend"
 SINGLE_CLIENTS, BATCH_CLIENTS, BATCH = 8, 2, 200
+# With ten activities a lead, as the generator has them, one event in eleven is about a new one.
+NEW_IN = 11
 DUE, SLICE = 5000, 250
 CSRF = "b" * 32
 
@@ -283,18 +285,28 @@ class Measuring:
         self.tell(f"single intake: {self.figures['single_intake_rate']} events/s")
 
     def _batch(self, port: int) -> None:
-        """Batches of 200 from two clients."""
+        """Batches of 200 from two clients: of new leads alone, then of what known leads did with a new one
+        now and then."""
         now = timezone.now()
         maker = self.maker()
+        count = max(BATCH_CLIENTS * BATCH, self.effort.batch_events)
+        new = [maker.event(now) for _ in range(count)]
+        self._batches(port, "batch_intake", new)
+        mixed = [
+            maker.did(new[number], now) if number % NEW_IN else maker.event(now) for number in range(count)
+        ]
+        self._batches(port, "mixed_intake", mixed)
+
+    def _batches(self, port: int, name: str, events: list[dict[str, Any]]) -> None:
         batches = [
-            self._api("/api/v1/intake", json.dumps([maker.event(now) for _ in range(BATCH)]).encode())
-            for _ in range(max(BATCH_CLIENTS, self.effort.batch_events // BATCH))
+            self._api("/api/v1/intake", json.dumps(events[start : start + BATCH]).encode())
+            for start in range(0, len(events), BATCH)
         ]
         with servers.work() as spent:
             taken, took = flood(port, BATCH_CLIENTS, 120, dealt(batches, BATCH_CLIENTS))
-        self.figures["batch_intake_cpu_ms"] = round(spent.seconds * 1000 / (taken * BATCH), 2)
-        self.figures["batch_intake_rate"] = round(taken * BATCH / took, 1)
-        self.tell(f"batch intake: {self.figures['batch_intake_rate']} events/s")
+        self.figures[f"{name}_cpu_ms"] = round(spent.seconds * 1000 / (taken * BATCH), 2)
+        self.figures[f"{name}_rate"] = round(taken * BATCH / took, 1)
+        self.tell(f"{name.replace('_', ' ')}: {self.figures[f'{name}_rate']} events/s")
 
     def _sweeps(self) -> None:
         """In this process: a sweep with nothing due, then one with thousands."""
