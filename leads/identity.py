@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import phonenumbers
 import tldextract
@@ -24,7 +24,7 @@ from rapidfuzz import fuzz
 
 from leads import company_names
 from leads.models import DuplicatePair, ExternalId, Lead, LeadAlias
-from routing.locking import locked
+from routing.locking import whole
 from routing.people import User
 from routing.prepared import planned, prepared
 
@@ -253,13 +253,21 @@ def _once_addressed(keys: Collection[str]) -> QuerySet[LeadAlias, tuple[str, int
     return LeadAlias.objects.filter(email_key__in=keys).values_list("email_key", "lead_id")
 
 
+def _leads(ids: Collection[int]) -> QuerySet[Lead]:
+    return Lead.objects.select_related("company").filter(pk__in=ids).order_by("pk")
+
+
+@prepared
+def _leads_locked(ids: Collection[int]) -> QuerySet[Lead]:
+    return _leads(ids).select_for_update(of=("self",))
+
+
 def _load(ids: set[int]) -> dict[int, Lead]:
     """These leads by id, locked in order, each merged one replaced by its survivor."""
     found: dict[int, Lead] = {}
     todo = set(ids)
     while todo:
-        rows = Lead.objects.select_related("company").filter(pk__in=todo).order_by("pk")
-        found |= {lead.pk: lead for lead in locked(rows)}
+        found |= {lead.pk: lead for lead in whole(_leads_locked(todo), partial(_leads, todo))}
         todo = {lead.merged_into_id for lead in found.values() if lead.merged_into_id} - found.keys()
     result = {}
     for pk in ids:

@@ -50,16 +50,26 @@ def planned(alias: str = DEFAULT_DB_ALIAS) -> Iterator[Any]:
     it once a connection (the option `prepare_threshold`). What only constants tell, such as that an index of
     some rows will do, has to stand in the text."""
     connection: Any = connections[alias]
-    # A log of queries has them with their values.
-    if connection.vendor != "postgresql" or connection.queries_logged:
+    if not _keeps_plans(connection):
         with connection.cursor() as cursor:
             yield cursor
         return
+    with _own_cursor(connection, psycopg.Cursor) as cursor:
+        yield cursor
+
+
+def _keeps_plans(connection: Any) -> bool:
+    """Whether statements go to PostgreSQL with their values beside them. A log of queries has them within."""
+    return connection.vendor == "postgresql" and not connection.queries_logged
+
+
+@contextmanager
+def _own_cursor(connection: Any, kind: type[psycopg.Cursor[Any]]) -> Iterator[Any]:
     # As Django opens its own, which would be thrown away.
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        own = psycopg.Cursor(connection.connection)
+        own = kind(connection.connection)
     with connection.make_cursor(own) as cursor:
         yield cursor
 
@@ -119,7 +129,7 @@ class Prepared(Generic[P, T]):
 @dataclass(slots=True)
 class _Written:
     """A query as SQL. `places` says which of its parameters is which value, `converters` how a column is read
-    that the database gives otherwise."""
+    that the database gives otherwise; `numbered` is it as PostgreSQL itself writes it, $1 for the first."""
 
     rows: QuerySet[Any, Any]
     compiler: Any
@@ -127,6 +137,7 @@ class _Written:
     params: tuple[Any, ...]
     places: dict[int, int]
     converters: dict[int, Any]
+    numbered: str = ""
 
     def fix(self) -> None:
         """The constants into the text: only values are left to be sent."""
@@ -137,7 +148,10 @@ class _Written:
             "%s" if place in self.places else ops.compose_sql("%s", (param,)).replace("%", "%%")
             for place, param in enumerate(self.params)
         ]
-        self.sql = self.sql.replace("%%", "%%%%") % tuple(stand)
+        numbers = count(1)
+        numbered = tuple(f"${next(numbers)}" if text == "%s" else text for text in stand)
+        doubled = self.sql.replace("%%", "%%%%")
+        self.sql, self.numbered = doubled % tuple(stand), (doubled % numbered).replace("%%", "%")
         self.params = tuple(param for place, param in enumerate(self.params) if place in self.places)
         self.places = dict(enumerate(self.places.values()))
 
@@ -150,8 +164,11 @@ class _Written:
         params = list(self.params)
         for place, number in self.places.items():
             params[place] = _adapted(connection, values[number])
-        with planned(self.rows.db) as cursor:
-            cursor.execute(self.sql, params)
+        # In a text with many %s psycopg would look for them each time; the numbered one it takes as it is.
+        has_numbers = _keeps_plans(connection)
+        opened = _own_cursor(connection, psycopg.RawCursor) if has_numbers else connection.cursor()
+        with opened as cursor:
+            cursor.execute(self.numbered if has_numbers else self.sql, params)
             read = cursor.fetchall()
         if not read:
             return []

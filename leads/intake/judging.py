@@ -6,11 +6,11 @@ there is none. Never writes a handoff; suppressed leads' forms go to triage from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from leads import cases, identity, qualification
 from leads.cases import LeadFacts
@@ -18,15 +18,17 @@ from leads.choices import CLOSED, NOT_A_SIGNAL, TRIGGERS, State, TriggerKind
 from leads.intake.taken import IGNORED, Taken
 from leads.models import Handoff, MqlDefinition, Score, TriageItem
 from leads.qualification import ScorePoint, Trigger
-from routing.locking import locked
+from routing.locking import locked, whole
 from routing.pouring import pour
+from routing.prepared import prepared
 
 OPENING_TYPES = frozenset({"lead.qualified", "lead.scored", "lead.activity"})
 
 
 @dataclass
 class Known:
-    """What was known of a wave's leads before it, by lead id. Scores are in order of time.
+    """What was known of a wave's leads before it, by lead id. Scores are in order of time; facts are whole
+    where a handoff may open.
 
     `open` holds open handoffs and rejected ones whose follow-up waits; `latest` is for opportunities.
     """
@@ -50,22 +52,15 @@ def read_known(taken: Sequence[Taken]) -> Known:
         for lead_id, total, at in points.values_list("lead_id", "total", "scored_at"):
             known.scores.setdefault(lead_id, []).append(ScorePoint(total, at))
     pour(new_scores)
-    known.facts = {pk: LeadFacts() for pk in ids} | cases.lead_facts(returning)
+    known.facts = {pk: LeadFacts() for pk in ids}
+    known.facts |= cases.lead_facts([i.lead.pk for i in taken if not i.is_new and _may_open(i)])
     for pk in identity.with_open_duplicate(known.facts.keys() - set(returning)):
         known.facts[pk].has_duplicate = True
     if returning:
-        known.had_handoff = set(
-            Handoff.objects.live().filter(lead_id__in=returning).values_list("lead_id", flat=True)
-        )
+        known.had_handoff = set(_had_handoff(returning))
     if known.had_handoff:
-        still = Q(state__in=CLOSED, follow_up_at__isnull=True) | Q(is_history=True)
-        rows = (
-            Handoff.objects.exclude(still)
-            .filter(lead_id__in=known.had_handoff)
-            .select_related("queue__owner", "assignee__calendar", "assignee__team__calendar")
-            .order_by("pk")
-        )
-        for handoff in locked(rows):
+        leads = known.had_handoff
+        for handoff in whole(_standing_locked(leads), lambda: _standing(leads)):
             if handoff.is_open or handoff.lead_id not in known.open:
                 known.open[handoff.lead_id] = handoff
     known.latest = _latest(taken, known)
@@ -78,6 +73,30 @@ def read_known(taken: Sequence[Taken]) -> Known:
             if (found := handoffs.get(item.lead.pk)) is not None:
                 found.lead = item.lead
     return known
+
+
+@prepared
+def _had_handoff(leads: Collection[int]) -> QuerySet[Handoff, int]:
+    return Handoff.objects.live().filter(lead_id__in=leads).order_by().values_list("lead_id", flat=True)
+
+
+def _standing(leads: Collection[int]) -> QuerySet[Handoff]:
+    """Handoffs of these leads that are open, or rejected with a follow-up that waits."""
+    over = Q(state__in=CLOSED, follow_up_at__isnull=True) | Q(is_history=True)
+    rows = Handoff.objects.exclude(over).filter(lead_id__in=leads).order_by("pk")
+    return rows.select_related("queue__owner", "assignee__calendar", "assignee__team__calendar")
+
+
+@prepared
+def _standing_locked(leads: Collection[int]) -> QuerySet[Handoff]:
+    return _standing(leads).select_for_update(of=("self",))
+
+
+def _may_open(item: Taken) -> bool:
+    """Whether a handoff may open by this event. What a lead did is mostly no form, and needs no facts."""
+    if item.event.type == "lead.activity":
+        return any(row.kind in TRIGGERS for row in item.activities)
+    return item.event.type in OPENING_TYPES
 
 
 def _latest(taken: Sequence[Taken], known: Known) -> dict[int, Handoff]:

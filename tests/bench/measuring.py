@@ -292,6 +292,7 @@ class Measuring:
         count = max(BATCH_CLIENTS * BATCH, self.effort.batch_events)
         new = [maker.event(now) for _ in range(count)]
         self._batches(port, "batch_intake", new)
+        now = timezone.now()
         mixed = [
             maker.did(new[number], now) if number % NEW_IN else maker.event(now) for number in range(count)
         ]

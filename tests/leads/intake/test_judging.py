@@ -36,6 +36,14 @@ def lead_of(number, state="working", user=None, **fields):
     return make_handoff(state, user, lead=lead, **fields)
 
 
+def test_a_form_is_judged_by_all_that_is_known_of_the_lead(cast):
+    route_to(cast.femke)
+    known = make_score(lead_of(1, "rejected", cast.femke).lead, total=77)
+    form = {"id": "form", "kind": "demo_request", "occurred_at": NOW.isoformat()}
+    _, handoff = send(1, type="lead.activity", trigger=None, score=None, activities=[form])
+    assert (handoff.state, handoff.score, handoff.score_total) == ("assigned", known, 77)
+
+
 # When the conversion was
 
 

@@ -306,6 +306,11 @@ def cost(events, when):
     return sum(not sql.startswith(("INSERT", "UPDATE")) for sql in statements) + len(writes)
 
 
+def _did(number, kind):
+    done = {"id": f"did-{number}", "kind": kind, "occurred_at": AGAIN.isoformat()}
+    return event(number, id=f"x{number}", at=AGAIN, type="lead.activity", trigger=None, activities=[done])
+
+
 NEW, AGAIN, LATER = at(hours=2), at(hours=3), at(hours=4)
 WAVES = {
     "new people": lambda n: ([], [event(i) for i in range(n)]),
@@ -320,6 +325,14 @@ WAVES = {
     "completed": lambda n: (
         [event(i, lead={"first_name": "-"}) for i in range(n)],
         [event(i, id=f"x{i}", at=AGAIN, type="lead.updated", trigger=None) for i in range(n)],
+    ),
+    "what they did": lambda n: (
+        [event(i) for i in range(n)],
+        [_did(i, "page_view") for i in range(n)],
+    ),
+    "what they asked for": lambda n: (
+        [event(i) for i in range(n)],
+        [_did(i, "demo_request") for i in range(n)],
     ),
     "held": lambda n: ([], [event(i, lead={"first_name": "-"}) for i in range(n)]),
     "opportunities": lambda n: (
@@ -351,6 +364,15 @@ def test_three_cost_as_many_queries_as_thirty(cast, wave, holder):
             cost(before, NEW)
         costs.append(cost(measured, LATER))
     assert costs[0] == costs[1], costs
+
+
+def test_only_what_may_open_a_handoff_asks_what_is_known_of_the_lead(cast):
+    route_to(cast.femke)
+    take(event(1), event(2))
+    for number, kind, asks in ((1, "page_view", False), (2, "demo_request", True)):
+        with CaptureQueriesContext(connection) as queries:
+            receive([_did(number, kind)], None, LATER)
+        assert any('FROM "leads_complaint"' in query["sql"] for query in queries) is asks
 
 
 def _renumber(raw, shift):
