@@ -33,8 +33,10 @@ def is_away(error: BaseException | None) -> bool:
     if number is not None:
         return number & 0xFF in _SQLITE
     # Without a code: the connection was never made, was closed, or Django found it closed; or it was cut
-    # while psycopg read an answer, which has then two ends (InternalError) or is of no kind at all.
-    cut = isinstance(error, (InterfaceError, OperationalError, InternalError)) or type(error) is DatabaseError
+    # while psycopg read an answer, which has then two ends (InternalError) or is of no kind at all. Without
+    # a cause either, it is Django that says so, such as of a row that is no longer there to be saved.
+    cut = isinstance(error, (InterfaceError, OperationalError, InternalError))
+    cut = cut or (type(error) is DatabaseError and cause is not None)
     return cut and type(cause).__module__ != "sqlite3"
 
 

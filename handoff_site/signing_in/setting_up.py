@@ -20,6 +20,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
+from fido2.webauthn import RegistrationResponse
 
 from handoff_site.signing_in import access, proving, second
 from leads import access_log
@@ -93,7 +94,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     name = " ".join(request.POST.get("name", "").split())[:LONGEST_NAME]
     try:
         credential = json.loads(request.POST.get("credential", "")[: proving.LONGEST_ANSWER])
-        passkeys.parse_registration_response(credential)
+        kept = _kept(passkeys.parse_registration_response(credential))
         made = passkeys.complete_registration(credential)
     except proving.UNREADABLE:
         return _passkey(request, user, NOT_TAKEN, 422)
@@ -101,9 +102,16 @@ def passkey(request: HttpRequest) -> HttpResponse:
         return _passkey(request, user, NOT_TAKEN, 422)
     with transaction.atomic():
         called = name if name.isprintable() and name else f"Passkey {held + 1}"
-        passkeys.WebAuthn.add(user, called, credential)
+        passkeys.WebAuthn.add(user, called, kept)
         _written(request, user)
     return _done(request, user, "The passkey is set up.")
+
+
+def _kept(answer: RegistrationResponse) -> dict[str, Any]:
+    """What is read of it again. Beside that a browser may send anything, such as what is no JSON to a
+    database."""
+    response = {name: answer.response[name] for name in ("clientDataJSON", "attestationObject")}
+    return {"rawId": answer["rawId"], "response": response}
 
 
 def _passkey(request: HttpRequest, user: User, problem: str = "", status: int = 200) -> HttpResponse:

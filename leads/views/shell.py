@@ -115,10 +115,15 @@ class Shell:
         self.path = path
         self.now = now
 
+    @property
+    def by_state(self) -> dict[str, int]:
+        """Counts of this person's open work by state."""
+        return {state: self._count(state)[0] for state in OPEN_STATES}
+
     @cached_property
     def mine(self) -> dict[str, Any]:
-        """Counts of this person's open work by state, with `all`, `late` and `held` (what holds a turn)."""
-        found: dict[str, Any] = {state: self._count(state)[0] for state in OPEN_STATES}
+        """Those counts, with `all`, `late` and `held` (what holds a turn)."""
+        found: dict[str, Any] = self.by_state
         found["all"] = sum(found.values())
         found["held"] = sum(found[str(state)] for state in HOLDS_TURN)
         found["late"] = sum(self._count(state)[1] for state in ANSWERABLE)

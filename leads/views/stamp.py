@@ -7,11 +7,12 @@ the news are is `worklist` and `news`. Never writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from leads.choices import OPEN
+from leads.models import Handoff
 from leads.views.counts import MOST_COUNTED
 from routing.models import User
 from routing.prepared import planned
@@ -20,16 +21,18 @@ REFRESH = 300  # seconds after which a list is drawn again even if nothing chang
 
 # Written out: every open inbox asks this every 20 seconds, and as a queryset it took Django longer to write
 # than the database to answer. Each part is a look into an index of its own.
+# Revisions, because moments do not come in order: a sweep writes down the one at which it began.
 _FIGURES = """
   WITH own AS NOT MATERIALIZED (
        SELECT id FROM routing_queue WHERE kind <> 'completion' AND (owner_id = %(user)s OR id IN (
               SELECT queue_id FROM routing_queue_members WHERE user_id = %(user)s)))
-SELECT held.number, held.newest, waiting.number, waiting.newest, unread.number, queues.number,
+SELECT held.number, held.revisions, held.newest, waiting.number, waiting.revisions, waiting.newest,
+       unread.number, queues.number,
        (SELECT revision FROM leads_handoff
          WHERE id = %(open)s AND assignee_id = %(user)s AND NOT is_history AND state IN ({open_states}))
-  FROM (SELECT COUNT(*) AS number, MAX(updated_at) AS newest FROM leads_handoff
+  FROM (SELECT COUNT(*) AS number, SUM(revision) AS revisions, MAX(updated_at) AS newest FROM leads_handoff
          WHERE assignee_id = %(user)s AND NOT is_history AND state IN ({open_states})) AS held,
-       (SELECT COUNT(*) AS number, MAX(updated_at) AS newest FROM leads_handoff
+       (SELECT COUNT(*) AS number, SUM(revision) AS revisions, MAX(updated_at) AS newest FROM leads_handoff
          WHERE state = 'queued' AND NOT is_history AND queue_id IN (SELECT id FROM own)) AS waiting,
        (SELECT COUNT(*) AS number FROM (
                SELECT 1 FROM leads_notification
@@ -59,10 +62,12 @@ def of(user: User, now: datetime, open_id: int | None = None) -> Stamp:
     return Stamp(_stamped(figures, now), revision)
 
 
-def of_page(held: int, newest: datetime | None, unread: int, now: datetime) -> str:
-    """What `of` would say to somebody without a queue: how many open handoffs they hold, when one of them
-    last changed, how many messages are unread, counted to one past MOST_COUNTED."""
-    return _stamped([held, newest, 0, None, unread, 0], now)
+def of_page(held: Sequence[Handoff], unread: int, now: datetime) -> str:
+    """What `of` would say to somebody without a queue, of all the open handoffs that they hold and how many
+    messages are unread, counted to one past MOST_COUNTED."""
+    revisions = sum(handoff.revision for handoff in held)
+    newest = max((handoff.updated_at for handoff in held), default=None)
+    return _stamped([len(held), revisions, newest, 0, 0, None, unread, 0], now)
 
 
 def _stamped(figures: Iterable[datetime | str | int | None], now: datetime) -> str:

@@ -6,6 +6,7 @@ A constant number of queries, whatever the number of rows. Never decides what ma
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -146,9 +147,9 @@ def load(user: User, shell: Shell, now: datetime, params: Params, open_id: int |
         found = _waiting(chosen.queue.pk) if chosen else _mine(user.pk)
     is_cut = len(found) > MOST_ROWS
     found = found[:MOST_ROWS]
-    if is_simple:
-        newest = max((handoff.updated_at for handoff in found), default=None)
-        before = stamp.of_page(shell.mine["all"], newest, shell.unread_count, now)
+    # Without a stamp, what came between the frame's counts and the rows is news, too.
+    if is_simple and Counter(row.state for row in found) == Counter(shell.by_state):
+        before = stamp.of_page(found, shell.unread_count, now)
     _fetch_scores(found)
     notes = _notes(found, now)
     if chosen is None:

@@ -60,6 +60,7 @@ def test_each_failure_is_told() -> None:
         raised(DataError, errors.NumericValueOutOfRange()),
         raised(InternalError, errors.InFailedSqlTransaction()),
         raised(InternalError, errors.InternalError_()),
+        raised(DatabaseError, None),
         raised(ProgrammingError, psycopg.ProgrammingError("the cursor doesn't have a result")),
         raised(OperationalError, sqlite_error(sqlite3.SQLITE_ERROR)),
         raised(OperationalError, sqlite3.OperationalError("no such table")),

@@ -62,6 +62,17 @@ def test_sent_twice_it_is_a_duplicate_with_the_first_answer(send):
     assert Handoff.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "number", ["1e3", "1E+3", "1.0", "-0.0", "1e-7", "0.1000000000000000055511151231257827"]
+)
+def test_the_same_bytes_are_a_plain_duplicate_however_their_numbers_are_written(send, number):
+    raw = json.dumps(event(1) | {"ours": "NUMBER"}).replace('"NUMBER"', number).encode()
+    first = send.post("/intake", raw=raw).data
+    assert first["status"] == "processed"
+    assert send.post("/intake", raw=raw).data == {**first, "status": "duplicate"}
+    assert Receipt.objects.get().differing_repeats == 0
+
+
 def test_an_invalid_event_alone_is_refused_with_pointers(send):
     body = problem(
         send.post("/intake", event(1, time="yesterday", lead={"email": "", "external_ids": []})), 422

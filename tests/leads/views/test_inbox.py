@@ -242,6 +242,37 @@ def test_the_page_has_the_stamp_that_a_poll_would_find(
     assert _stamp(response) == stamp.of(cast.femke, response.context["shell"].now).text
 
 
+def test_what_changes_between_the_counts_and_the_rows_is_news(
+    as_: SignIn, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = make_handoff("assigned", cast.femke)
+    read = worklist._mine
+
+    def read_late(user: int) -> list[Handoff]:
+        lifecycle.accept(mine.pk, lifecycle.Act(NOW, cast.femke))
+        return read(user)
+
+    monkeypatch.setattr(worklist, "_mine", read_late)
+    response = as_(cast.femke).get("/inbox/")
+    assert "<title>(1) Inbox - Handoff</title>" in _html(response)
+    assert _stamp(response) != stamp.of(cast.femke, response.context["shell"].now).text
+
+
+@pytest.mark.parametrize("what", ["held", "queued"])
+def test_a_poll_hears_of_a_change_that_was_written_down_as_of_an_earlier_moment(
+    cast: Cast, what: str
+) -> None:
+    """As a sweep does, which has one moment for all that it fires."""
+    queue = _queue(owner=cast.femke)
+    both = [make_handoff("assigned", cast.femke) for _ in range(2)]
+    lifecycle.note(both[0].pk, lifecycle.Act(LATER, cast.mia), text="Call before noon")
+    if what == "queued":
+        Handoff.objects.update(queue=queue, state="queued", assignee=None)
+    before = stamp.of(cast.femke, NOW).text
+    lifecycle.note(both[1].pk, lifecycle.Act(LATER - timedelta(seconds=9), cast.mia), text="Or after")
+    assert stamp.of(cast.femke, NOW).text != before
+
+
 def test_past_what_the_bell_counts_a_message_more_is_no_news(cast: Cast) -> None:
     mine = make_handoff("assigned", cast.femke)
     Notification.objects.update(read_at=NOW)

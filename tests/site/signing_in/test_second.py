@@ -15,9 +15,13 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
 from axes.models import AccessAttempt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
+from fido2.cose import ES256
+from fido2.utils import sha256
+from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from handoff_site import lockout
 from handoff_site.signing_in import configured, second
@@ -196,6 +200,39 @@ def test_an_answer_that_nobody_can_read_is_nobodys(cast: Cast, as_: SignIn, told
     assert mia.post("/login/again/second/", {"credential": said}).status_code == 422
     mia.get("/profile/sign-in/passkey/")
     assert mia.post("/profile/sign-in/passkey/", {"credential": said}).status_code == 422
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\ud800", float("nan")])
+def test_of_a_new_passkey_is_kept_what_is_read_again(
+    cast: Cast, as_: SignIn, settings: Any, odd: Any
+) -> None:
+    """Beside it a browser may send what no database keeps as JSON."""
+    settings.PUBLIC_URL = "https://handoff.example.com"
+    mia = as_(cast.mia)
+    mia.get("/profile/sign-in/passkey/")
+    key = ES256.from_cryptography_key(generate_private_key(SECP256R1()).public_key())
+    attested = AttestedCredentialData.create(b"\0" * 16, b"mine", key)
+    data = AuthenticatorData.create(sha256(b"handoff.example.com"), 0x45, 0, attested)
+    about = {
+        "type": "webauthn.create",
+        "challenge": mia.session["mfa.webauthn.state"]["challenge"],
+        "origin": settings.PUBLIC_URL,
+    }
+    answer = {
+        "id": _coded(b"mine"),
+        "rawId": _coded(b"mine"),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": _coded(json.dumps(about).encode()),
+            "attestationObject": _coded(AttestationObject.create("none", data, {})),
+        },
+        "clientExtensionResults": {"credProps": {"rk": True}, "more": odd},
+        "more": odd,
+    }
+    sent = {"name": "Phone\x00", "credential": json.dumps(answer)}
+    assert mia.post("/profile/sign-in/passkey/", sent).status_code == 200
+    [row] = second.rows(cast.mia).filter(type=Authenticator.Type.WEBAUTHN)
+    assert row.wrap().authenticator_data.credential_data == attested
 
 
 def _coded(data: bytes) -> str:
