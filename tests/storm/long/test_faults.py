@@ -313,6 +313,8 @@ def test_faults_under_mixed_load(small: Path) -> None:
         log = (folder / "gunicorn.log").read_text()
     # Whoever asks meanwhile is told that it passes, and never that we are broken.
     assert {told: count for told, count in book.failed.items() if told.endswith(" 500")} == {}, broken(log)
+    # What was done and not answered is answered as the first time when it is sent again.
+    assert book.refused == {}
     print(f"\n{book.answered} answered in {load.loaded:.0f} s, {len(book.events)} events, "
           f"{len(book.accepted)} acceptances and "
           f"{len(book.contacted)} contacts acknowledged; sent again or failed: {dict(book.failed)}; "
