@@ -96,7 +96,11 @@ class Prepared(Generic[P, T]):
         written = self._written.get(shape)
         if written is None:
             written = self._written[shape] = self._write(values)
-        return written.ask(_flat(values))
+        try:
+            return written.ask(_flat(values))
+        except OverflowError:
+            # A number that no column holds: Django knows what no row can be equal to.
+            return list(self._make(*args))
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The first of these rows, for a query that has one or none."""

@@ -9,10 +9,9 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
-from simple_history.admin import SimpleHistoryAdmin
 
 from leads import access_log
-from leads.admin.base import Kept, Shown, acting
+from leads.admin.base import Kept, Shown, Told, acting
 from leads.choices import Check
 from leads.models import AccessEntry, Agreement, MqlDefinition, PreflightSettings, RejectionReason
 from leads.preflight import EXTRA_FIELDS
@@ -35,7 +34,7 @@ class AgreementAdmin(Shown):
     list_select_related = ("definition", "proposal")
 
 
-class Logged(SimpleHistoryAdmin):
+class Logged(Told):
     """Rows that change what counts: each edit is in the access log too, by the names of the fields."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -9,9 +9,10 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, QueryDict
+from django.http import Http404, HttpRequest, QueryDict
 from django.utils import timezone
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.utils import bulk_update_with_history
@@ -62,7 +63,30 @@ class Proved(admin.ModelAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
 
-class Recorded(SimpleHistoryAdmin):
+class Told(SimpleHistoryAdmin):
+    """Pages of a row's history. That of a row or an entry that cannot be is not there, as Django's own pages
+    are not."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        _readable(self.model._meta.pk, object_id)
+        return super().history_view(request, object_id, extra_context)
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: Any = None
+    ) -> Any:
+        _readable(self.model._meta.pk, object_id)
+        _readable(self.model.history.model._meta.pk, version_id)
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
+
+def _readable(key: Any, text: str) -> None:
+    try:
+        key.to_python(unquote(text))
+    except ValidationError as error:
+        raise Http404 from error
+
+
+class Recorded(Told):
     """Rows whose history says who changed what and when, their inlines and members included. It is read,
     never put back: an old row may point at what is gone."""
 

@@ -864,3 +864,9 @@ def test_roles_and_scopes_say_what_they_allow(ada: Client, cast: Cast) -> None:
         assert "Control" not in shown
     assert set(ROLE_WORDS) == set(ROLES)
     assert "act: act for a person" in ada.get(url(ApiKey, "add")).content.decode()
+
+
+@pytest.mark.parametrize("front", ("routing/pool", "leads/rejectionreason"))
+@pytest.mark.parametrize("end", ("x/history/", "%00/history/", "x/history/1/", "1/history/x/"))
+def test_a_history_that_no_row_can_have_is_not_there(ada: Client, front: str, end: str) -> None:
+    assert ada.get(f"/admin/{front}/{end}").status_code == 404

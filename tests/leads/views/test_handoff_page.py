@@ -664,3 +664,8 @@ def test_a_wrong_time_is_said_beside_its_field(
     page = answer.content.decode()
     assert answer.status_code == 422
     assert 'id="contact-at-error"' in page and 'aria-describedby="contact-at-error ' in page
+
+
+@pytest.mark.parametrize("page", ("handoffs", "leads"))
+def test_a_number_that_no_row_can_have_is_not_there(as_, cast, page):
+    assert as_(cast.ada).get(f"/{page}/{10**30}/").status_code == 404
