@@ -15,6 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import UpdateError
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -24,6 +25,7 @@ from leads import access_log
 from leads.models import AccessEntry
 from leads.views import proof
 from routing import people
+from routing.passing import is_passing
 from routing.people import User
 from routing.prepared import prepared
 from routing.signed_in import Session
@@ -39,7 +41,13 @@ class SessionStore(db.SessionStore):
         # Whoever signs in has just proved who they are.
         if SESSION_KEY in self and proof.PROVED not in self:
             self[proof.PROVED] = timezone.now().timestamp()
-        super().save(must_create)
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            # Django takes whatever fails here for a session that was ended meanwhile (400).
+            if is_passing(error.__context__):
+                raise error.__context__ from error.__context__.__cause__  # type: ignore[misc,union-attr]
+            raise
 
     @classmethod
     def get_model_class(cls) -> type[Session]:

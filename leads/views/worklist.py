@@ -31,6 +31,7 @@ from leads.models import (
 )
 from leads.presenters import rows
 from leads.presenters.rows import DoneRow, Section
+from leads.typed import plain
 from leads.views import counts, stamp
 from leads.views.shell import Shell
 from routing import hours
@@ -66,8 +67,8 @@ class Params:
     def of(cls, data: QueryDict) -> Params:
         kind = data.get("type", "")
         return cls(
-            queue=data.get("queue", "")[:60],
-            words=" ".join(data.get("q", "").split())[:100],
+            queue=plain(data.get("queue"), 60),
+            words=" ".join(plain(data.get("q")).split())[:100],
             kind=kind if kind in LeadType.values else "",
         )
 

@@ -870,3 +870,9 @@ def test_roles_and_scopes_say_what_they_allow(ada: Client, cast: Cast) -> None:
 @pytest.mark.parametrize("end", ("x/history/", "%00/history/", "x/history/1/", "1/history/x/"))
 def test_a_history_that_no_row_can_have_is_not_there(ada: Client, front: str, end: str) -> None:
     assert ada.get(f"/admin/{front}/{end}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ("success", "failure"))
+@pytest.mark.parametrize("page", ("change", "delete", "history"))
+def test_a_task_whose_name_no_database_keeps_is_not_there(ada: Client, kind: str, page: str) -> None:
+    assert ada.get(f"/admin/django_q/{kind}/%00/{page}/").status_code == 404

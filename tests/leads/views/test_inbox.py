@@ -431,3 +431,12 @@ def test_imported_history_is_no_work(as_: SignIn, cast: Cast, now: datetime) -> 
     handoff = make_handoff("assigned", cast.femke)
     Handoff.objects.filter(pk=handoff.pk).update(is_history=True)
     assert as_(cast.femke).get("/inbox/").context["list"].order == []
+
+
+@pytest.mark.parametrize("asked", [{"q": "a\x00b"}, {"queue": "\x00"}])
+def test_a_null_character_in_the_list_is_no_error(as_: SignIn, cast: Cast, asked: dict[str, str]) -> None:
+    handoff = make_handoff("accepted", cast.femke)
+    client = as_(cast.femke)
+    assert client.get("/inbox/", asked).status_code == 200
+    sent = {"channel": "phone", "outcome": "no_answer"} | asked
+    assert client.post(f"/handoffs/{handoff.pk}/contact/", sent).status_code in (200, 302)
