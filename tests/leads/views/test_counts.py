@@ -17,7 +17,7 @@ from leads.models import Connection, Delivery, Handoff, Notification, Preference
 from leads.querysets import overdue, team_member_ids
 from leads.views import counts
 from leads.views.counts import Wanted
-from routing.models import User
+from routing.models import Queue, User
 from routing.people import ADMIN, MANAGER, MARKETING
 from tests.conftest import NOW, Cast, with_the_cast
 from tests.factories import make_handoff
@@ -56,6 +56,8 @@ def _one_by_one(user: User, wanted: Wanted) -> dict[str, tuple[int, int]]:
             found[str(state)] = (mine.count(), mine.filter(overdue(NOW)).count())
     found[counts.UNREAD] = (Notification.objects.filter(user=user, read_at=None).count(), 0)
     found[counts.CALLS] = (Preference.objects.filter(user=user, browser=True).count(), 0)
+    queues = Queue.objects.exclude(kind=Queue.Kind.COMPLETION)
+    found[counts.QUEUES] = (len({*queues.filter(owner=user), *queues.filter(members=user)}), 0)
     breached, incomplete = Handoff.objects.breached(NOW), Handoff.objects.incomplete()
     if wanted.of_all:
         found[counts.LATE] = (breached.count(), 0)
