@@ -18,20 +18,11 @@ from django.test import Client
 
 from routing.passing import RETRY_SECONDS
 from tests.conftest import NOW, PASSWORD, Cast, forget_kept
+from tests.factories import event
 from tests.site import world
 from tests.site.world import ANONYMOUS, KEY, World
 
 LATER = NOW + timedelta(minutes=10)
-EVENT = {
-    "specversion": "1.0", "id": "1", "source": "/map/main", "type": "lead.qualified",
-    "time": "2026-03-10T10:00:00Z",
-    "data": {
-        "lead": {"email": "ada@lovelace-engines.com", "last_name": "Lovelace", "country_code": "DE"},
-        "company": {"name": "Lovelace Engines", "employee_count": 420},
-        "score": {"total": 81, "fit": {"score": 29}, "intent": {"score": 33}, "behavior": {"score": 19}},
-        "trigger": {"kind": "demo_request", "reason": "Demo form"},
-    },
-}  # fmt: skip
 FOR_FEMKE = {"on_behalf_of": "femke@handoff.example.com"}
 LOGIN = {"username": "femke@handoff.example.com", "password": PASSWORD}
 # Who asks, an address and what is sent there; HANDOFF stands for the number of Femke's handoff.
@@ -52,7 +43,7 @@ WRITTEN: list[tuple[str, str, dict[str, Any]]] = [
     ("femke", "/handoffs/HANDOFF/contact/", {"channel": "phone", "outcome": "no_answer"}),
     (ANONYMOUS, "/login/", LOGIN),
     ("act", "/api/v1/handoffs/HANDOFF/accept", FOR_FEMKE),
-    ("intake", "/api/v1/intake", EVENT),
+    ("intake", "/api/v1/intake", event(1)),
 ]
 GONE = [(who, at, data, True) for who, at, data in [*((who, at, None) for who, at in READ), *WRITTEN]]
 BACK = [(who, at, data, False) for who, at, data in WRITTEN]
