@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -122,9 +122,6 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         if request.path.startswith("/api/v1/"):
             return None
-        if any("\x00" in str(value) for value in view_kwargs.values()):
-            # PostgreSQL keeps no such text, so that nothing can be there.
-            raise Http404
         refused = super().process_view(request, view_func, view_args, view_kwargs)
         is_free = request.path.startswith(FREE) or getattr(view_func, "login_required", True) is False
         if refused is None and not is_free and request.session.get(second.MUST):
