@@ -43,8 +43,8 @@ def store_companies(taken: Sequence[Taken], words: frozenset[str], now: datetime
     Returns the ids of companies known before that changed.
     """
     directory = _Directory(taken, words, now)
-    known_better: set[int] = set()
-    stale: dict[int, Company] = {}
+    changed: dict[int, Company] = {}
+    said_again: dict[int, Company] = {}
     for item in taken:
         company, given = directory.company_of(item), item.event.data.company
         item.company = company
@@ -58,14 +58,13 @@ def store_companies(taken: Sequence[Taken], words: frozenset[str], now: datetime
         if company.pk is None:
             continue
         if item.company_changed:
-            known_better.add(company.pk)
-        # A fact of the same moment changes a value and no time; one said again changes a time and no value.
-        if item.company_changed or company.field_times != times:
-            stale[company.pk] = company
+            changed[company.pk] = company
+        elif company.field_times != times:
+            said_again[company.pk] = company
     directory.new.sort(key=lambda company: company.domain or "")
     pour(directory.new)
-    _save(Company, [stale[pk] for pk in sorted(stale)])
-    return known_better
+    _save(Company, changed.values(), [row for pk, row in said_again.items() if pk not in changed])
+    return set(changed)
 
 
 class _Directory:
@@ -154,6 +153,7 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
     """Make or update each event's lead, with its ids and addresses."""
     new: list[Lead] = []
     changed: list[Lead] = []
+    said_again: list[Lead] = []
     aliases: list[LeadAlias] = []
     for item in taken:
         lead = item.match.lead
@@ -170,11 +170,15 @@ def store_leads(taken: Sequence[Taken], words: frozenset[str], now: datetime) ->
                 item.changed.add("company")
             # Also when it is the same row: a known lead was read with a company that the event changed.
             lead.company = item.company
-        if not item.is_new and (item.changed or lead.field_times != times):
+        if item.is_new:
+            continue
+        if item.changed:
             lead.updated_at = now
             changed.append(lead)
+        elif lead.field_times != times:
+            said_again.append(lead)
     pour(new)
-    _save(Lead, changed)
+    _save(Lead, changed, said_again)
     pour(aliases, ignore_conflicts=True)
     pour(
         made(ExternalId, lead_id=item.lead.pk, system=system, object=kind, value=value)
@@ -254,9 +258,8 @@ def store_activities(taken: Sequence[Taken], now: datetime) -> None:
     returning = [item.lead.pk for item in taken if not item.is_new]
     ids = {pk for item in taken if not item.is_new for pk in _activity_ids(item.event)}
     if ids:
-        rows = Activity.objects.filter(lead_id__in=returning, external_id__in=ids)
         by_lead = {item.lead.pk: item for item in taken}
-        for activity in rows:
+        for activity in _known_activities(returning, ids):
             by_lead[activity.lead_id].known_activities[activity.external_id] = activity
     for item in taken:
         for given in item.event.data.activities:
@@ -271,6 +274,11 @@ def store_activities(taken: Sequence[Taken], now: datetime) -> None:
         if item.event.data.score is not None:
             item.score = _score(item, now)
     pour(row for item in taken for row in item.activities)
+
+
+@prepared
+def _known_activities(leads: Collection[int], ids: Collection[str]) -> QuerySet[Activity]:
+    return Activity.objects.filter(lead_id__in=leads, external_id__in=ids)
 
 
 def _activity_ids(event: EventIn) -> Iterable[str]:
@@ -337,8 +345,9 @@ def _score(item: Taken, now: datetime) -> Score:
     return score
 
 
-def _save(model: type[Any], rows: Sequence[Any]) -> None:
-    """All that may have changed of these rows."""
-    if rows:
-        kept = [f for f in model._meta.concrete_fields if not (f.primary_key or f.generated)]
-        repour(rows, [f.name for f in kept if f.name != "created_at"])
+def _save(model: type[Any], changed: Collection[Any], said_again: Collection[Any]) -> None:
+    """All that may have changed of these rows; of a fact that was said again only the time has, which no index
+    holds, and by far the most events say nothing else."""
+    kept = [f for f in model._meta.concrete_fields if not (f.primary_key or f.generated)]
+    repour(changed, [f.name for f in kept if f.name != "created_at"])
+    repour(said_again, ["field_times"])

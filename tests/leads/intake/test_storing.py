@@ -195,6 +195,29 @@ def test_older_facts_of_a_company_do_not_overwrite_newer(cast):
     assert lead.company.industry == "Steel"
 
 
+def test_a_fact_said_again_is_as_new_as_it_was_said_and_changes_nothing(cast):
+    company = {"domain": "halvorsen-1.com", "industry": "Shipping"}
+    [lead] = take(event(1, lead={"job_title": "CFO"}, company=company))
+    changed = (lead.updated_at, lead.company.updated_at)
+    [again] = take(update(1, 10, job_title="CFO", company=company), when=at(hours=2))
+    assert (again.updated_at, again.company.updated_at) == changed
+    [late] = take(update(1, 5, job_title="CTO", company=company | {"industry": "Fish"}), when=at(hours=3))
+    assert (late.job_title, late.company.industry) == ("CFO", "Shipping")
+    [new] = take(update(1, 20, job_title="CTO"), when=at(hours=4))
+    assert (new.job_title, new.updated_at) == ("CTO", at(hours=4))
+
+
+def test_in_one_wave_a_company_is_changed_by_one_and_said_again_by_another(cast):
+    take(event(1), event(2))
+    said = {"domain": "shared.example.com", "industry": "Shipping"}
+    take(update(1, 1, company=said), update(2, 1, company=said))
+    anew = said | {"industry": "Fish"}
+    [first, second] = take(update(1, 2, company=anew), update(2, 3, company=anew))
+    assert first.company_id == second.company_id
+    assert second.company.industry == "Fish"
+    assert second.company.field_times["industry"] == at(minutes=3).isoformat()
+
+
 def test_the_owner_and_the_stage_are_not_an_events_to_change(cast):
     [lead] = take(event(1))
     Company.objects.update(owner=cast.rosa, stage="customer")
