@@ -5,7 +5,7 @@ Owns that each thing is read once, however many handoffs are changed. Reads only
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from django.db.models import QuerySet
@@ -33,6 +33,11 @@ def _default_calendar() -> QuerySet[Calendar]:
 @prepared
 def _fired(handoff: int) -> QuerySet[FiredStep, tuple[str, str]]:
     return FiredStep.objects.filter(handoff=handoff).values_list("code", "window")
+
+
+@prepared
+def _fired_of(handoffs: Collection[int]) -> QuerySet[FiredStep, tuple[int, str, str]]:
+    return FiredStep.objects.filter(handoff__in=handoffs).values_list("handoff_id", "code", "window")
 
 
 def forget_policies() -> None:
@@ -83,8 +88,7 @@ class Known:
         found: dict[int, set[tuple[str, str]]] = {pk: set() for pk in handoff_ids}
         if not found:
             return
-        rows = FiredStep.objects.filter(handoff_id__in=found)
-        for pk, code, window in rows.values_list("handoff_id", "code", "window"):
+        for pk, code, window in _fired_of(found):
             found[pk].add((code, window))
         self._fired |= {pk: frozenset(steps) for pk, steps in found.items()}
 
