@@ -1,7 +1,7 @@
 """What the administration does not show, and what it can't be asked for.
 
-The tables of django-allauth are not shown: their rows are secrets and ties that `handoff_site.signing_in` alone
-makes and ends. django-q2's tasks go by a text, which may hold what no database keeps.
+The tables of django-allauth are not shown: their rows are secrets and ties that `handoff_site.signing_in`
+alone makes and ends. django-q2's tasks go by a text, which may hold what no database keeps.
 """
 
 from typing import Any

@@ -346,8 +346,8 @@ def _score(item: Taken, now: datetime) -> Score:
 
 
 def _save(model: type[Any], changed: Collection[Any], said_again: Collection[Any]) -> None:
-    """All that may have changed of these rows; of a fact that was said again only the time has, which no index
-    holds, and by far the most events say nothing else."""
+    """All that may have changed of these rows; where a fact was said again, its time, which no index holds.
+    By far the most events say nothing else."""
     kept = [f for f in model._meta.concrete_fields if not (f.primary_key or f.generated)]
     repour(changed, [f.name for f in kept if f.name != "created_at"])
     repour(said_again, ["field_times"])
