@@ -22,6 +22,7 @@ from leads.imports.guessing import ERROR_HEADING
 from leads.models import ImportFailure, LeadImport
 from leads.presenters import imports as words
 from leads.roles import Can, can
+from leads.typed import plain
 from leads.views import access, progress, proof
 from leads.views.shell import shell_of, tell
 from routing.models import Queue
@@ -54,8 +55,8 @@ def imports_page(request: HttpRequest) -> HttpResponse:
             upload.name,
             user,
             shell_of(request).now,
-            preset=request.POST.get("preset", ""),
-            source=request.POST.get("source", ""),
+            preset=plain(request.POST.get("preset")),
+            source=plain(request.POST.get("source")),
         )
     except (imports.FileProblem, imports.Refused) as error:
         return _list(request, str(error))

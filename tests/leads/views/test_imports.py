@@ -271,3 +271,10 @@ def test_the_list_is_narrowed_counted_and_taken_as_a_file(as_, cast) -> None:
     for user in (cast.femke, cast.vera):
         assert as_(user).get("/imports/imports.csv").status_code == 404
     assert client.post("/imports/imports.csv").status_code == 405
+
+
+def test_null_characters_beside_a_file_are_left_out(as_, cast):
+    client = as_(cast.otto)
+    assert "no preset" in upload(client, b"E-mail\na@b.example.com\n", preset="none\x00").text
+    upload(client, b"E-mail\na@b.example.com\n", source="Fa\x00ir")
+    assert LeadImport.objects.get().source == "Fair"
