@@ -25,6 +25,7 @@ from leads.presenters import ladders, times
 from leads.presenters.reading import Piece
 from leads.roles import Can
 from leads.routing_forms import NewPolicyForm, NoteForm, PolicyForm, RoutingForm, active
+from leads.typed import plain
 from leads.views import access
 from leads.views.routes import frame
 from leads.views.shell import shell_of
@@ -377,7 +378,7 @@ def _row(slug: str) -> SlaPolicy:
 
 def _start(request: HttpRequest) -> sla.Policy:
     """The policy that a new one starts as."""
-    slug = request.GET.get("from", "")[:50]
+    slug = plain(request.GET.get("from"), 50)
     row = SlaPolicy.objects.filter(slug=slug, is_live=True).prefetch_related("steps").first()
     return row.policy() if row is not None else sla.default_policies()[1]
 

@@ -359,3 +359,7 @@ def test_a_constant_number_of_queries(as_: SignIn, cast: Cast) -> None:
         open_handoff()
     assert Handoff.objects.count() == 4
     assert [queries(client, url) for url in (ALL, STANDARD)] == before
+
+
+def test_a_null_character_where_one_starts_names_no_policy(as_: Any, cast: Cast) -> None:
+    assert as_(cast.otto).get(NEW, {"from": "standard\x00s"}).status_code == 200
