@@ -326,6 +326,7 @@ def theme(request: HttpRequest) -> HttpResponse:
         user.theme = wanted
         user.save(update_fields=["theme"])
     back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+    # What is no path Django would take for the name of a page.
+    if back[:1] != "/" or not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
         back = "/"
     return redirect(back)

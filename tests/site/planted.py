@@ -11,12 +11,14 @@ from routing.models import Absence
 
 @require_safe
 def unguarded(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("How the installation is, and what everybody earns.")
+    days = int(request.GET.get("days", "7"))
+    return HttpResponse(f"How the installation is, and what everybody earned in {days} days.")
 
 
 @require_POST
 def late(request: HttpRequest, pk: int) -> HttpResponse:
-    Absence.objects.filter(user=pk).update(note="Moved")
+    hours = int(request.POST.get("hours", "8"))
+    Absence.objects.filter(user=pk).update(note=f"Moved by {hours} hours")
     if request.user.email != "ada@handoff.example.com":  # type: ignore[union-attr]
         raise Http404("not yours")
     return HttpResponse(status=204)

@@ -393,7 +393,8 @@ def test_the_theme_is_kept(as_: SignIn, cast: Cast) -> None:
     response = client.post("/theme/", {"theme": "dark", "next": "/inbox/"})
     assert response["Location"] == "/inbox/"
     assert 'data-theme="dark"' in _html(client.get("/inbox/"))
-    assert client.post("/theme/", {"theme": "x", "next": "https://evil.example/"})["Location"] == "/"
+    for foreign in ("https://evil.example/", "//evil.example/", "inbox", "a:b", "a\x00b", "\\evil.example"):
+        assert client.post("/theme/", {"theme": "x", "next": foreign})["Location"] == "/"
     cast.femke.refresh_from_db()
     assert cast.femke.theme == "dark"
 
