@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from leads import rule_health
+from leads import rule_health, typed
 from leads.presenters import rules
 from leads.roles import Can, can
 from leads.views.routes import frame
@@ -113,7 +113,7 @@ def review_done(request: HttpRequest, pk: int) -> HttpResponse:
     if outcome not in {str(choice) for choice in OUTCOMES}:
         return frame.done(request, "Not noted: choose whether the rule stays or was changed.", back)
     already = review.done_at is not None
-    note = request.POST.get("note", "")[:LONGEST_NOTE]
+    note = typed.plain(request.POST.get("note"), LONGEST_NOTE)
     review = reviews.done(review, user, shell_of(request).now, outcome, note)
     if already:
         text = f"{review.done_by or 'Somebody'} has ended the review of “{review.rule}” already."

@@ -80,7 +80,7 @@ def test_a_review_is_ended_once(cast, rules, as_):
     client = as_(cast.otto)
     assert f"/routing/reviews/{review.pk}/done/" in html(client.get(URL))
     path = f"/routing/reviews/{review.pk}/done/"
-    body = html(client.post(path, {"outcome": "kept", "note": "Still right"}, follow=True))
+    body = html(client.post(path, {"outcome": "kept", "note": "Still\x00 right"}, follow=True))
     assert "“Germany” is reviewed. The next review comes in a quarter." in body
     review.refresh_from_db()
     assert (review.outcome, review.done_by, review.note) == ("kept", cast.otto, "Still right")
