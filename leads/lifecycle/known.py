@@ -31,12 +31,7 @@ def _default_calendar() -> QuerySet[Calendar]:
 
 
 @prepared
-def _fired(handoff: int) -> QuerySet[FiredStep, tuple[str, str]]:
-    return FiredStep.objects.filter(handoff=handoff).values_list("code", "window")
-
-
-@prepared
-def _fired_of(handoffs: Collection[int]) -> QuerySet[FiredStep, tuple[int, str, str]]:
+def _fired(handoffs: Collection[int]) -> QuerySet[FiredStep, tuple[int, str, str]]:
     return FiredStep.objects.filter(handoff__in=handoffs).values_list("handoff_id", "code", "window")
 
 
@@ -88,7 +83,7 @@ class Known:
         found: dict[int, set[tuple[str, str]]] = {pk: set() for pk in handoff_ids}
         if not found:
             return
-        for pk, code, window in _fired_of(found):
+        for pk, code, window in _fired(found):
             found[pk].add((code, window))
         self._fired |= {pk: frozenset(steps) for pk, steps in found.items()}
 
@@ -178,5 +173,5 @@ class Known:
         if handoff.pk is None:
             return frozenset()
         if handoff.pk not in self._fired:
-            self._fired[handoff.pk] = frozenset(_fired(handoff.pk))
+            self.remember_fired([handoff.pk])
         return self._fired[handoff.pk]
