@@ -17,13 +17,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.http import HttpResponse, QueryDict
-from django.test import Client
 
 from tests.conftest import forget_kept
 from tests.site import walking
 from tests.site.harming import Page, route_of
 from tests.site.reach import Door, Odd, table
-from tests.site.world import ANONYMOUS, KEY, World
+from tests.site.world import ANONYMOUS, World
 
 NULL, HUGE, FIRST_DAY, LAST_WEEK, SQUARE = "a\x00b", "9" * 30, "0001-01-01T00:00", "9999-W53", "\u00b2"
 VALUES = (NULL, HUGE, FIRST_DAY, LAST_WEEK, SQUARE)
@@ -83,11 +82,8 @@ class Sweep:
 
     def pages(self, routes: Collection[str] | None = None) -> None:
         """Each page, or those of these routes, as somebody who may read it."""
-        for route, door in self._doors(routes):
-            who = next(iter(_let_in(door, "GET")), None)
-            if who is not None:
-                given = self.world.given.get(route, {})
-                self._each_name(Sent(who, "GET", walking.path(route, self.world.values), route, dict(given)))
+        for page in self._plain("GET", routes):
+            self._each_name(page)
 
     def forms(self, routes: Collection[str] | None = None) -> None:
         """Each form that somebody is shown, and each address that is posted to without one; of certain routes
@@ -96,12 +92,17 @@ class Sweep:
         for form in self._shown() if routes is None else ():
             shown.add(form.route)
             self._each_name(form)
+        for form in self._plain("POST", routes):
+            if form.route not in shown:
+                self._each_name(form)
+
+    def _plain(self, method: str, routes: Collection[str] | None) -> Iterator[Sent]:
+        """Each address that has this method, with what it needs and no more."""
         for route, door in self._doors(routes):
-            who = next(iter(_let_in(door, "POST")), None)
-            if who is not None and route not in shown:
-                self._each_name(
-                    self._filled(Sent(who, "POST", walking.path(route, self.world.values), route), [])
-                )
+            who = next(iter(_let_in(door, method)), None)
+            if who is not None:
+                given = self.world.given.get(route, {})
+                yield Sent(who, method, walking.path(route, self.world.values), route, dict(given))
 
     def _doors(self, routes: Collection[str] | None) -> list[tuple[str, Any]]:
         # Django's own pages are Django's to sweep.
@@ -150,9 +151,7 @@ class Sweep:
                 names |= more
 
     def _ask(self, sent: Sent, more: Mapping[str, str]) -> HttpResponse:
-        client = Client(raise_request_exception=False)
-        if sent.who in self.world.sessions:
-            client.cookies[KEY] = self.world.sessions[sent.who]
+        client = self.world.client(sent.who)
         self.asked += 1
         with transaction.atomic():
             ask = client.get if sent.method == "GET" else client.post

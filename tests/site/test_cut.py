@@ -14,13 +14,12 @@ import pytest
 import time_machine
 from django.db import InternalError, OperationalError, connection, transaction
 from django.http import HttpResponse
-from django.test import Client
 
 from routing.passing import RETRY_SECONDS
 from tests.conftest import NOW, PASSWORD, Cast, forget_kept
 from tests.factories import event
 from tests.site import world
-from tests.site.world import ANONYMOUS, KEY, World
+from tests.site.world import ANONYMOUS, World
 
 LATER = NOW + timedelta(minutes=10)
 FOR_FEMKE = {"on_behalf_of": "femke@handoff.example.com"}
@@ -63,10 +62,8 @@ def site(cast: Cast) -> World:
 
 
 def send(site: World, who: str, at: str, data: dict[str, Any] | None) -> HttpResponse:
-    client = Client(raise_request_exception=False)
+    client = site.client(who)
     at = at.replace("HANDOFF", str(site.values["handoffs/"]["pk"]))
-    if who in site.sessions:
-        client.cookies[KEY] = site.sessions[who]
     if who in site.scopes:
         headers = {"Authorization": f"Bearer {site.scopes[who]}"}
         return client.generic("POST", at, json.dumps(data), "application/json", headers=headers)

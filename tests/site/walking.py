@@ -24,7 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.conftest import forget_kept
 from tests.site.reach import STAFF, Door, Keyed, Odd, Staffed, table
-from tests.site.world import ANONYMOUS, KEY, World
+from tests.site.world import ANONYMOUS, World
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 LOG = "leads_accessentry"
@@ -107,9 +107,7 @@ def ask(
     headers: Mapping[str, str] | None = None,
 ) -> Asked:
     """Ask once, and undo what was done. `who` is one of the people, or anonymous."""
-    client = Client(raise_request_exception=False)
-    if who in world.sessions:
-        client.cookies[KEY] = world.sessions[who]
+    client = world.client(who)
     wrote: list[str] = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

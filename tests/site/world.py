@@ -76,6 +76,13 @@ class World:
     given: dict[str, dict[str, Any]]
     scopes: dict[str, str]
 
+    def client(self, who: str) -> Client:
+        """A browser of this person, or of somebody anonymous; what breaks is answered and not raised."""
+        client = Client(raise_request_exception=False)
+        if who in self.sessions:
+            client.cookies[KEY] = self.sessions[who]
+        return client
+
 
 def build(cast: Cast) -> World:
     """All of it, at NOW."""
